@@ -1,0 +1,1 @@
+//! Log buckets of latencies.

@@ -1,0 +1,21 @@
+//! The contract between a service that embeds perfdeck and whoever looks at it.
+//!
+//! Everything a host tells and everything a viewer may ask is a plain struct in [`protocol`]. [`Source`] is the one
+//! trait that every host offers and every viewer is written against; [`server`] and [`client`] carry it over a Unix
+//! socket in the frames of [`codec`]. This crate knows nothing of the SDK, of a terminal or of a database.
+
+pub mod board;
+pub mod client;
+pub mod codec;
+mod error;
+pub mod histogram;
+pub mod protocol;
+pub mod server;
+pub mod socket;
+mod source;
+pub mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use error::{Error, Result};
+pub use source::{BoxFuture, Source, Subscription};

@@ -1,0 +1,37 @@
+//! The vocabulary: plain structs without behaviour, the same from the rule that makes them to the screen that draws them.
+//!
+//! Units are in the names: `_seconds` are `f64`, `_bytes` whole bytes, `_ratio` and `_share` run from 0 to 1. Times are
+//! [`Timestamp`]s. Text from outside (routes, SQL, names) is as the host saw it and may be hostile: a viewer escapes it.
+
+mod action;
+mod alert;
+mod cache;
+mod finding;
+mod hello;
+mod host;
+mod ledger;
+mod message;
+mod overview;
+mod query;
+mod request;
+mod status;
+mod time;
+mod topic;
+
+pub use action::{ActReply, ActRequest, Intent, PlanId, Preview, Risk, Undo};
+pub use alert::{Alert, AlertState, Alerts, Severity};
+pub use cache::{CacheRow, Caches};
+pub use finding::{
+    Advice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact, MissingIndex,
+    NPlusOne, ProposedAction, Quantities,
+};
+pub use hello::{Hello, PROTOCOL_VERSION, Role};
+pub use host::{FunctionRow, Host, MetricRow, PoolRow};
+pub use ledger::{Gain, Ledger, LedgerId, LedgerRow, LedgerStatus, Verdict, Window};
+pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
+pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare, Vital, Vitals};
+pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
+pub use request::{RequestRow, Requests, RouteDetail, RouteStatement};
+pub use status::{BlindSpot, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Status};
+pub use time::Timestamp;
+pub use topic::{Answer, Question, State, Topic, Update};

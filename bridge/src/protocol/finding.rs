@@ -1,0 +1,155 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Risk, Severity};
+
+/// All findings, worst first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Advice {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// The share of the users' wait that the open ones would save together.
+    pub wait_share: f64,
+}
+
+/// One cause of waiting, with its evidence and its remedy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stays the same while the cause does.
+    pub id: FindingId,
+    /// The rule that found it, `missing_index` say.
+    pub kind: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One sentence with numbers.
+    pub title: String,
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// What the remedy brings to users.
+    pub impact: Impact,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// What perfdeck can do about it; `None` where only code helps.
+    pub action: Option<ProposedAction>,
+    /// Where it stands.
+    pub status: FindingStatus,
+    /// The points that the score gets back.
+    pub score_points: f64,
+}
+
+/// Names a finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FindingId(pub String);
+
+/// What a finding rests on, by kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Evidence {
+    /// Of `missing_index`.
+    MissingIndex(MissingIndex),
+    /// Of `n_plus_one`.
+    NPlusOne(NPlusOne),
+    /// Of a kind that this viewer does not know.
+    Unknown {},
+}
+
+/// A table is read whole where an index would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MissingIndex {
+    /// The table.
+    pub table: String,
+    /// The columns of the index, in order, with `DESC` where it matters.
+    pub columns: Vec<String>,
+    /// The statement's fingerprint text.
+    pub query: String,
+    /// How often it runs.
+    pub calls_per_second: f64,
+    /// The statement's own 95th percentile now.
+    pub query_p95_seconds: f64,
+    /// The same, with the index.
+    pub query_p95_seconds_after: f64,
+    /// Rows in the table, as the catalog estimates.
+    pub table_rows: u64,
+    /// The database's plan today, a line a step.
+    pub plan_before: Vec<String>,
+    /// The plan with the index.
+    pub plan_after: Vec<String>,
+}
+
+/// One request runs a statement again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NPlusOne {
+    /// The route.
+    pub route: String,
+    /// The repeated statement's fingerprint text.
+    pub query: String,
+    /// How often one request runs it.
+    pub queries_per_request: Quantities,
+    /// The share of the route's time that the repeats take.
+    pub time_share: f64,
+    /// The statement that fetches all at once, as a sketch.
+    pub rewrite: Option<String>,
+}
+
+/// A distribution of counts.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Quantities {
+    /// The median.
+    pub p50: f64,
+    /// The 95th percentile.
+    pub p95: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+/// What a remedy brings to users.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Impact {
+    /// The route that gains most; `None` for work outside requests.
+    pub route: Option<String>,
+    /// The route's 95th percentile now.
+    pub p95_seconds_now: Option<f64>,
+    /// The same, afterwards.
+    pub p95_seconds_after: Option<f64>,
+    /// The share of all users' wait that it saves.
+    pub wait_share: f64,
+}
+
+/// How sure a finding's effect is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Counted, or planned by the database itself.
+    Verified,
+    /// Computed from the database's statistics.
+    Estimated,
+    /// A rule of thumb.
+    Heuristic,
+}
+
+/// Something perfdeck can do by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposedAction {
+    /// The kind of action.
+    pub kind: String,
+    /// Exactly what would run.
+    pub preview: String,
+    /// Its class.
+    pub risk: Risk,
+    /// How it is taken back.
+    pub undo: String,
+}
+
+/// Where a finding stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingStatus {
+    /// One key applies it.
+    Ready,
+    /// Its remedy is code.
+    Code,
+    /// It was applied and its gain is being measured, or was good.
+    Applied,
+    /// Somebody silenced it.
+    Dismissed,
+}

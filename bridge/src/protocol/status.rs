@@ -1,0 +1,79 @@
+use serde::{Deserialize, Serialize};
+
+/// The service in a few numbers, and the deck's own cost.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// The present numbers.
+    pub current_metrics: CurrentMetrics,
+    /// What could be better.
+    pub optimization_summary: OptimizationSummary,
+    /// What the deck costs its host.
+    pub deck: DeckCost,
+    /// What can't be seen, why, and the fix.
+    pub blind_spots: Vec<BlindSpot>,
+    /// Alerts that fire.
+    pub alerts_firing: u32,
+}
+
+/// The present numbers; `None` where nothing was seen.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CurrentMetrics {
+    /// Of the cgroup's limit where there is one, else of the machine.
+    pub cpu_percent: Option<f64>,
+    /// Of the cgroup's limit where there is one, else of the machine.
+    pub memory_percent: Option<f64>,
+    /// The last minute's 95th percentile over all routes, in seconds.
+    pub response_time_p95: Option<f64>,
+    /// The share of the last minute's requests that failed, from 0 to 1.
+    pub error_rate: f64,
+    /// Requests a second over the last minute.
+    pub requests_per_second: f64,
+}
+
+/// What could be better.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OptimizationSummary {
+    /// From 0 to 100.
+    pub performance_score: f64,
+    /// Open findings.
+    pub total_recommendations: u32,
+    /// Of those, the critical ones.
+    pub high_priority_issues: u32,
+}
+
+/// What the deck costs its host.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DeckCost {
+    /// The agent thread's share of one core over the last minute, in percent.
+    pub cpu_percent: f64,
+    /// What the deck holds, in bytes, as it accounts for it.
+    pub memory_bytes: u64,
+    /// What was not kept.
+    pub dropped: Dropped,
+    /// Attached viewers.
+    pub viewers: u32,
+}
+
+/// What was not kept, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Recordings that found no shard.
+    pub recordings: u64,
+    /// Recordings that were filed under `<other>`, since there were too many keys.
+    pub overflowed: u64,
+    /// Updates that a slow viewer did not get.
+    pub updates: u64,
+}
+
+/// Something that can't be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlindSpot {
+    /// A stable word for it, `sqlx_events_filtered` say.
+    pub kind: String,
+    /// What can't be seen.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// The one-line fix.
+    pub fix: String,
+}
