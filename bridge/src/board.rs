@@ -78,14 +78,19 @@ impl Board {
         let slot = index(update.state.topic());
         self.shared.states.send_modify(|states| {
             let number = states.slots[slot].as_ref().map_or(1, |old| old.number + 1);
-            states.slots[slot] =
-                Some(Arc::new(Published { update, number, frame: OnceLock::new() }));
+            states.slots[slot] = Some(Arc::new(Published {
+                update,
+                number,
+                frame: OnceLock::new(),
+            }));
         });
     }
 
     /// Ends every subscription.
     pub fn close(&self) {
-        self.shared.states.send_modify(|states| states.closed = true);
+        self.shared
+            .states
+            .send_modify(|states| states.closed = true);
     }
 
     /// Returns the topics that anyone follows.
@@ -161,7 +166,9 @@ impl Follower {
                     return None;
                 }
                 for slot in 0..TOPICS {
-                    let Some(published) = states.slots[slot].as_ref() else { continue };
+                    let Some(published) = states.slots[slot].as_ref() else {
+                        continue;
+                    };
                     if !self.wanted[slot] || published.number == self.seen[slot] {
                         continue;
                     }

@@ -22,7 +22,10 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Bytes> {
         .map_err(|_| Error::Malformed("the message can't be encoded"))?;
     let size = frame.len() - 4;
     if size > MAX_FRAME {
-        return Err(Error::TooLarge { size, limit: MAX_FRAME });
+        return Err(Error::TooLarge {
+            size,
+            limit: MAX_FRAME,
+        });
     }
     frame[..4].copy_from_slice(&(size as u32).to_be_bytes());
     Ok(frame.into())
