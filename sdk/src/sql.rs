@@ -8,5 +8,8 @@ pub(crate) struct Fingerprint {
 }
 
 pub(crate) fn fingerprint(sql: &str) -> Fingerprint {
-    Fingerprint { id: sql.len() as u64, text: sql.into() }
+    Fingerprint {
+        id: sql.len() as u64,
+        text: sql.into(),
+    }
 }

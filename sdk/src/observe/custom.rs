@@ -54,19 +54,24 @@ impl Gauge {
 
 impl fmt::Debug for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Counter").field(&self.0.load(Ordering::Relaxed)).finish()
+        f.debug_tuple("Counter")
+            .field(&self.0.load(Ordering::Relaxed))
+            .finish()
     }
 }
 
 impl fmt::Debug for Gauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Gauge").field(&f64::from_bits(self.0.load(Ordering::Relaxed))).finish()
+        f.debug_tuple("Gauge")
+            .field(&f64::from_bits(self.0.load(Ordering::Relaxed)))
+            .finish()
     }
 }
 
 impl Custom {
     pub(crate) fn counter(&self, name: &str) -> Counter {
-        self.find(name, Kind::Counter).map_or_else(Counter::noop, Counter)
+        self.find(name, Kind::Counter)
+            .map_or_else(Counter::noop, Counter)
     }
 
     pub(crate) fn gauge(&self, name: &str) -> Gauge {

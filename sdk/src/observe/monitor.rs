@@ -24,7 +24,11 @@ pub struct Monitor {
 /// Begins a call.
 #[must_use]
 pub fn monitor(name: &'static str) -> Monitor {
-    Monitor { running: FIRST.get().map(|eyes| (eyes, eyes.clock.now())), name, failed: false }
+    Monitor {
+        running: FIRST.get().map(|eyes| (eyes, eyes.clock.now())),
+        name,
+        failed: false,
+    }
 }
 
 impl Monitor {
@@ -37,7 +41,8 @@ impl Monitor {
 impl Drop for Monitor {
     fn drop(&mut self) {
         if let Some((eyes, start)) = self.running {
-            eyes.recorder.function(self.name, eyes.clock.now().nanos_since(start), self.failed);
+            eyes.recorder
+                .function(self.name, eyes.clock.now().nanos_since(start), self.failed);
         }
     }
 }

@@ -34,7 +34,10 @@ pub struct HttpLayer {
 
 impl HttpLayer {
     pub(crate) const fn new(eyes: Option<Arc<Eyes>>) -> Self {
-        Self { eyes, headers: false }
+        Self {
+            eyes,
+            headers: false,
+        }
     }
 
     /// Sets whether responses say what they cost.
@@ -53,7 +56,9 @@ impl HttpLayer {
 
 impl fmt::Debug for HttpLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpLayer").field("headers", &self.headers).finish_non_exhaustive()
+        f.debug_struct("HttpLayer")
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +66,10 @@ impl<S> Layer<S> for HttpLayer {
     type Service = HttpService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HttpService { inner, layer: self.clone() }
+        HttpService {
+            inner,
+            layer: self.clone(),
+        }
     }
 }
 
@@ -88,16 +96,26 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let unit = self.layer.eyes.as_ref().map(|eyes| {
             let headers = self.layer.headers.then(|| Headers::new(request.headers()));
-            Unit::start(eyes, eyes.recorder.route(request.method(), template(&request)), headers)
+            Unit::start(
+                eyes,
+                eyes.recorder.route(request.method(), template(&request)),
+                headers,
+            )
         });
-        ResponseFuture { inner: self.inner.call(request), unit }
+        ResponseFuture {
+            inner: self.inner.call(request),
+            unit,
+        }
     }
 }
 
 /// The template of the route that was matched.
 #[cfg(feature = "axum")]
 fn template<B>(request: &Request<B>) -> Option<&str> {
-    request.extensions().get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
+    request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map(axum::extract::MatchedPath::as_str)
 }
 
 #[cfg(not(feature = "axum"))]
@@ -196,7 +214,9 @@ impl<B: Body> Body for ObservedBody<B> {
         };
         let frame = ready!(polled);
         let end = match &frame {
-            None => this.unit.as_ref().map(|unit| BodyEnd::Whole { nanos: unit.nanos() }),
+            None => this.unit.as_ref().map(|unit| BodyEnd::Whole {
+                nanos: unit.nanos(),
+            }),
             Some(Err(_)) => Some(BodyEnd::Failed),
             Some(Ok(_)) => None,
         };
@@ -262,7 +282,9 @@ impl Unit {
     fn answered(&mut self, failed: bool) -> u64 {
         let nanos = self.nanos();
         self.stage = Stage::Answered;
-        self.eyes.recorder.request_head(&self.route, Head::Answered { failed }, nanos);
+        self.eyes
+            .recorder
+            .request_head(&self.route, Head::Answered { failed }, nanos);
         nanos
     }
 
@@ -271,7 +293,11 @@ impl Unit {
             return;
         }
         self.stage = Stage::Ended;
-        let work = self.scope.take().map(|scope| scope.total()).unwrap_or_default();
+        let work = self
+            .scope
+            .take()
+            .map(|scope| scope.total())
+            .unwrap_or_default();
         self.eyes.recorder.request_end(&self.route, body, &work);
     }
 }
@@ -280,7 +306,9 @@ impl Drop for Unit {
     fn drop(&mut self) {
         if self.stage == Stage::Waiting {
             let nanos = self.nanos();
-            self.eyes.recorder.request_head(&self.route, Head::Cancelled, nanos);
+            self.eyes
+                .recorder
+                .request_head(&self.route, Head::Cancelled, nanos);
             self.end(None);
         }
     }

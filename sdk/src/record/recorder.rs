@@ -156,12 +156,20 @@ impl Recorder {
         let template: Arc<str> = template.unwrap_or(UNMATCHED).into();
         // Methods are the client's to invent; what is not of the standard is one key.
         let method = standard(method.as_str());
-        Route { hash: self.seed.hash_one((method, &*template)), method, template }
+        Route {
+            hash: self.seed.hash_one((method, &*template)),
+            method,
+            template,
+        }
     }
 
     /// Lends every shard's tables, half by half.
     pub(crate) fn drain(&self, mut drain: impl FnMut(&mut Tables)) {
-        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shards = self
+            .shards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         for shard in shards {
             shard.drain(&mut drain);
         }
@@ -175,7 +183,9 @@ impl Recorder {
     fn write(&self, write: impl FnOnce(&mut Tables)) {
         let mut write = Some(write);
         let written = LOCAL.try_with(|local| {
-            let Ok(mut local) = local.try_borrow_mut() else { return false };
+            let Ok(mut local) = local.try_borrow_mut() else {
+                return false;
+            };
             let shard = self.shard(&mut local);
             (0..TRIES).any(|_| {
                 shard.write(|tables| {
@@ -205,16 +215,28 @@ impl Recorder {
     fn register(&self) -> Local {
         let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shard) = shards.iter().find(|shard| shard.take()) {
-            return Local { recorder: self.id, shard: Arc::clone(shard), owned: true };
+            return Local {
+                recorder: self.id,
+                shard: Arc::clone(shard),
+                owned: true,
+            };
         }
         if shards.len() < MAX_SHARDS {
             let shard = Arc::new(Shard::default());
             shard.take();
             shards.push(Arc::clone(&shard));
-            return Local { recorder: self.id, shard, owned: true };
+            return Local {
+                recorder: self.id,
+                shard,
+                owned: true,
+            };
         }
         let next = self.next_shared.fetch_add(1, Ordering::Relaxed) % shards.len();
-        Local { recorder: self.id, shard: Arc::clone(&shards[next]), owned: false }
+        Local {
+            recorder: self.id,
+            shard: Arc::clone(&shards[next]),
+            owned: false,
+        }
     }
 }
 
@@ -255,5 +277,8 @@ fn standard(method: &str) -> &'static str {
     const STANDARD: [&str; 10] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
     ];
-    STANDARD.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
+    STANDARD
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("_OTHER")
 }

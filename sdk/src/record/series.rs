@@ -42,13 +42,22 @@ impl Series {
 
     /// The last `points` values of the tier of `seconds` a point, oldest first; `NaN` where nothing was seen.
     pub(crate) fn recent(&self, seconds: u64, points: usize) -> Vec<f32> {
-        let tier = TIERS.iter().position(|(width, _)| *width == seconds).unwrap_or(0);
+        let tier = TIERS
+            .iter()
+            .position(|(width, _)| *width == seconds)
+            .unwrap_or(0);
         let kept = &self.tiers[tier].points;
-        kept.iter().skip(kept.len().saturating_sub(points)).copied().collect()
+        kept.iter()
+            .skip(kept.len().saturating_sub(points))
+            .copied()
+            .collect()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.tiers.iter().map(|tier| tier.points.capacity() * size_of::<f32>()).sum()
+        self.tiers
+            .iter()
+            .map(|tier| tier.points.capacity() * size_of::<f32>())
+            .sum()
     }
 }
 

@@ -17,7 +17,9 @@ pub(crate) struct Shard {
 impl Shard {
     /// Lends the tables to `write`; returns whether a half was free.
     pub(crate) fn write(&self, write: impl FnOnce(&mut Tables)) -> bool {
-        let Some(mut tables) = self.halves.iter().find_map(free) else { return false };
+        let Some(mut tables) = self.halves.iter().find_map(free) else {
+            return false;
+        };
         write(&mut tables);
         true
     }
@@ -25,7 +27,11 @@ impl Shard {
     /// Lends each half's tables to `drain` in turn.
     pub(crate) fn drain(&self, mut drain: impl FnMut(&mut Tables)) {
         for half in &self.halves {
-            drain(&mut half.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            drain(
+                &mut half
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            );
         }
     }
 

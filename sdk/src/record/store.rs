@@ -186,7 +186,13 @@ impl Store {
 
     /// What a route ran in the last minute, most time first.
     pub(crate) fn recent_statements(&self, record: &RequestRecord) -> Vec<RouteStatement> {
-        self.by_fingerprint(record.statements.before.iter().chain(&record.statements.now))
+        self.by_fingerprint(
+            record
+                .statements
+                .before
+                .iter()
+                .chain(&record.statements.now),
+        )
     }
 
     /// What a route has run since the start, most time first.
@@ -211,19 +217,33 @@ impl Store {
 
     fn take(&mut self, tables: &mut Tables) {
         self.totals.slow_only += std::mem::take(&mut tables.slow_only);
-        let Tables { requests, queries, functions, pools, .. } = tables;
+        let Tables {
+            requests,
+            queries,
+            functions,
+            pools,
+            ..
+        } = tables;
         // Statements first, so that a route's are known by their fingerprint.
         self.totals.overflowed += self.take_queries(queries);
         self.totals.overflowed += requests.drain(|_, key, sums| self.take_request(key, sums));
         self.totals.overflowed += functions.drain(|_, key, sums| self.take_function(key, sums));
-        for (number, sums) in pools.iter_mut().enumerate().filter(|(_, sums)| sums.acquires > 0) {
+        for (number, sums) in pools
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, sums)| sums.acquires > 0)
+        {
             self.take_pool(number, std::mem::take(sums));
         }
     }
 
     fn take_queries(&mut self, queries: &mut Keyed<QuerySums>) -> u64 {
         queries.drain(|hash, text, sums| {
-            let window = QueryWindow { calls: sums.calls, errors: sums.errors, rows: sums.rows };
+            let window = QueryWindow {
+                calls: sums.calls,
+                errors: sums.errors,
+                rows: sums.rows,
+            };
             self.totals.calls += sums.calls;
             self.totals.unattributed += sums.unattributed;
             self.tick.queries.0.merge(&sums.times);
@@ -241,7 +261,11 @@ impl Store {
 
     /// Finds a statement's record: by its text's hash, else by its fingerprint, which is taken once a text.
     fn query_record(&mut self, hash: u64, text: &Arc<str>) -> &mut QueryRecord {
-        let known = self.texts.get(&hash).copied().filter(|id| self.queries.contains_key(id));
+        let known = self
+            .texts
+            .get(&hash)
+            .copied()
+            .filter(|id| self.queries.contains_key(id));
         let (id, told) = match known {
             Some(id) => (id, None),
             None if &**text == OTHER => (0, Some(OTHER.to_owned())),
@@ -251,7 +275,11 @@ impl Store {
             }
         };
         let full = self.queries.len() >= MAX_KEYS && !self.queries.contains_key(&id);
-        let (id, told) = if full { (0, Some(OTHER.to_owned())) } else { (id, told) };
+        let (id, told) = if full {
+            (0, Some(OTHER.to_owned()))
+        } else {
+            (id, told)
+        };
         if known.is_none() && id != 0 {
             if self.texts.len() >= MAX_TEXTS {
                 self.texts.clear();
@@ -313,8 +341,12 @@ impl Store {
         record.calls += sums.calls;
         record.errors += sums.errors;
         record.tick.0.merge(&sums.times);
-        record.tick.1 =
-            record.tick.1 + QueryWindow { calls: sums.calls, errors: sums.errors, rows: 0 };
+        record.tick.1 = record.tick.1
+            + QueryWindow {
+                calls: sums.calls,
+                errors: sums.errors,
+                rows: 0,
+            };
     }
 
     fn take_pool(&mut self, number: usize, sums: PoolSums) {
@@ -331,7 +363,11 @@ impl Store {
         record.timeouts += sums.timeouts;
         record.tick.0.merge(&sums.waits);
         record.tick.1 = record.tick.1
-            + QueryWindow { calls: sums.acquires, errors: sums.timeouts, rows: 0 };
+            + QueryWindow {
+                calls: sums.acquires,
+                errors: sums.timeouts,
+                rows: 0,
+            };
     }
 
     fn close(&mut self, second: u64) {
@@ -360,9 +396,16 @@ impl Store {
     }
 
     fn promote(&mut self) {
-        let mut traffic: Vec<u64> =
-            self.requests.values().map(|record| record.timeline.minute().1.requests).collect();
-        traffic.extend(self.queries.values().map(|record| record.timeline.minute().1.calls));
+        let mut traffic: Vec<u64> = self
+            .requests
+            .values()
+            .map(|record| record.timeline.minute().1.requests)
+            .collect();
+        traffic.extend(
+            self.queries
+                .values()
+                .map(|record| record.timeline.minute().1.calls),
+        );
         traffic.sort_unstable_by(|a, b| b.cmp(a));
         let least = traffic.get(PROMOTED - 1).copied().unwrap_or(0);
         let mut room = PROMOTED;
@@ -401,8 +444,11 @@ impl Store {
                 per_request: sums.per_request(),
             })
             .collect();
-        statements
-            .sort_by(|a, b| b.seconds.total_cmp(&a.seconds).then_with(|| a.query.cmp(&b.query)));
+        statements.sort_by(|a, b| {
+            b.seconds
+                .total_cmp(&a.seconds)
+                .then_with(|| a.query.cmp(&b.query))
+        });
         statements
     }
 }
@@ -449,7 +495,11 @@ impl<T: Default> Recent<T> {
 /// The quantiles of counts that were recorded as if they were nanoseconds.
 pub(crate) fn quantities(counts: &Histogram) -> Quantities {
     let told = |q: f64| (counts.quantile(q) * 1e9).round();
-    Quantities { p50: told(0.5), p95: told(0.95), max: (counts.max_seconds() * 1e9).round() }
+    Quantities {
+        p50: told(0.5),
+        p95: told(0.95),
+        max: (counts.max_seconds() * 1e9).round(),
+    }
 }
 
 /// The rate over the last minute, or over the time since the start if that is shorter.

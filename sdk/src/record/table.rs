@@ -162,12 +162,16 @@ impl RequestSums {
         self.query_nanos += nanos;
         self.per_request.record_nanos(u64::from(calls));
         for used in work.named() {
-            let Some(sums) = find_or_add(&mut self.statements, used.statement) else { continue };
+            let Some(sums) = find_or_add(&mut self.statements, used.statement) else {
+                continue;
+            };
             sums.requests += 1;
             sums.calls += u64::from(used.calls);
             sums.nanos += used.nanos;
             if used.calls > 1 {
-                sums.repeats.get_or_insert_default().record_nanos(u64::from(used.calls));
+                sums.repeats
+                    .get_or_insert_default()
+                    .record_nanos(u64::from(used.calls));
             }
         }
     }
@@ -189,10 +193,16 @@ pub(crate) fn find_or_add(
     statements: &mut Vec<StatementSums>,
     statement: u64,
 ) -> Option<&mut StatementSums> {
-    let place = match statements.iter().position(|sums| sums.statement == statement) {
+    let place = match statements
+        .iter()
+        .position(|sums| sums.statement == statement)
+    {
         Some(place) => place,
         None if statements.len() < MAX_ROUTE_STATEMENTS => {
-            statements.push(StatementSums { statement, ..StatementSums::default() });
+            statements.push(StatementSums {
+                statement,
+                ..StatementSums::default()
+            });
             statements.len() - 1
         }
         None => return None,

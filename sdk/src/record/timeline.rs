@@ -70,7 +70,12 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
         self.minute_sums = self.minute_sums + sums;
         let times_packed = times.pack();
         self.bytes += times_packed.len();
-        self.fine.push_back(Slot { second, times: times_packed, sums, in_minute: true });
+        self.fine.push_back(Slot {
+            second,
+            times: times_packed,
+            sums,
+            in_minute: true,
+        });
         if self.promoted {
             for (tier, (width, most)) in self.coarse.iter_mut().zip(COARSE) {
                 tier.push(second, width, most, times, sums);
@@ -90,7 +95,11 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
             self.minute.unmerge_packed(&slot.times);
             self.minute_sums = self.minute_sums - slot.sums;
         }
-        while self.fine.front().is_some_and(|slot| slot.second + FINE_SECONDS < second) {
+        while self
+            .fine
+            .front()
+            .is_some_and(|slot| slot.second + FINE_SECONDS < second)
+        {
             if let Some(slot) = self.fine.pop_front() {
                 self.bytes -= slot.times.len();
             }
@@ -133,9 +142,18 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
 
     /// What it holds, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        let slots = self.fine.len() + self.coarse.iter().map(|tier| tier.slots.len()).sum::<usize>();
+        let slots = self.fine.len()
+            + self
+                .coarse
+                .iter()
+                .map(|tier| tier.slots.len())
+                .sum::<usize>();
         self.bytes
-            + self.coarse.iter().map(|tier| tier.bytes + tier.open.bytes()).sum::<usize>()
+            + self
+                .coarse
+                .iter()
+                .map(|tier| tier.bytes + tier.open.bytes())
+                .sum::<usize>()
             + slots * size_of::<Slot<S>>()
             + self.minute.bytes()
     }
@@ -156,7 +174,9 @@ impl<S: Copy + Default + Add<Output = S>> Coarse<S> {
             self.open.clear();
             self.open_sums = S::default();
             while self.slots.len() > most || self.bytes > COARSE_BYTES {
-                let Some(oldest) = self.slots.pop_front() else { break };
+                let Some(oldest) = self.slots.pop_front() else {
+                    break;
+                };
                 self.bytes -= oldest.times.len();
             }
         }
@@ -172,7 +192,9 @@ mod tests {
 
     fn second(values: &[u64]) -> Histogram {
         let mut histogram = Histogram::new();
-        values.iter().for_each(|value| histogram.record_nanos(*value));
+        values
+            .iter()
+            .for_each(|value| histogram.record_nanos(*value));
         histogram
     }
 
@@ -185,7 +207,11 @@ mod tests {
         }
         let (times, sums) = timeline.minute();
         assert_eq!((times.count(), sums), (60, 60));
-        assert!((times.quantile(0.0) - 141e-6).abs() < 3e-6, "{}", times.quantile(0.0));
+        assert!(
+            (times.quantile(0.0) - 141e-6).abs() < 3e-6,
+            "{}",
+            times.quantile(0.0)
+        );
     }
 
     #[test]
@@ -209,7 +235,10 @@ mod tests {
             timeline.age(now);
         }
         assert!(timeline.fine.len() as u64 <= FINE_SECONDS + 1);
-        assert_eq!(timeline.coarse.each_ref().map(|tier| tier.slots.len()), [2_160, 1_666]);
+        assert_eq!(
+            timeline.coarse.each_ref().map(|tier| tier.slots.len()),
+            [2_160, 1_666]
+        );
         assert!(timeline.bytes() < 1 << 20, "{}", timeline.bytes());
         timeline.promote(false);
         timeline.age(200_000);

@@ -26,7 +26,9 @@ pub(super) struct Headers {
 
 impl Headers {
     pub(super) fn new(request: &HeaderMap) -> Self {
-        Self { request_id: request.get(REQUEST_ID).filter(|id| is_sane(id)).cloned() }
+        Self {
+            request_id: request.get(REQUEST_ID).filter(|id| is_sane(id)).cloned(),
+        }
     }
 
     pub(super) fn write(self, response: &mut HeaderMap, nanos: u64, scope: &Scope, eyes: &Eyes) {
@@ -49,8 +51,9 @@ impl Headers {
         if cache != "NONE" {
             timing.push_str(&format!(", cache;desc={}", cache.to_lowercase()));
         }
-        let request_id =
-            self.request_id.or_else(|| HeaderValue::from_str(&new_request_id(nanos)).ok());
+        let request_id = self
+            .request_id
+            .or_else(|| HeaderValue::from_str(&new_request_id(nanos)).ok());
         let values = [
             (RESPONSE_TIME, text(format!("{:.2}ms", millis(nanos)))),
             (REQUEST_ID, request_id),
@@ -79,7 +82,9 @@ fn text(value: String) -> Option<HeaderValue> {
 fn is_sane(id: &HeaderValue) -> bool {
     let bytes = id.as_bytes();
     (1..=MAX_REQUEST_ID).contains(&bytes.len())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte))
 }
 
 /// A 128-bit id: unlike any other, but no secret.
@@ -89,5 +94,9 @@ fn new_request_id(salt: u64) -> String {
     static SEED: std::sync::LazyLock<foldhash::quality::RandomState> =
         std::sync::LazyLock::new(Default::default);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{:016x}{:016x}", SEED.hash_one((number, salt)), SEED.hash_one((salt, number, 1u8)))
+    format!(
+        "{:016x}{:016x}",
+        SEED.hash_one((number, salt)),
+        SEED.hash_one((salt, number, 1u8))
+    )
 }
