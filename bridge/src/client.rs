@@ -143,10 +143,12 @@ impl Client {
         let (sender, receiver) = oneshot::channel();
         let limit_seconds = REQUEST.as_secs();
         let answered = timeout(REQUEST, async {
-            let sent = self.shared.orders.send(order(sender)).await;
-            match (sent, receiver.await) {
-                (Ok(()), Ok(reply)) => reply,
-                (Err(_), _) | (_, Err(_)) => Err(self.closed().await),
+            if self.shared.orders.send(order(sender)).await.is_err() {
+                return Err(self.closed().await);
+            }
+            match receiver.await {
+                Ok(reply) => reply,
+                Err(_) => Err(self.closed().await),
             }
         });
         answered.await.map_err(|_| Error::TimedOut {
