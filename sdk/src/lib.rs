@@ -6,6 +6,7 @@ mod clock;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 mod database;
 mod error;
+mod judge;
 mod observe;
 mod record;
 mod sql;

@@ -270,7 +270,7 @@ impl Store {
             Some(id) => (id, None),
             None if &**text == OTHER => (0, Some(OTHER.to_owned())),
             None => {
-                let fingerprint = sql::fingerprint(text);
+                let fingerprint = sql::fingerprint::fingerprint(text);
                 (fingerprint.id, Some(fingerprint.text))
             }
         };
