@@ -10,3 +10,20 @@ mod record;
 mod sql;
 
 pub use error::Error;
+#[cfg(feature = "cache")]
+pub use perfdeck_macros::{cache_invalidate, cached};
+pub use perfdeck_macros::monitor;
+
+// The attributes name this crate by its own name, also inside it.
+#[cfg(test)]
+extern crate self as perfdeck;
+
+/// What the attributes expand to; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "cache")]
+    pub use crate::cache::site::{
+        ByClone, ByLoad, Caller, Errors, Fallible, InCaller, InTask, Loader, Lookup, Refusal, Site, Task, always,
+        invalidate, invalidate_in, some, written,
+    };
+}
