@@ -28,3 +28,21 @@ pub use observe::layer::DeckLayer;
 pub use observe::pool::{Connection, Pool, Transaction};
 pub use observe::request::{HttpLayer, HttpService, ObservedBody, ResponseFuture};
 pub use perfdeck_bridge::protocol::Risk;
+pub use perfdeck_macros::monitor;
+#[cfg(feature = "cache")]
+pub use perfdeck_macros::{cache_invalidate, cached};
+
+// The attributes name this crate by its own name, also inside it.
+#[cfg(test)]
+extern crate self as perfdeck;
+
+/// What the attributes expand to; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "cache")]
+    pub use crate::cache::site::{
+        ByClone, ByLoad, Caller, Errors, Fallible, InCaller, InTask, Loader, Lookup, Refusal, Site,
+        Task, always, invalidate, invalidate_in, some, written,
+    };
+    pub use crate::observe::monitor::{Monitor, monitor};
+}
