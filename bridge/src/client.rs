@@ -1,8 +1,6 @@
 //! Attaches to a host from another process, through its socket or any other pair of streams.
 
 mod link;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::path::Path;

@@ -7,8 +7,6 @@
 mod gate;
 mod pace;
 mod session;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -7,8 +7,6 @@
 mod discovery;
 mod folder;
 mod name;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
