@@ -2,6 +2,8 @@
 //!
 //! It is a test binary of its own, so that the memory it reads is that of the decoder.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use perfdeck_bridge::codec::{self, Heard, LENGTH, MAX_DEPTH, MAX_FRAME, MAX_VALUES};

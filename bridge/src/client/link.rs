@@ -167,7 +167,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 }
             }
             Heard::Message(FromHost::Reply(id, reply)) => {
-                self.answer(id, reply.map_err(Into::into))
+                self.answer(id, reply.map_err(Into::into));
             }
             Heard::Strange(id) => {
                 let reason = "an answer has an unknown meaning: the host's SDK is newer";
