@@ -4,7 +4,11 @@
 //! a test that fails here means that viewers and hosts in the field no longer understand each other. To add messages,
 //! append them without a frame and run with `PERFDECK_GOLDEN=write`, which fills in what is missing.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 
