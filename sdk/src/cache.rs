@@ -1,0 +1,1 @@
+//! Floor 2: cached resources, one policy a namespace.
