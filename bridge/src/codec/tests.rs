@@ -169,6 +169,17 @@ fn a_message_over_the_limit_is_not_encoded() {
     encode(&"x".repeat(MAX_FRAME - 5)).unwrap();
 }
 
+#[test]
+fn a_message_that_nobody_would_decode_is_not_encoded() {
+    let error = encode(&vec![0_u8; MAX_VALUES]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the other end does not speak perfdeck's protocol: a frame has too many values"
+    );
+    let frame = encode(&vec![0_u8; MAX_VALUES - 1]).unwrap();
+    decode::<Vec<u8>>(&frame[LENGTH..]).unwrap();
+}
+
 #[tokio::test]
 async fn a_frame_that_claims_too_much_is_refused_before_it_comes() {
     let check = async |stream: &[u8], expected: Result<Option<()>, &str>| {

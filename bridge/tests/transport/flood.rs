@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::protocol::{Question, RefusalCode};
 use perfdeck_bridge::server::{MAX_VIEWERS, Stats, serve};
 use perfdeck_bridge::{Source, socket};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use tokio::time::Instant;
 
 use crate::host::{Deck, Folder, Host, attach, eventually, options, refusal};
 use crate::raw::Viewer;
@@ -211,6 +212,26 @@ async fn a_host_serves_64_viewers_and_tells_the_next_that_it_is_full() {
     })
     .await;
     host.client().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_speaks_gets_the_place_of_one_that_does_not() {
+    let host = Host::start("places");
+    let mut attached = Vec::new();
+    for _ in 0..MAX_VIEWERS - 1 {
+        attached.push(host.client().await);
+    }
+    let mut silent = Viewer::connect(&host.path).await;
+    attached.push(host.client().await);
+    assert!(silent.next().await.is_none());
+    assert_eq!(host.stats.timeouts.load(Ordering::Relaxed), 1);
+    // Those that spoke keep theirs.
+    for client in &attached {
+        client
+            .ask(Question::Route("GET /".to_owned()))
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]
