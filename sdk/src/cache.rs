@@ -124,7 +124,10 @@ impl Caches {
             clock: Clock::new(),
             flights: Arc::default(),
         };
-        Self { spaces: Arc::default(), shared }
+        Self {
+            spaces: Arc::default(),
+            shared,
+        }
     }
 
     /// Makes this the registry that attributes use, unless an earlier deck's is; returns whether it is this one's.
@@ -139,12 +142,15 @@ impl Caches {
 
     /// Returns the namespace, made with the default policy if it is new.
     pub(crate) fn namespace(&self, name: &str) -> Namespace {
-        Namespace { space: self.space(name, &Policy::new(), Origin::Default) }
+        Namespace {
+            space: self.space(name, &Policy::new(), Origin::Default),
+        }
     }
 
     /// Sets a namespace's policy as the builder wants it, whatever functions say.
     pub(crate) fn policy(&self, namespace: &str, policy: &Policy) {
-        self.space(namespace, policy, Origin::Builder).settle(policy, Origin::Builder);
+        self.space(namespace, policy, Origin::Builder)
+            .settle(policy, Origin::Builder);
     }
 
     /// Reads all namespaces, by name.
@@ -160,7 +166,12 @@ impl Caches {
         let space = self.known(namespace)?;
         let (former, since) = space.invalidate();
         let until = self.shared.tick.after(UNDO);
-        Some(Cleared { namespace: Arc::clone(&space.name), former, since, until })
+        Some(Cleared {
+            namespace: Arc::clone(&space.name),
+            former,
+            since,
+            until,
+        })
     }
 
     /// Brings back what a clear took away, and drops what was loaded since.
@@ -168,7 +179,9 @@ impl Caches {
     /// A clear changes no data, so what was valid before it still is, unless an invalidation followed: then it is
     /// refused. Keys that were invalidated since stay so.
     pub(crate) fn restore(&self, cleared: &Cleared) -> Result<(), NotRestorable> {
-        let space = self.known(&cleared.namespace).ok_or(NotRestorable::Unknown)?;
+        let space = self
+            .known(&cleared.namespace)
+            .ok_or(NotRestorable::Unknown)?;
         if self.shared.tick.now() > cleared.until {
             return Err(NotRestorable::TooLate);
         }
@@ -201,7 +214,12 @@ impl Caches {
             let policy = Policy::new().capacity(0);
             return Arc::new(Space::new(name, policy, Origin::Builder, self.shared()));
         }
-        let space = Arc::new(Space::new(Arc::clone(&name), policy.clone(), by, self.shared()));
+        let space = Arc::new(Space::new(
+            Arc::clone(&name),
+            policy.clone(),
+            by,
+            self.shared(),
+        ));
         spaces.insert(name, Arc::clone(&space));
         space
     }
@@ -213,6 +231,8 @@ impl Caches {
 
 impl std::fmt::Debug for Caches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Caches").field("metered", &self.shared.metered).finish_non_exhaustive()
+        f.debug_struct("Caches")
+            .field("metered", &self.shared.metered)
+            .finish_non_exhaustive()
     }
 }

@@ -54,7 +54,9 @@ pub(super) fn contains(space: usize, probe: &Probe<'_>) -> bool {
             let chain = chain.borrow();
             let mut link = chain.as_ref();
             while let Some(present) = link {
-                if present.space == space && quick_cache::Equivalent::equivalent(probe, &present.key) {
+                if present.space == space
+                    && quick_cache::Equivalent::equivalent(probe, &present.key)
+                {
                     return true;
                 }
                 link = present.outer.as_ref();
@@ -66,7 +68,10 @@ pub(super) fn contains(space: usize, probe: &Probe<'_>) -> bool {
 
 /// The present chain with one more load.
 pub(super) fn extended(space: usize, key: StoredKey) -> Chain {
-    let outer = CHAIN.try_with(|chain| chain.borrow().clone()).ok().flatten();
+    let outer = CHAIN
+        .try_with(|chain| chain.borrow().clone())
+        .ok()
+        .flatten();
     Some(Arc::new(Link { space, key, outer }))
 }
 
@@ -80,13 +85,20 @@ impl Charge {
     /// Charges what follows to the present request, if there is one.
     pub(super) fn present() -> Option<Self> {
         let request = scope::remote()?;
-        Some(Self { scope: Some(Box::default()), request })
+        Some(Self {
+            scope: Some(Box::default()),
+            request,
+        })
     }
 }
 
 impl<F: Future> Load<F> {
     pub(super) const fn new(future: F, chain: Chain, charge: Option<Charge>) -> Self {
-        Self { future, chain, charge }
+        Self {
+            future,
+            chain,
+            charge,
+        }
     }
 }
 
@@ -96,7 +108,10 @@ impl<F: Future> Future for Load<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let _entered = Entered::new(this.chain);
-        let lent = this.charge.as_mut().map(|charge| scope::lend(&mut charge.scope));
+        let lent = this
+            .charge
+            .as_mut()
+            .map(|charge| scope::lend(&mut charge.scope));
         let polled = catch_unwind(AssertUnwindSafe(|| this.future.poll(context)));
         drop(lent);
         let output = match polled {

@@ -74,10 +74,18 @@ struct Id {
 
 impl Flights {
     pub(super) fn new(count: Arc<AtomicUsize>) -> Self {
-        Self { open: Mutex::default(), count }
+        Self {
+            open: Mutex::default(),
+            count,
+        }
     }
 
-    pub(super) fn board(self: &Arc<Self>, key: StoredKey, stamp: Stamp, blocking: bool) -> Boarding {
+    pub(super) fn board(
+        self: &Arc<Self>,
+        key: StoredKey,
+        stamp: Stamp,
+        blocking: bool,
+    ) -> Boarding {
         let id = Id { key, stamp };
         let mut open = self.open();
         match open.entry(id.clone()) {
@@ -97,7 +105,12 @@ impl Flights {
                     woken: Notify::new(),
                 });
                 entry.insert(Arc::clone(&flight));
-                Boarding::Lead(Lead { flights: Arc::clone(self), id, flight, settled: false })
+                Boarding::Lead(Lead {
+                    flights: Arc::clone(self),
+                    id,
+                    flight,
+                    settled: false,
+                })
             }
         }
     }
@@ -127,7 +140,10 @@ impl Flight {
             if let Some(outcome) = outcome.clone() {
                 return outcome;
             }
-            outcome = self.settled.wait(outcome).unwrap_or_else(PoisonError::into_inner);
+            outcome = self
+                .settled
+                .wait(outcome)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -166,7 +182,11 @@ impl Drop for Lead {
     fn drop(&mut self) {
         if !self.settled {
             let panicked = std::thread::panicking();
-            self.land(if panicked { Outcome::Panicked } else { Outcome::Abandoned });
+            self.land(if panicked {
+                Outcome::Panicked
+            } else {
+                Outcome::Abandoned
+            });
         }
     }
 }

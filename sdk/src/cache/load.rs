@@ -111,14 +111,15 @@ where
 {
     match call.step().await {
         Step::Answer(answer) => answer,
-        Step::Load(duty) => {
-            Running::new(&call, duty).inline(call.probe(), load()).await
-        }
+        Step::Load(duty) => Running::new(&call, duty).inline(call.probe(), load()).await,
     }
 }
 
 /// Answers from the cache or by a load on this thread.
-pub(super) fn blocking<V, E>(call: &Call<'_, E>, load: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+pub(super) fn blocking<V, E>(
+    call: &Call<'_, E>,
+    load: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E>
 where
     V: Any + Clone + Send + Sync,
 {
@@ -129,7 +130,9 @@ where
     let running = Running::new(call, duty);
     let chain = running.chain(call.probe());
     let output = chain::within(chain, || catch_unwind(AssertUnwindSafe(load)));
-    running.finish(output).unwrap_or_else(|panic| resume_unwind(panic))
+    running
+        .finish(output)
+        .unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 impl<E> Refusal<E> {
@@ -143,19 +146,28 @@ impl<E> Refusal<E> {
             wrap: |answer: &E| Arc::new(answer.clone()),
             unwrap: |packed| packed.downcast_ref::<E>().cloned(),
         };
-        Self { is_error: true, pack: Some(pack) }
+        Self {
+            is_error: true,
+            pack: Some(pack),
+        }
     }
 
     /// Makes an error that can't be cloned: everybody who joined loads for himself.
     #[must_use]
     pub const fn alone() -> Self {
-        Self { is_error: true, pack: None }
+        Self {
+            is_error: true,
+            pack: None,
+        }
     }
 
     /// Counts it as an answer like another, such as an absent value.
     #[must_use]
     pub const fn no_error(self) -> Self {
-        Self { is_error: false, ..self }
+        Self {
+            is_error: false,
+            ..self
+        }
     }
 }
 
@@ -258,7 +270,11 @@ impl<E> Call<'_, E> {
 
 impl<'a> Asked<'a> {
     const fn new(space: &'a Space) -> Self {
-        Self { space, missed: false, loading: false }
+        Self {
+            space,
+            missed: false,
+            loading: false,
+        }
     }
 
     fn hit(&mut self) {
@@ -315,7 +331,8 @@ impl<E> Running<E> {
         L: Future<Output = Result<V, E>>,
     {
         let output = Load::new(load, self.chain(probe), None).await;
-        self.finish(output).unwrap_or_else(|panic| resume_unwind(panic))
+        self.finish(output)
+            .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Keeps and passes on what the load brought.
@@ -323,7 +340,13 @@ impl<E> Running<E> {
     where
         V: Any + Clone + Send + Sync,
     {
-        let Self { space, duty, ttl, refusal, since } = self;
+        let Self {
+            space,
+            duty,
+            ttl,
+            refusal,
+            since,
+        } = self;
         if space.shared.metered {
             space.meter.loaded(space.shared.clock.now().since(since));
         }
@@ -344,7 +367,9 @@ impl<E> Running<E> {
                     space.count(|meter| &meter.load_errors);
                 }
                 if let Duty::Lead(lead) = duty {
-                    lead.settle(Outcome::Refused(refusal.pack.map(|pack| (pack.wrap)(refused))));
+                    lead.settle(Outcome::Refused(
+                        refusal.pack.map(|pack| (pack.wrap)(refused)),
+                    ));
                 }
             }
             Err(_) => {

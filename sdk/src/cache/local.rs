@@ -34,7 +34,11 @@ struct Evictions(Arc<AtomicU64>);
 
 impl Slot {
     pub(super) fn new<V: Any + Send + Sync>(value: V, stamp: Stamp, expires: u64) -> Arc<Self> {
-        Arc::new(Slot { stamp, expires, value })
+        Arc::new(Slot {
+            stamp,
+            expires,
+            value,
+        })
     }
 
     pub(super) fn value<V: Any + Clone>(&self) -> Option<V> {
@@ -47,7 +51,9 @@ impl Local {
         let evictions = Arc::<AtomicU64>::default();
         let items = usize::try_from(capacity).unwrap_or(usize::MAX);
         let mut options = OptionsBuilder::new();
-        options.estimated_items_capacity(items.min(1 << 20)).weight_capacity(capacity);
+        options
+            .estimated_items_capacity(items.min(1 << 20))
+            .weight_capacity(capacity);
         let lifecycle = Evictions(Arc::clone(&evictions));
         let map = match options.build() {
             Ok(options) => Cache::with_options(options, UnitWeighter, Hashed::default(), lifecycle),
@@ -67,7 +73,8 @@ impl Local {
 
     /// Removes the entry if it is still `slot`.
     pub(super) fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
-        self.map.remove_if(&key.probe(), |present| Arc::ptr_eq(present, slot));
+        self.map
+            .remove_if(&key.probe(), |present| Arc::ptr_eq(present, slot));
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (StoredKey, Arc<Slot>)> + '_ {

@@ -62,17 +62,27 @@ impl Meter {
     }
 
     pub(super) fn loaded(&self, took: Duration) {
-        self.load_times.lock().unwrap_or_else(PoisonError::into_inner).record(took);
+        self.load_times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(took);
     }
 
     /// Takes the load times since they were last taken.
     pub(super) fn take_load_times(&self) -> Histogram {
-        std::mem::take(&mut *self.load_times.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .load_times
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     fn count(&self, which: impl Fn(&Lane) -> &AtomicU64) {
         let number = lane();
-        let Some(lane) = self.lanes.get(number) else { return };
+        let Some(lane) = self.lanes.get(number) else {
+            return;
+        };
         let counter = which(lane);
         if number == SHARED {
             counter.fetch_add(1, Ordering::Relaxed);

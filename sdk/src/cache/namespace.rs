@@ -2,12 +2,12 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::Caches;
 use super::key::{CacheKey, KeyWriter, Probe};
 use super::load::{self, Call, Refusal};
 use super::policy::Policy;
 use super::site;
 use super::space::{Origin, Space};
-use super::Caches;
 
 /// Entries that are put in by hand have this site; functions count from 1.
 const BY_HAND: u32 = 0;
@@ -40,7 +40,9 @@ impl Namespace {
     #[must_use]
     pub fn new(name: &str, policy: Policy) -> Self {
         let shared = Caches::new(false).shared();
-        Self { space: Arc::new(Space::new(name.into(), policy, Origin::Builder, shared)) }
+        Self {
+            space: Arc::new(Space::new(name.into(), policy, Origin::Builder, shared)),
+        }
     }
 
     /// Returns the namespace's name.
@@ -77,7 +79,8 @@ impl Namespace {
         let Some(key) = written(key) else { return };
         let probe = self.probe(&key);
         let stamp = self.space.stamps.read(probe.stripe());
-        self.space.fill(probe.store(), &self.space.slot(value, stamp, None));
+        self.space
+            .fill(probe.store(), &self.space.slot(value, stamp, None));
     }
 
     /// Returns the value of a key, and loads it if it isn't there.
@@ -113,9 +116,17 @@ impl Namespace {
         E: Clone + Send + Sync + 'static,
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let Some(key) = written(key) else { return load().await };
+        let Some(key) = written(key) else {
+            return load().await;
+        };
         let refusal = Refusal::shared();
-        let call = Call { space: &self.space, site: BY_HAND, key: &key, ttl: None, refusal };
+        let call = Call {
+            space: &self.space,
+            site: BY_HAND,
+            key: &key,
+            ttl: None,
+            refusal,
+        };
         load::spawned(call, load).await
     }
 
@@ -132,7 +143,6 @@ impl Namespace {
         self.invalidate_written(&site::written(key));
     }
 
-
     pub(super) fn invalidate_written(&self, key: &KeyWriter) {
         // A key that is never cached has nothing to invalidate.
         if !key.is_refused() {
@@ -147,7 +157,9 @@ impl Namespace {
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Namespace").field("name", &self.space.name).finish_non_exhaustive()
+        f.debug_struct("Namespace")
+            .field("name", &self.space.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,10 @@ impl Policy {
     /// Makes a policy without a time to live and with the default capacity.
     #[must_use]
     pub const fn new() -> Self {
-        Self { ttl: None, capacity: Self::DEFAULT_CAPACITY }
+        Self {
+            ttl: None,
+            capacity: Self::DEFAULT_CAPACITY,
+        }
     }
 
     /// Sets how long an entry is served.
@@ -36,7 +39,10 @@ impl Policy {
     /// together. Without one an entry is served until it is invalidated or pushed out.
     #[must_use]
     pub const fn ttl(self, ttl: Duration) -> Self {
-        Self { ttl: Some(ttl), ..self }
+        Self {
+            ttl: Some(ttl),
+            ..self
+        }
     }
 
     /// Sets how many entries are held.
@@ -46,7 +52,10 @@ impl Policy {
     /// callers of one key at the same time still share one load.
     #[must_use]
     pub const fn capacity(self, entries: u64) -> Self {
-        Self { capacity: entries, ..self }
+        Self {
+            capacity: entries,
+            ..self
+        }
     }
 
     /// Returns how long an entry is served; `None` for ever.

@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::Caches;
 use super::key::{CacheKey, KeyWriter};
 use super::load::{self, Call};
 use super::namespace::Namespace;
 use super::policy::Policy;
 use super::space::Origin;
-use super::Caches;
 
 pub use super::load::Refusal;
 
@@ -105,8 +105,18 @@ impl<T, E> Fallible for Result<T, E> {
 impl Site {
     /// Makes the site of a function.
     #[must_use]
-    pub const fn new(namespace: &'static str, ttl: Option<Duration>, capacity: Option<u64>) -> Self {
-        Self { namespace, ttl, capacity, id: OnceLock::new(), bound: OnceLock::new() }
+    pub const fn new(
+        namespace: &'static str,
+        ttl: Option<Duration>,
+        capacity: Option<u64>,
+    ) -> Self {
+        Self {
+            namespace,
+            ttl,
+            capacity,
+            id: OnceLock::new(),
+            bound: OnceLock::new(),
+        }
     }
 
     /// Begins a call in the first deck that was started; `None`, which runs the body, before any was or if the key
@@ -140,13 +150,20 @@ impl Site {
             return None;
         }
         let site = *self.id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed));
-        Some(Lookup { site, ttl: self.ttl, namespace, key })
+        Some(Lookup {
+            site,
+            ttl: self.ttl,
+            namespace,
+            key,
+        })
     }
 
     fn register(&self, namespace: &Namespace) {
         let policy = Policy::new();
         let policy = self.ttl.map_or(policy.clone(), |ttl| policy.ttl(ttl));
-        let policy = self.capacity.map_or(policy.clone(), |capacity| policy.capacity(capacity));
+        let policy = self
+            .capacity
+            .map_or(policy.clone(), |capacity| policy.capacity(capacity));
         namespace.space.settle(&policy, Origin::Function);
     }
 }
@@ -157,7 +174,13 @@ impl Lookup {
             Held::Bound(namespace) => namespace,
             Held::Lent(namespace) => namespace,
         };
-        Call { space: &namespace.space, site: self.site, key: &self.key, ttl: self.ttl, refusal }
+        Call {
+            space: &namespace.space,
+            site: self.site,
+            key: &self.key,
+            ttl: self.ttl,
+            refusal,
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::chain;
 use super::census::Census;
+use super::chain;
 use super::flight::{Boarding, Flight, Flights, Lead};
 use super::key::{Probe, StoredKey};
 use super::local::{Local, Slot};
@@ -60,7 +60,11 @@ impl Space {
             local: Local::new(policy.capacity_entries()),
             meter: Meter::default(),
             flights: Arc::new(Flights::new(Arc::clone(&shared.flights))),
-            terms: Mutex::new(Terms { policy, by, conflict: false }),
+            terms: Mutex::new(Terms {
+                policy,
+                by,
+                conflict: false,
+            }),
             settled: AtomicBool::new(by != Origin::Default),
             jitter: AtomicU64::new(0),
             census: Mutex::default(),
@@ -178,7 +182,11 @@ impl Space {
             name: Arc::clone(&self.name),
             policy,
             conflict,
-            entries: self.census.lock().unwrap_or_else(PoisonError::into_inner).entries(self),
+            entries: self
+                .census
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entries(self),
             hits,
             misses,
             loads: count(&self.meter.loads),
@@ -198,7 +206,9 @@ impl Space {
         };
         let Some(ttl) = ttl else { return u64::MAX };
         // Between 90 % and 100 %: never longer than promised.
-        self.shared.tick.after(ttl.mul_f64(1.0 - self.draw() / 10.0))
+        self.shared
+            .tick
+            .after(ttl.mul_f64(1.0 - self.draw() / 10.0))
     }
 
     /// A number from 0 to 1, evenly spread over a run of draws.

@@ -34,8 +34,13 @@ impl Stamps {
     }
 
     pub(super) fn read(&self, key_hash: u64) -> Stamp {
-        let key = self.stripe(key_hash).map_or(0, |stripe| stripe.load(Ordering::Acquire));
-        Stamp { namespace: self.namespace(), key }
+        let key = self
+            .stripe(key_hash)
+            .map_or(0, |stripe| stripe.load(Ordering::Acquire));
+        Stamp {
+            namespace: self.namespace(),
+            key,
+        }
     }
 
     pub(super) fn namespace(&self) -> u64 {

@@ -26,7 +26,9 @@ impl Tick {
         match self {
             Self::Coarse => {
                 let time = clock_gettime(CLOCK);
-                (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+                (time.tv_sec as u64)
+                    .wrapping_mul(1_000_000_000)
+                    .wrapping_add(time.tv_nsec as u64)
             }
             Self::Manual(hand) => hand.load(Ordering::Acquire),
         }
