@@ -71,7 +71,9 @@ impl Work {
 
     /// All statements' calls and nanoseconds.
     pub(crate) fn sum(&self) -> (u32, u64) {
-        self.uses().fold((0, 0), |(calls, nanos), used| (calls + used.calls, nanos + used.nanos))
+        self.uses().fold((0, 0), |(calls, nanos), used| {
+            (calls + used.calls, nanos + used.nanos)
+        })
     }
 
     /// The distinct statements, without the `others`.
@@ -95,12 +97,18 @@ impl Work {
 impl Remote {
     /// Counts a statement that ran on another thread.
     pub(crate) fn query(&self, statement: u64, nanos: u64) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).add(statement, 1, nanos);
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(statement, 1, nanos);
     }
 
     /// Adds what a task of its own did for the request.
     pub(crate) fn work(&self, work: &Work) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).merge(work);
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .merge(work);
     }
 }
 
@@ -125,6 +133,11 @@ impl Drop for Lent<'_> {
 /// Counts a statement for the present request; returns whether there is one.
 pub(crate) fn query(statement: u64, nanos: u64) -> bool {
     with(|scope| scope.work.add(statement, 1, nanos)).is_some()
+}
+
+/// Whether a request is being polled on this thread.
+pub(crate) fn is_present() -> bool {
+    with(|_| ()).is_some()
 }
 
 /// Counts a wait for a connection for the present request.
