@@ -214,7 +214,14 @@ impl Writer {
         match token.kind {
             Kind::Word => self.word(token.text),
             Kind::Quoted => self.quoted(token.text, rest),
-            Kind::Backtick => self.name(token.text, false),
+            Kind::Backtick if matches!(self.verb, Verb::Assign { assigned: true }) => {
+                self.value("?")
+            }
+            Kind::Backtick => {
+                self.list = None;
+                self.note_verb("");
+                self.name(token.text, false);
+            }
             Kind::Value => self.value("?"),
             Kind::Ellipsis => self.value("…"),
             Kind::Mark(mark) => self.mark(mark),
@@ -343,6 +350,9 @@ impl Writer {
         ) || before_dot();
         // Right behind a name it may be an alias, or the password of a role.
         let behind_name = matches!(self.previous, Previous::Name | Previous::Value);
+        if matches!(self.verb, Verb::Assign { assigned: true }) {
+            return self.value("?");
+        }
         if !names && (plain.is_none() || behind_name || self.expects_value()) {
             return self.value("?");
         }

@@ -158,6 +158,8 @@ impl<'a> Tokens<'a> {
                     return Err(Ambiguous);
                 }
                 b'\'' if self.peek(1) == b'\'' => self.at += 2,
+                // A word right behind a string is more likely the inside of one that was opened too early.
+                b'\'' if is_word(self.peek(1)) => return Err(Ambiguous),
                 b'\'' => {
                     self.at += 1;
                     return Ok(Kind::Value);

@@ -338,10 +338,10 @@ proptest! {
     #[test]
     fn no_marked_literal_survives_between_any_pieces(
         before in prop::collection::vec(piece(), 0..12), after in prop::collection::vec(piece(), 0..12),
-        quote in prop::sample::select(vec!["'ZZQ'", "E'ZZQ'", "$x$ZZQ$x$", "'a''ZZQ'", "N'ZZQ'", "= \"ZZQ\" "]),
+        quote in prop::sample::select(vec!["'MARKED'", "E'MARKED'", "$x$MARKED$x$", "'a''MARKED'", "N'MARKED'", "= \"MARKED\" "]),
     ) {
         let sql = format!("{} {quote} AND {}", before.join(" "), after.join(" "));
         let text = fingerprint(&sql).text;
-        prop_assert!(!text.to_ascii_uppercase().contains("ZZQ"), "{:?} gave {:?}", sql, text);
+        prop_assert!(!text.to_ascii_uppercase().contains("MARKED"), "{:?} gave {:?}", sql, text);
     }
 }
