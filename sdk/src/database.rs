@@ -18,6 +18,7 @@ mod postgres;
 #[cfg(feature = "sqlx-sqlite")]
 mod sqlite;
 
+pub(crate) use ddl::{IndexColumn, IndexPlan};
 pub(crate) use error::Error;
 #[cfg(feature = "advisor")]
 pub(crate) use plan::plan_uses;

@@ -323,9 +323,12 @@ impl Reader {
                 args: None,
                 ..
             } => {
-                let access = self.access(name);
+                let mut access = self.access(name);
                 let own = self.names(name).pop().unwrap_or_default();
                 let name = alias.as_ref().map_or(own, |alias| self.fold(&alias.name));
+                if let Some(access) = &mut access {
+                    access.alias.clone_from(&name);
+                }
                 scope.tables.push(Source { name, access });
             }
             TableFactor::Derived {

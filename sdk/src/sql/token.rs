@@ -175,6 +175,7 @@ impl<'a> Tokens<'a> {
         while self.at < self.bytes().len() {
             match (self.peek(0), self.peek(1)) {
                 (byte, next) if byte == quote && next == quote => self.at += 2,
+                (byte, next) if byte == quote && is_word(next) => return Err(Ambiguous),
                 (byte, _) if byte == quote => {
                     self.at += 1;
                     return Ok(kind);
