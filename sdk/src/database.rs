@@ -18,8 +18,8 @@ mod postgres;
 #[cfg(feature = "sqlx-sqlite")]
 mod sqlite;
 
+pub(crate) use ddl::{IndexColumn, IndexPlan};
 pub(crate) use error::Error;
-#[cfg(feature = "advisor")]
 pub(crate) use plan::plan_uses;
 
 /// The name under which perfdeck's own connections, locks and comments are known.

@@ -4,6 +4,13 @@ use super::error::Error;
 use super::identifier::{index_name, quote, quote_qualified};
 use super::{Engine, Handle};
 
+#[cfg(feature = "sqlx-postgres")]
+mod postgres;
+#[cfg(feature = "sqlx-sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
 /// An index that could be made, with the statements that make and drop it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexPlan {
@@ -111,12 +118,12 @@ impl IndexPlan {
 ///
 /// When the database can't be asked, or the role must not make it.
 pub(crate) async fn preflight(handle: &Handle, index: &IndexPlan) -> Result<Preflight, Error> {
-    let _ = handle;
-    Ok(Preflight {
-        notes: vec![],
-        exists: false,
-        state_hash: crate::sql::stable_hash(index.create.as_bytes()),
-    })
+    match handle {
+        #[cfg(feature = "sqlx-postgres")]
+        Handle::Postgres(pool) => postgres::preflight(pool, index).await,
+        #[cfg(feature = "sqlx-sqlite")]
+        Handle::Sqlite(pool) => sqlite::preflight(pool, index).await,
+    }
 }
 
 /// Makes the index, telling `progress` in words how far it is.
@@ -129,9 +136,12 @@ pub(crate) async fn create_index(
     index: &IndexPlan,
     progress: impl Fn(String) + Send,
 ) -> Result<(), Error> {
-    let _ = (handle, index);
-    progress("creating".into());
-    Ok(())
+    match handle {
+        #[cfg(feature = "sqlx-postgres")]
+        Handle::Postgres(pool) => postgres::create(pool, index, progress).await,
+        #[cfg(feature = "sqlx-sqlite")]
+        Handle::Sqlite(pool) => sqlite::create(pool, index, progress).await,
+    }
 }
 
 /// Drops an index that perfdeck made.
@@ -140,6 +150,10 @@ pub(crate) async fn create_index(
 ///
 /// When it is not there, not perfdeck's, or could not be dropped.
 pub(crate) async fn drop_index(handle: &Handle, index: &IndexPlan) -> Result<(), Error> {
-    let _ = (handle, index);
-    Ok(())
+    match handle {
+        #[cfg(feature = "sqlx-postgres")]
+        Handle::Postgres(pool) => postgres::drop(pool, index).await,
+        #[cfg(feature = "sqlx-sqlite")]
+        Handle::Sqlite(pool) => sqlite::drop(pool, index).await,
+    }
 }

@@ -6,6 +6,8 @@ pub(crate) struct Access {
     /// The schema, where the statement names it.
     pub(crate) schema: Option<String>,
     pub(crate) table: String,
+    /// What the statement calls the table.
+    pub(crate) alias: String,
     /// Columns compared with a constant, a parameter or an `IN` list, or asked to be null.
     pub(crate) equals: Vec<String>,
     /// Columns with a bound or two.

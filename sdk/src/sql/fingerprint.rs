@@ -122,6 +122,8 @@ struct Writer {
     between: bool,
     /// The next parenthesis is a list of columns, not a call's.
     after_into: bool,
+    /// The name just written stands where a value belongs, so what it is called with is one too.
+    value_name: bool,
     /// For every open parenthesis, whether it stands where a value belongs.
     open: Vec<bool>,
     /// The last end of a token at which the text may be cut.
@@ -194,6 +196,7 @@ impl Writer {
             values: Values::Outside,
             between: false,
             after_into: false,
+            value_name: false,
             open: Vec::new(),
             cut: 0,
         }
@@ -211,7 +214,14 @@ impl Writer {
         match token.kind {
             Kind::Word => self.word(token.text),
             Kind::Quoted => self.quoted(token.text, rest),
-            Kind::Backtick => self.name(token.text, false),
+            Kind::Backtick if matches!(self.verb, Verb::Assign { assigned: true }) => {
+                self.value("?")
+            }
+            Kind::Backtick => {
+                self.list = None;
+                self.note_verb("");
+                self.name(token.text, false);
+            }
             Kind::Value => self.value("?"),
             Kind::Ellipsis => self.value("…"),
             Kind::Mark(mark) => self.mark(mark),
@@ -309,6 +319,7 @@ impl Writer {
     }
 
     fn name(&mut self, name: &str, folds: bool) {
+        self.value_name = self.expects_value();
         self.write("", false);
         if folds {
             self.out
@@ -337,7 +348,12 @@ impl Writer {
             self.previous,
             Previous::Mark(b'.') | Previous::Keyword(Role::Name)
         ) || before_dot();
-        if !names && (plain.is_none() || self.expects_value()) {
+        // Right behind a name it may be an alias, or the password of a role.
+        let behind_name = matches!(self.previous, Previous::Name | Previous::Value);
+        if matches!(self.verb, Verb::Assign { assigned: true }) {
+            return self.value("?");
+        }
+        if !names && (plain.is_none() || behind_name || self.expects_value()) {
             return self.value("?");
         }
         self.list = None;
@@ -389,8 +405,7 @@ impl Writer {
         if mark == b'(' && matches!(self.verb, Verb::Assign { .. }) {
             self.assign();
         }
-        let value = self.expects_value()
-            || (self.previous == Previous::Name && self.open.last().is_some_and(|value| *value));
+        let value = self.expects_value() || (self.previous == Previous::Name && self.value_name);
         let starts_list = match self.previous {
             Previous::Keyword(Role::In) => mark == b'(',
             Previous::Keyword(Role::Array) => mark == b'[',
@@ -444,7 +459,8 @@ impl Writer {
     fn operator(&mut self, operator: &str, rest: &Tokens<'_>) {
         self.note_verb("");
         if operator == "::" {
-            self.write(operator, true);
+            // Behind a lone colon the two would be read as one and a parameter.
+            self.write(operator, self.previous != Previous::Operator);
             self.previous = Previous::Cast;
             return;
         }

@@ -1,1 +1,345 @@
+//! What a condition asks of which column.
+//!
+//! Only what a plain index can serve is told: a column by itself, compared with something that is known before the table
+//! is read. A function on a column, a pattern and a choice between columns are left as a residue.
 
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, SelectItem,
+    UnaryOperator,
+};
+
+use super::parse::{Reader, Scope, push};
+
+/// A column as the statement writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    /// The table or alias before the dot.
+    pub(super) table: Option<String>,
+    pub(super) name: String,
+}
+
+/// Adds to the scope's accesses what a `WHERE` or an `ON` narrows them by.
+pub(super) fn condition(reader: &mut Reader, scope: &mut Scope, condition: &Expr) {
+    let mut open = vec![condition];
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::Nested(inner) => open.push(inner),
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => open.extend([&**left, &**right]),
+            _ => one(reader, scope, expr),
+        }
+    }
+}
+
+fn one(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
+    match expr {
+        Expr::BinaryOp { left, op, right } => match op {
+            BinaryOperator::Eq => equality(reader, scope, left, right),
+            BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => {
+                range(reader, scope, left, &[right]);
+                range(reader, scope, right, &[left]);
+            }
+            _ => residue(reader, scope, expr),
+        },
+        Expr::Between {
+            expr: tested,
+            negated: false,
+            low,
+            high,
+        } => range(reader, scope, tested, &[low, high]),
+        Expr::InList {
+            expr: tested,
+            list,
+            negated: false,
+        } => {
+            let constant = list.iter().all(|item| columns(reader, item).is_empty());
+            match column(reader, tested).filter(|_| constant) {
+                Some(tested) => note_equal(scope, &tested),
+                None => residue(reader, scope, expr),
+            }
+        }
+        Expr::InSubquery {
+            expr: tested,
+            subquery,
+            negated,
+        } => {
+            match column(reader, tested).filter(|_| !negated) {
+                // The subquery's rows drive the look-ups as another table's would.
+                Some(tested) => note_join(scope, &tested),
+                None => note_residue(scope),
+            }
+            reader.query(subquery);
+        }
+        Expr::AnyOp {
+            left,
+            compare_op: BinaryOperator::Eq,
+            right,
+            ..
+        } => {
+            let constant = columns(reader, right).is_empty();
+            match column(reader, left).filter(|_| constant) {
+                Some(tested) => note_equal(scope, &tested),
+                None => residue(reader, scope, expr),
+            }
+        }
+        Expr::IsNull(tested) => match column(reader, tested) {
+            Some(tested) => note_equal(scope, &tested),
+            None => residue(reader, scope, expr),
+        },
+        // A flag by itself: true for rows as a look-up would be.
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => note_residue(scope),
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            ..
+        } => residue(reader, scope, expr),
+        Expr::Value(_) => {}
+        _ => residue(reader, scope, expr),
+    }
+}
+
+fn equality(reader: &mut Reader, scope: &mut Scope, left: &Expr, right: &Expr) {
+    let pair = (column(reader, left), column(reader, right));
+    match pair {
+        (Some(left), Some(right)) => {
+            // The other side counts as known if it is another table's, of this scope or of one around it.
+            let own = |scope: &Scope, column: &Column| match &column.table {
+                Some(table) => scope.position(table).is_some(),
+                None => true,
+            };
+            let (left_own, right_own) = (own(scope, &left), own(scope, &right));
+            match (left_own, right_own) {
+                (true, true) if left.table == right.table => note_residue(scope),
+                (true, true) => {
+                    note_join(scope, &left);
+                    note_join(scope, &right);
+                }
+                (true, false) => note_equal(scope, &left),
+                (false, true) => note_equal(scope, &right),
+                (false, false) => {}
+            }
+        }
+        (Some(tested), None) => against(reader, scope, &tested, right),
+        (None, Some(tested)) => against(reader, scope, &tested, left),
+        (None, None) => {
+            subqueries(reader, left);
+            subqueries(reader, right);
+            note_residue(scope);
+        }
+    }
+}
+
+/// A column against an expression: a look-up if the expression has no column of the same scope.
+fn against(reader: &mut Reader, scope: &mut Scope, tested: &Column, other: &Expr) {
+    subqueries(reader, other);
+    if is_known(reader, scope, other) {
+        note_equal(scope, tested);
+    } else {
+        note_residue(scope);
+    }
+}
+
+fn range(reader: &mut Reader, scope: &mut Scope, tested: &Expr, bounds: &[&Expr]) {
+    let Some(tested) = column(reader, tested) else {
+        return;
+    };
+    for bound in bounds {
+        subqueries(reader, bound);
+    }
+    if bounds.iter().all(|bound| is_known(reader, scope, bound)) {
+        scope.each_owner(tested.table.as_deref(), |access| {
+            push(&mut access.ranges, &tested.name)
+        });
+    } else {
+        note_residue(scope);
+    }
+}
+
+fn residue(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
+    subqueries(reader, expr);
+    note_residue(scope);
+}
+
+fn note_residue(scope: &mut Scope) {
+    scope.each_owner(None, |access| access.residual = true);
+}
+
+fn note_equal(scope: &mut Scope, column: &Column) {
+    scope.each_owner(column.table.as_deref(), |access| {
+        push(&mut access.equals, &column.name)
+    });
+}
+
+fn note_join(scope: &mut Scope, column: &Column) {
+    scope.each_owner(column.table.as_deref(), |access| {
+        push(&mut access.joins, &column.name)
+    });
+}
+
+fn is_known(reader: &Reader, scope: &Scope, expr: &Expr) -> bool {
+    columns(reader, expr)
+        .iter()
+        .all(|column| match &column.table {
+            Some(table) => scope.position(table).is_none(),
+            None => false,
+        })
+}
+
+/// Returns the column that the expression is, and nothing more.
+pub(super) fn column(reader: &Reader, expr: &Expr) -> Option<Column> {
+    match expr {
+        Expr::Nested(inner) => match &**inner {
+            Expr::Nested(_) => None,
+            inner => column(reader, inner),
+        },
+        Expr::Identifier(ident) => Some(Column {
+            table: None,
+            name: reader.fold(ident),
+        }),
+        Expr::CompoundIdentifier(idents) => match idents.as_slice() {
+            [.., table, name] => Some(Column {
+                table: Some(reader.fold(table)),
+                name: reader.fold(name),
+            }),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Returns the columns that an expression reads outside its subqueries.
+fn columns(reader: &Reader, expr: &Expr) -> Vec<Column> {
+    let mut found = Vec::new();
+    visit(expr, &mut |expr| found.extend(column(reader, expr)));
+    found
+}
+
+/// Reads the queries inside an expression.
+pub(super) fn subqueries(reader: &mut Reader, expr: &Expr) {
+    visit(expr, &mut |expr| match expr {
+        Expr::Subquery(query)
+        | Expr::Exists {
+            subquery: query, ..
+        }
+        | Expr::InSubquery {
+            subquery: query, ..
+        } => reader.query(query),
+        _ => {}
+    });
+}
+
+pub(super) fn is_grouped(group_by: &GroupByExpr) -> bool {
+    match group_by {
+        GroupByExpr::All(_) => true,
+        GroupByExpr::Expressions(expressions, _) => !expressions.is_empty(),
+    }
+}
+
+/// Returns whether an item of a result folds rows: a call of one of the customary aggregates without a window.
+pub(super) fn is_aggregate(item: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+        return false;
+    };
+    let mut found = false;
+    visit(expr, &mut |expr| {
+        if let Expr::Function(function) = expr {
+            let name = function.name.to_string().to_ascii_lowercase();
+            let folds = [
+                "count",
+                "sum",
+                "avg",
+                "min",
+                "max",
+                "total",
+                "group_concat",
+                "string_agg",
+            ];
+            let aggregates = folds.contains(&name.as_str())
+                || name.ends_with("_agg")
+                || name.starts_with("bool_")
+                || name.starts_with("json_group");
+            found |= function.over.is_none() && aggregates;
+        }
+    });
+    found
+}
+
+/// Calls `seen` for an expression and those inside it, but not for those of a subquery.
+///
+/// A loop with its own stack: a chain of operators is as deep as it is long.
+fn visit<'a>(expr: &'a Expr, seen: &mut impl FnMut(&'a Expr)) {
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        seen(expr);
+        match expr {
+            Expr::Nested(inner)
+            | Expr::UnaryOp { expr: inner, .. }
+            | Expr::Cast { expr: inner, .. }
+            | Expr::Collate { expr: inner, .. }
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner)
+            | Expr::IsTrue(inner)
+            | Expr::IsNotTrue(inner)
+            | Expr::IsFalse(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::Extract { expr: inner, .. }
+            | Expr::AtTimeZone {
+                timestamp: inner, ..
+            }
+            | Expr::Trim { expr: inner, .. }
+            | Expr::Substring { expr: inner, .. }
+            | Expr::Ceil { expr: inner, .. }
+            | Expr::Floor { expr: inner, .. }
+            | Expr::InSubquery { expr: inner, .. } => open.push(inner),
+            Expr::BinaryOp { left, right, .. }
+            | Expr::AnyOp { left, right, .. }
+            | Expr::AllOp { left, right, .. }
+            | Expr::IsDistinctFrom(left, right)
+            | Expr::IsNotDistinctFrom(left, right) => open.extend([&**left, &**right]),
+            Expr::Like { expr, pattern, .. }
+            | Expr::ILike { expr, pattern, .. }
+            | Expr::SimilarTo { expr, pattern, .. }
+            | Expr::RLike { expr, pattern, .. } => open.extend([&**expr, &**pattern]),
+            Expr::Between {
+                expr, low, high, ..
+            } => open.extend([&**expr, &**low, &**high]),
+            Expr::InList { expr, list, .. } => {
+                open.push(expr);
+                open.extend(list);
+            }
+            Expr::Tuple(items) => open.extend(items),
+            Expr::Array(array) => open.extend(&array.elem),
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
+                open.extend(operand.iter().chain(else_result).map(|expr| &**expr));
+                for when in conditions {
+                    open.extend([&when.condition, &when.result]);
+                }
+            }
+            Expr::Function(function) => {
+                if let FunctionArguments::List(list) = &function.args {
+                    for arg in &list.args {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
+                        | FunctionArg::Named {
+                            arg: FunctionArgExpr::Expr(expr),
+                            ..
+                        } = arg
+                        {
+                            open.push(expr);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

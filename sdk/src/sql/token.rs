@@ -158,6 +158,8 @@ impl<'a> Tokens<'a> {
                     return Err(Ambiguous);
                 }
                 b'\'' if self.peek(1) == b'\'' => self.at += 2,
+                // A word right behind a string is more likely the inside of one that was opened too early.
+                b'\'' if is_word(self.peek(1)) => return Err(Ambiguous),
                 b'\'' => {
                     self.at += 1;
                     return Ok(Kind::Value);
@@ -173,6 +175,7 @@ impl<'a> Tokens<'a> {
         while self.at < self.bytes().len() {
             match (self.peek(0), self.peek(1)) {
                 (byte, next) if byte == quote && next == quote => self.at += 2,
+                (byte, next) if byte == quote && is_word(next) => return Err(Ambiguous),
                 (byte, _) if byte == quote => {
                     self.at += 1;
                     return Ok(kind);
