@@ -1,0 +1,5 @@
+//! The server, the client and the socket between them, as the two ends use them.
+
+mod attach;
+mod host;
+mod raw;
