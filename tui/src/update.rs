@@ -236,10 +236,7 @@ fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
 fn type_in(model: &mut Model, key: Key) -> Vec<Effect> {
     match &mut model.focus {
         Focus::Filter => {
-            let Some(list) = model.screens.list_mut(model.screen) else {
-                model.focus = Focus::Screen;
-                return Vec::new();
-            };
+            let list = model.screens.list_mut(model.screen);
             match key {
                 Key::Char(char) => list.filter_mut().push(char),
                 Key::Backspace => {
