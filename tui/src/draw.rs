@@ -8,7 +8,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::model::{Focus, Model};
-use crate::screen::{Screen, Verdict, View, advice, alerts, caches, ledger, overview, queries, requests};
+use crate::screen::{
+    Screen, Verdict, View, advice, alerts, caches, ledger, overview, queries, requests,
+};
 use crate::theme::Theme;
 use crate::widget::Canvas;
 
@@ -30,20 +32,34 @@ pub(crate) fn draw(model: &Model, theme: Theme, buffer: &mut Buffer, area: Rect)
     let (width, height) = (canvas.width(), canvas.height());
     frame::header(model, &mut canvas);
     frame::tabs(model, &mut canvas.below(1));
-    frame::footer(model, &mut canvas.part(0, height.saturating_sub(1), width, 1));
+    frame::footer(
+        model,
+        &mut canvas.part(0, height.saturating_sub(1), width, 1),
+    );
     let roomy = height >= 16;
     let foot = if roomy { 2 } else { 1 };
     if roomy {
         canvas.rule(height - 2);
     }
-    let theme = if model.is_stale() && model.frozen.is_none() { theme.greyed() } else { theme };
+    let theme = if model.is_stale() && model.frozen.is_none() {
+        theme.greyed()
+    } else {
+        theme
+    };
     let bottom = height.saturating_sub(foot);
     let mut middle = Canvas::new(
         buffer,
-        Rect { y: area.y + bottom.min(3), height: bottom.saturating_sub(3), ..area },
+        Rect {
+            y: area.y + bottom.min(3),
+            height: bottom.saturating_sub(3),
+            ..area
+        },
         theme,
     );
-    let view = View { data: model.data(), now: model.shown_now() };
+    let view = View {
+        data: model.data(),
+        now: model.shown_now(),
+    };
     let end = frame::verdict(&verdict(model, &view), &mut middle);
     middle.rule(end);
     screen(model, &view, &mut middle.below(end + 1));

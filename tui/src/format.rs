@@ -3,9 +3,9 @@
 //! Numbers have three significant digits and a unit; text from outside passes [`printable`] before it is drawn. This
 //! module reads no clock and no locale: the same values give the same text everywhere.
 
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::time::Duration;
 
@@ -27,7 +27,10 @@ pub(crate) enum TimeUnit {
 impl TimeUnit {
     /// Chooses the unit in which the largest of `seconds` reads best.
     pub(crate) fn of(seconds: impl IntoIterator<Item = f64>) -> Self {
-        let largest = seconds.into_iter().filter(|value| value.is_finite()).fold(0.0, f64::max);
+        let largest = seconds
+            .into_iter()
+            .filter(|value| value.is_finite())
+            .fold(0.0, f64::max);
         if largest >= 9.995 {
             Self::Seconds
         } else if largest >= 0.000_999_5 || largest == 0.0 {
@@ -104,7 +107,11 @@ pub(crate) fn share(ratio: f64) -> String {
 
 /// Tells a relative change with its sign: `-79%`.
 pub(crate) fn change(ratio: f64) -> String {
-    if ratio.is_finite() { format!("{:+.0}%", ratio * 100.0) } else { NOTHING.to_owned() }
+    if ratio.is_finite() {
+        format!("{:+.0}%", ratio * 100.0)
+    } else {
+        NOTHING.to_owned()
+    }
 }
 
 /// Tells a count exactly, in groups of three: `205 113`.
@@ -150,7 +157,11 @@ pub(crate) fn clock_seconds(at: Timestamp) -> String {
 
 /// Tells one thing or several: `1 alert`, `2 alerts`.
 pub(crate) fn plural(number: usize, one: &str, several: &str) -> String {
-    format!("{} {}", count(number as u64), if number == 1 { one } else { several })
+    format!(
+        "{} {}",
+        count(number as u64),
+        if number == 1 { one } else { several }
+    )
 }
 
 fn prefixed(value: f64, step: f64, prefixes: &[&str]) -> String {
@@ -166,7 +177,11 @@ fn prefixed(value: f64, step: f64, prefixes: &[&str]) -> String {
     }
     let prefix = prefixes.get(place).copied().unwrap_or_default();
     let whole = place == 0 && scaled.fract() == 0.0;
-    if whole { format!("{scaled:.0}{prefix}") } else { format!("{}{prefix}", digits(scaled)) }
+    if whole {
+        format!("{scaled:.0}{prefix}")
+    } else {
+        format!("{}{prefix}", digits(scaled))
+    }
 }
 
 /// Writes three significant digits, and whole numbers in groups of three.

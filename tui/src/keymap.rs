@@ -83,21 +83,73 @@ pub(crate) struct Binding {
 pub(crate) const BINDINGS: &[Binding] = &[
     show(Screen::Overview, &[Key::Char('1')], "what is slow, and why"),
     show(Screen::Requests, &[Key::Char('2')], "what users wait for"),
-    show(Screen::Queries, &[Key::Char('3')], "what the database is asked"),
+    show(
+        Screen::Queries,
+        &[Key::Char('3')],
+        "what the database is asked",
+    ),
     show(Screen::Caches, &[Key::Char('4')], "what the caches save"),
     show(Screen::Alerts, &[Key::Char('6')], "what is over its limit"),
-    show(Screen::Advice, &[Key::Char('7')], "what would help, and how much"),
-    show(Screen::Ledger, &[Key::Char('8')], "what was done, and did it help"),
+    show(
+        Screen::Advice,
+        &[Key::Char('7')],
+        "what would help, and how much",
+    ),
+    show(
+        Screen::Ledger,
+        &[Key::Char('8')],
+        "what was done, and did it help",
+    ),
     everywhere(Action::NextScreen, &[Key::Tab], "", "the next screen"),
-    everywhere(Action::PreviousScreen, &[Key::BackTab], "", "the screen before"),
-    everywhere(Action::Down, &[Key::Char('j'), Key::Down], "", "one row down"),
+    everywhere(
+        Action::PreviousScreen,
+        &[Key::BackTab],
+        "",
+        "the screen before",
+    ),
+    everywhere(
+        Action::Down,
+        &[Key::Char('j'), Key::Down],
+        "",
+        "one row down",
+    ),
     everywhere(Action::Up, &[Key::Char('k'), Key::Up], "", "one row up"),
-    everywhere(Action::PageDown, &[Key::PageDown, Key::Ctrl('d')], "", "ten rows down"),
-    everywhere(Action::PageUp, &[Key::PageUp, Key::Ctrl('u')], "", "ten rows up"),
-    everywhere(Action::Top, &[Key::Char('g'), Key::Home], "", "the first row"),
-    everywhere(Action::Bottom, &[Key::Char('G'), Key::End], "", "the last row"),
-    everywhere(Action::Open, &[Key::Enter], "open", "the evidence of the row"),
-    everywhere(Action::Back, &[Key::Esc], "", "close, leave, clear the filter"),
+    everywhere(
+        Action::PageDown,
+        &[Key::PageDown, Key::Ctrl('d')],
+        "",
+        "ten rows down",
+    ),
+    everywhere(
+        Action::PageUp,
+        &[Key::PageUp, Key::Ctrl('u')],
+        "",
+        "ten rows up",
+    ),
+    everywhere(
+        Action::Top,
+        &[Key::Char('g'), Key::Home],
+        "",
+        "the first row",
+    ),
+    everywhere(
+        Action::Bottom,
+        &[Key::Char('G'), Key::End],
+        "",
+        "the last row",
+    ),
+    everywhere(
+        Action::Open,
+        &[Key::Enter],
+        "open",
+        "the evidence of the row",
+    ),
+    everywhere(
+        Action::Back,
+        &[Key::Esc],
+        "",
+        "close, leave, clear the filter",
+    ),
     Binding {
         action: Action::Act,
         keys: &[Key::Char('a')],
@@ -119,15 +171,41 @@ pub(crate) const BINDINGS: &[Binding] = &[
         short: "undo",
         long: "preview taking it back, then undo it",
     },
-    everywhere(Action::Filter, &[Key::Char('/')], "filter", "only the rows that hold a text"),
-    everywhere(Action::Sort, &[Key::Char('s')], "sort", "by the next column"),
-    everywhere(Action::Freeze, &[Key::Char(' ')], "freeze", "hold the view still, and go on"),
+    everywhere(
+        Action::Filter,
+        &[Key::Char('/')],
+        "filter",
+        "only the rows that hold a text",
+    ),
+    everywhere(
+        Action::Sort,
+        &[Key::Char('s')],
+        "sort",
+        "by the next column",
+    ),
+    everywhere(
+        Action::Freeze,
+        &[Key::Char(' ')],
+        "freeze",
+        "hold the view still, and go on",
+    ),
     everywhere(Action::Help, &[Key::Char('?')], "help", "these keys"),
-    everywhere(Action::Quit, &[Key::Char('q'), Key::Ctrl('c')], "quit", "leave; the service goes on"),
+    everywhere(
+        Action::Quit,
+        &[Key::Char('q'), Key::Ctrl('c')],
+        "quit",
+        "leave; the service goes on",
+    ),
 ];
 
 const fn show(screen: Screen, keys: &'static [Key], long: &'static str) -> Binding {
-    Binding { action: Action::Show(screen), keys, screens: &[], short: "", long }
+    Binding {
+        action: Action::Show(screen),
+        keys,
+        screens: &[],
+        short: "",
+        long,
+    }
 }
 
 const fn everywhere(
@@ -136,7 +214,13 @@ const fn everywhere(
     short: &'static str,
     long: &'static str,
 ) -> Binding {
-    Binding { action, keys, screens: &[], short, long }
+    Binding {
+        action,
+        keys,
+        screens: &[],
+        short,
+        long,
+    }
 }
 
 impl Binding {
@@ -169,7 +253,10 @@ mod tests {
     #[test]
     fn each_action_is_bound_once() {
         for (place, binding) in BINDINGS.iter().enumerate() {
-            let again = BINDINGS.iter().skip(place + 1).any(|other| other.action == binding.action);
+            let again = BINDINGS
+                .iter()
+                .skip(place + 1)
+                .any(|other| other.action == binding.action);
             assert!(!again, "{:?} is bound twice", binding.action);
             assert!(!binding.keys.is_empty() && !binding.long.is_empty());
         }
@@ -181,7 +268,11 @@ mod tests {
             let here = BINDINGS.iter().filter(|binding| binding.works_on(screen));
             let keys: Vec<Key> = here.flat_map(|binding| binding.keys).copied().collect();
             for key in &keys {
-                assert_eq!(keys.iter().filter(|other| *other == key).count(), 1, "{key:?}");
+                assert_eq!(
+                    keys.iter().filter(|other| *other == key).count(),
+                    1,
+                    "{key:?}"
+                );
             }
         }
     }
@@ -190,7 +281,10 @@ mod tests {
     fn each_screen_is_shown_by_its_number() {
         for screen in Screen::ALL {
             let digit = char::from_digit(screen.number().into(), 10).unwrap();
-            assert_eq!(action(Key::Char(digit), Screen::Overview), Some(Action::Show(screen)));
+            assert_eq!(
+                action(Key::Char(digit), Screen::Overview),
+                Some(Action::Show(screen))
+            );
         }
     }
 }

@@ -40,8 +40,10 @@ impl List {
     /// Returns the rows that pass the filter, in order.
     pub(crate) fn shown<'a, R: Row>(&self, rows: &'a [R]) -> Vec<&'a R> {
         let needle = self.filter.to_lowercase();
-        let mut shown: Vec<&R> =
-            rows.iter().filter(|row| needle.is_empty() || row.holds(&needle)).collect();
+        let mut shown: Vec<&R> = rows
+            .iter()
+            .filter(|row| needle.is_empty() || row.holds(&needle))
+            .collect();
         if let Some(sort) = self.order::<R>() {
             shown.sort_by(|a, b| (sort.compare)(a, b));
         }
@@ -51,7 +53,9 @@ impl List {
     /// Returns where the selection is among the shown rows.
     pub(crate) fn place<R: Row>(&self, shown: &[&R]) -> Option<usize> {
         let last = shown.len().checked_sub(1)?;
-        let Some(selected) = &self.selected else { return Some(0) };
+        let Some(selected) = &self.selected else {
+            return Some(0);
+        };
         let found = shown.iter().position(|row| row.id() == selected.as_str());
         Some(found.unwrap_or(self.place).min(last))
     }
@@ -59,7 +63,8 @@ impl List {
     /// Returns the selected row.
     pub(crate) fn row<'a, R: Row>(&self, rows: &'a [R]) -> Option<&'a R> {
         let shown = self.shown(rows);
-        self.place(&shown).and_then(|place| shown.get(place).copied())
+        self.place(&shown)
+            .and_then(|place| shown.get(place).copied())
     }
 
     /// Selects a row by its id.
@@ -79,7 +84,9 @@ impl List {
 
     /// Returns the chosen order; `None` for the host's own.
     pub(crate) fn order<R: Row>(&self) -> Option<&'static Sort<R>> {
-        self.sort.checked_sub(1).and_then(|chosen| R::SORTS.get(chosen))
+        self.sort
+            .checked_sub(1)
+            .and_then(|chosen| R::SORTS.get(chosen))
     }
 
     /// Moves or sorts, and tells whether the action was one of these.
@@ -110,7 +117,13 @@ impl List {
 
 /// Orders numbers from the largest; what is no number comes last.
 pub(crate) fn falling(a: f64, b: f64) -> Ordering {
-    let known = |value: f64| if value.is_nan() { f64::NEG_INFINITY } else { value };
+    let known = |value: f64| {
+        if value.is_nan() {
+            f64::NEG_INFINITY
+        } else {
+            value
+        }
+    };
     known(b).total_cmp(&known(a))
 }
 
@@ -126,8 +139,10 @@ mod tests {
     struct Fruit(&'static str, f64);
 
     impl Row for Fruit {
-        const SORTS: &'static [Sort<Self>] =
-            &[Sort { title: "weight", compare: |a, b| falling(a.1, b.1) }];
+        const SORTS: &'static [Sort<Self>] = &[Sort {
+            title: "weight",
+            compare: |a, b| falling(a.1, b.1),
+        }];
 
         fn id(&self) -> Cow<'_, str> {
             self.0.into()
@@ -156,7 +171,10 @@ mod tests {
     fn an_unmoved_selection_is_on_the_first_row() {
         let list = List::default();
         assert_eq!(selected(&list, &[Fruit("apple", 1.0)]), "apple");
-        assert_eq!(selected(&list, &[Fruit("pear", 1.0), Fruit("apple", 1.0)]), "pear");
+        assert_eq!(
+            selected(&list, &[Fruit("pear", 1.0), Fruit("apple", 1.0)]),
+            "pear"
+        );
         assert_eq!(selected(&list, &[]), "");
     }
 
@@ -165,13 +183,20 @@ mod tests {
         let mut list = List::default();
         let rows = [Fruit("apple", 1.0), Fruit("pear", 2.0), Fruit("plum", 3.0)];
         list.on_action(Action::Bottom, &rows);
-        assert_eq!(selected(&list, &[Fruit("apple", 1.0), Fruit("pear", 2.0)]), "pear");
+        assert_eq!(
+            selected(&list, &[Fruit("apple", 1.0), Fruit("pear", 2.0)]),
+            "pear"
+        );
     }
 
     #[test]
     fn rows_are_filtered_and_sorted() {
         let mut list = List::default();
-        let rows = [Fruit("apple", 1.0), Fruit("Pear", 2.0), Fruit("plum", f64::NAN)];
+        let rows = [
+            Fruit("apple", 1.0),
+            Fruit("Pear", 2.0),
+            Fruit("plum", f64::NAN),
+        ];
         list.on_action(Action::Sort, &rows);
         let shown: Vec<_> = list.shown(&rows).iter().map(|row| row.0).collect();
         assert_eq!(shown, ["Pear", "apple", "plum"]);

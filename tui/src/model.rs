@@ -57,7 +57,9 @@ impl Model {
 
     /// Returns what is shown: the frozen states, or the live ones.
     pub(crate) fn data(&self) -> &Data {
-        self.frozen.as_ref().map_or(&self.live, |frozen| &frozen.data)
+        self.frozen
+            .as_ref()
+            .map_or(&self.live, |frozen| &frozen.data)
     }
 
     /// Returns the host's time, by its last state and how long ago that came.
@@ -72,7 +74,9 @@ impl Model {
 
     /// Returns the moment that the shown states speak of.
     pub(crate) fn shown_now(&self) -> Timestamp {
-        self.frozen.as_ref().map_or_else(|| self.host_now(), |frozen| frozen.at)
+        self.frozen
+            .as_ref()
+            .map_or_else(|| self.host_now(), |frozen| frozen.at)
     }
 
     /// Tells whether the shown states are old, though nobody froze them.
@@ -170,7 +174,10 @@ pub(crate) enum Focus {
     /// The help, from this line on.
     Help { scroll: u16 },
     /// The choice between several hosts.
-    Picker { hosts: Vec<Candidate>, selected: usize },
+    Picker {
+        hosts: Vec<Candidate>,
+        selected: usize,
+    },
     /// The act.
     Act(Act),
 }
@@ -208,15 +215,24 @@ pub(crate) struct Notice {
 
 impl Notice {
     pub(crate) fn good(text: impl Into<String>) -> Self {
-        Self { text: text.into(), good: true }
+        Self {
+            text: text.into(),
+            good: true,
+        }
     }
 
     pub(crate) fn bad(text: impl Into<String>) -> Self {
-        Self { text: text.into(), good: false }
+        Self {
+            text: text.into(),
+            good: false,
+        }
     }
 
     /// Tells that an action has begun.
     pub(crate) fn begun(row: &LedgerRow) -> Self {
-        Self::good(format!("{} {}: row {} of the ledger", row.action, row.target, row.id))
+        Self::good(format!(
+            "{} {}: row {} of the ledger",
+            row.action, row.target, row.id
+        ))
     }
 }

@@ -86,8 +86,14 @@ impl Screen {
 
     /// Returns the screen that is `steps` tabs further, around the end.
     pub(crate) fn step(self, steps: usize) -> Self {
-        let place = Self::ALL.iter().position(|screen| *screen == self).unwrap_or(0);
-        Self::ALL.get((place + steps) % Self::ALL.len()).copied().unwrap_or(self)
+        let place = Self::ALL
+            .iter()
+            .position(|screen| *screen == self)
+            .unwrap_or(0);
+        Self::ALL
+            .get((place + steps) % Self::ALL.len())
+            .copied()
+            .unwrap_or(self)
     }
 }
 

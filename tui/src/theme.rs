@@ -90,17 +90,27 @@ pub(crate) struct Theme {
 
 impl Theme {
     /// The theme of a modern terminal.
-    pub(crate) const FULL: Self =
-        Self { colours: Colours::True, glyphs: Glyphs::Unicode, stale: false };
+    pub(crate) const FULL: Self = Self {
+        colours: Colours::True,
+        glyphs: Glyphs::Unicode,
+        stale: false,
+    };
 
     /// Returns the theme for what is old: everything is greyed.
     pub(crate) const fn greyed(self) -> Self {
-        Self { stale: true, ..self }
+        Self {
+            stale: true,
+            ..self
+        }
     }
 
     /// Returns the style of a role.
     pub(crate) fn style(self, role: Role) -> Style {
-        let role = if self.stale && role != Role::Rule { Role::Dim } else { role };
+        let role = if self.stale && role != Role::Rule {
+            Role::Dim
+        } else {
+            role
+        };
         let plain = Style::new();
         match self.colours {
             Colours::True => match role {
@@ -111,9 +121,9 @@ impl Theme {
                 Role::Over => plain.fg(Color::Rgb(0xf2, 0x6d, 0x78)),
                 Role::Near => plain.fg(Color::Rgb(0xe6, 0xb4, 0x50)),
                 Role::Good => plain.fg(Color::Rgb(0x7f, 0xc9, 0x8f)),
-                Role::Selected => {
-                    plain.fg(Color::Rgb(0x6c, 0xb2, 0xf7)).add_modifier(Modifier::BOLD)
-                }
+                Role::Selected => plain
+                    .fg(Color::Rgb(0x6c, 0xb2, 0xf7))
+                    .add_modifier(Modifier::BOLD),
                 Role::Key => plain.add_modifier(Modifier::BOLD),
             },
             Colours::Sixteen => match role {

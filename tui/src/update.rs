@@ -19,7 +19,9 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => press(model, key),
         Msg::Paste(text) => {
             let typed = text.chars().filter(|char| !char.is_control());
-            typed.flat_map(|char| type_in(model, Key::Char(char))).collect()
+            typed
+                .flat_map(|char| type_in(model, Key::Char(char)))
+                .collect()
         }
         Msg::Resized => Vec::new(),
         Msg::Hosts(hosts) => {
@@ -35,7 +37,11 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.live.keep(update);
             model.received = Some(model.now);
             model.link = Link::Live;
-            let again = if model.frozen.is_none() { model.screens.again(topic) } else { None };
+            let again = if model.frozen.is_none() {
+                model.screens.again(topic)
+            } else {
+                None
+            };
             again.map(Effect::Ask).into_iter().collect()
         }
         Msg::Answered(question, answer) => {
@@ -48,8 +54,13 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 /// Returns what a screen needs to be told: its own topic, and what the frame around it shows.
 pub(crate) fn topics(screen: Screen) -> Vec<Topic> {
-    let mut topics =
-        vec![Topic::Status, Topic::Overview, Topic::Alerts, Topic::Advice, Topic::Ledger];
+    let mut topics = vec![
+        Topic::Status,
+        Topic::Overview,
+        Topic::Alerts,
+        Topic::Advice,
+        Topic::Ledger,
+    ];
     if !topics.contains(&screen.topic()) {
         topics.push(screen.topic());
     }
@@ -85,7 +96,13 @@ fn relink(model: &mut Model, link: LinkMsg) {
             model.received = None;
             model.link = Link::Connecting;
         }
-        LinkMsg::Lost { reason, retry_at } => model.link = Link::Lost { reason, retry_at },
+        LinkMsg::Lost { reason, retry_at } => {
+            model.link = Link::Lost { reason, retry_at };
+            if let Focus::Act(Act::Asking | Act::Applying { .. }) = model.focus {
+                let message = "The host is gone; its ledger will say what was done.".to_owned();
+                model.focus = Focus::Act(Act::Refused { message });
+            }
+        }
         LinkMsg::Incompatible { theirs, ours } => model.link = Link::Incompatible { theirs, ours },
     }
 }
@@ -104,11 +121,7 @@ fn answered(model: &mut Model, question: &Question, answer: Result<Answer, Strin
     }
 }
 
-fn acted(
-    model: &mut Model,
-    request: &ActRequest,
-    reply: Result<ActReply, String>,
-) -> Vec<Effect> {
+fn acted(model: &mut Model, request: &ActRequest, reply: Result<ActReply, String>) -> Vec<Effect> {
     let Focus::Act(act) = &model.focus else {
         // The user did not wait; what was done is in the ledger.
         if let (ActRequest::Apply(_), Err(message)) = (request, reply) {
@@ -119,7 +132,10 @@ fn acted(
     match (act, request, reply) {
         (Act::Asking, ActRequest::Preview(_), Ok(ActReply::Preview(preview))) => {
             let preview = Box::new(preview);
-            model.focus = Focus::Act(Act::Deciding { preview, typed: String::new() });
+            model.focus = Focus::Act(Act::Deciding {
+                preview,
+                typed: String::new(),
+            });
             Vec::new()
         }
         (Act::Applying { preview }, ActRequest::Apply(plan), Ok(ActReply::Applied(row)))
@@ -195,14 +211,23 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Freeze => {
             model.frozen = match model.frozen {
                 Some(_) => None,
-                None => Some(Frozen { data: model.live.clone(), at: model.host_now() }),
+                None => Some(Frozen {
+                    data: model.live.clone(),
+                    at: model.host_now(),
+                }),
             };
             Vec::new()
         }
         action => {
-            let data = model.frozen.as_ref().map_or(&model.live, |frozen| &frozen.data);
+            let data = model
+                .frozen
+                .as_ref()
+                .map_or(&model.live, |frozen| &frozen.data);
             let steps = model.screens.on_action(model.screen, action, data);
-            steps.into_iter().flat_map(|step| take(model, step)).collect()
+            steps
+                .into_iter()
+                .flat_map(|step| take(model, step))
+                .collect()
         }
     }
 }
@@ -258,8 +283,14 @@ fn type_in(model: &mut Model, key: Key) -> Vec<Effect> {
 
 fn decide(model: &mut Model, key: Key) -> Vec<Effect> {
     let host_now = model.host_now();
-    let allows = model.hello.as_ref().map(|hello| hello.allows.clone()).unwrap_or_default();
-    let Focus::Act(act) = &mut model.focus else { return Vec::new() };
+    let allows = model
+        .hello
+        .as_ref()
+        .map(|hello| hello.allows.clone())
+        .unwrap_or_default();
+    let Focus::Act(act) = &mut model.focus else {
+        return Vec::new();
+    };
     match (act, key) {
         (_, Key::Esc) | (Act::Refused { .. }, Key::Enter | Key::Char('q')) => {
             model.focus = Focus::Screen;
@@ -271,7 +302,9 @@ fn decide(model: &mut Model, key: Key) -> Vec<Effect> {
                 return Vec::new();
             }
             let plan = preview.plan_id.clone();
-            model.focus = Focus::Act(Act::Applying { preview: preview.clone() });
+            model.focus = Focus::Act(Act::Applying {
+                preview: preview.clone(),
+            });
             vec![Effect::Act(ActRequest::Apply(plan))]
         }
         (Act::Deciding { preview, typed }, Key::Char(char)) if preview.confirm.is_some() => {

@@ -9,7 +9,12 @@ use crate::widget::{Canvas, Piece, piece};
 /// Draws the act, at whatever step it is.
 pub(super) fn draw(model: &Model, act: &Act, canvas: &mut Canvas<'_>) {
     match act {
-        Act::Asking => say("Act", "Asking the host what would happen.", Role::Text, canvas),
+        Act::Asking => say(
+            "Act",
+            "Asking the host what would happen.",
+            Role::Text,
+            canvas,
+        ),
         Act::Refused { message } => say("Not done", message, Role::Over, canvas),
         Act::Deciding { preview, typed } => decide(model, preview, Some(typed), canvas),
         Act::Applying { preview } => decide(model, preview, None, canvas),
@@ -34,10 +39,15 @@ fn decide(model: &Model, preview: &Preview, typed: Option<&String>, canvas: &mut
     let now = model.host_now();
     let left = preview.expires_at.since(now);
     let expired = now >= preview.expires_at;
-    let allowed =
-        model.hello.as_ref().is_some_and(|hello| hello.allows.contains(&preview.risk));
+    let allowed = model
+        .hello
+        .as_ref()
+        .is_some_and(|hello| hello.allows.contains(&preview.risk));
     let ready = allowed && !expired;
-    let confirmed = preview.confirm.as_ref().is_none_or(|word| typed == Some(word));
+    let confirmed = preview
+        .confirm
+        .as_ref()
+        .is_none_or(|word| typed == Some(word));
     let risk = risk(preview.risk);
     let width = canvas.width().saturating_sub(4).min(78);
     let lines = lines(preview, usize::from(width.saturating_sub(4)));
@@ -61,7 +71,10 @@ fn decide(model: &Model, preview: &Preview, typed: Option<&String>, canvas: &mut
         } else if expired {
             vec![piece("expired", Role::Over)]
         } else {
-            vec![piece(format!("expires in {}", format::age(left)), Role::Dim)]
+            vec![piece(
+                format!("expires in {}", format::age(left)),
+                Role::Dim,
+            )]
         },
         width,
         height: lines.len() as u16 + 4,
@@ -80,13 +93,20 @@ fn decide(model: &Model, preview: &Preview, typed: Option<&String>, canvas: &mut
                 let text = format!("You may look, not apply: this host does not allow `{risk}`.");
                 inside.put(0, ask, &text, Role::Over)
             }
-            (Some(_), _) if expired => {
-                inside.put(0, ask, "The plan has expired: leave, and ask again.", Role::Over)
-            }
+            (Some(_), _) if expired => inside.put(
+                0,
+                ask,
+                "The plan has expired: leave, and ask again.",
+                Role::Over,
+            ),
             (Some(typed), Some(word)) => {
                 let question = format!("type {} to go on: ", format::printable(word, 24));
                 let x = inside.put(0, ask, &question, Role::Text);
-                let role = if confirmed { Role::Good } else { Role::Selected };
+                let role = if confirmed {
+                    Role::Good
+                } else {
+                    Role::Selected
+                };
                 let x = inside.put(x, ask, typed, role);
                 inside.put(x, ask, cursor, role)
             }
@@ -109,8 +129,19 @@ fn lines(preview: &Preview, room: usize) -> Vec<Piece> {
     if let Some(expected) = &preview.expected {
         tell(&format!("brings {expected}"), 2, Role::Good);
     }
-    let until = preview.undo.until.map(|until| format!(" (until {} UTC)", format::clock_seconds(until)));
-    tell(&format!("undo: {}{}", preview.undo.statement, until.unwrap_or_default()), 3, Role::Dim);
+    let until = preview
+        .undo
+        .until
+        .map(|until| format!(" (until {} UTC)", format::clock_seconds(until)));
+    tell(
+        &format!(
+            "undo: {}{}",
+            preview.undo.statement,
+            until.unwrap_or_default()
+        ),
+        3,
+        Role::Dim,
+    );
     lines
 }
 

@@ -21,7 +21,11 @@ struct Part {
 pub(super) fn header(model: &Model, canvas: &mut Canvas<'_>) {
     let mut parts = Vec::new();
     let mut part = |rank, right, text: String, role| {
-        parts.push(Part { rank, right, piece: piece(printable(&text, 48), role) });
+        parts.push(Part {
+            rank,
+            right,
+            piece: piece(printable(&text, 48), role),
+        });
     };
     match &model.hello {
         Some(hello) => {
@@ -35,7 +39,12 @@ pub(super) fn header(model: &Model, canvas: &mut Canvas<'_>) {
         None => part(0, false, "perfdeck".to_owned(), Role::Strong),
     }
     let (mark, text, role) = link(model);
-    part(0, true, format!("{} {text}", canvas.theme().mark(mark)), role);
+    part(
+        0,
+        true,
+        format!("{} {text}", canvas.theme().mark(mark)),
+        role,
+    );
     if let Some(status) = model.live.status() {
         let deck = &status.deck;
         let cost = format!("deck {} cpu", format::share(deck.cpu_percent / 100.0));
@@ -44,7 +53,12 @@ pub(super) fn header(model: &Model, canvas: &mut Canvas<'_>) {
         let dropped = dropped(status);
         let role = if dropped == 0 { Role::Dim } else { Role::Near };
         let rank = if dropped == 0 { 2 } else { 1 };
-        part(rank, true, format!("dropped {}", format::quantity(dropped as f64)), role);
+        part(
+            rank,
+            true,
+            format!("dropped {}", format::quantity(dropped as f64)),
+            role,
+        );
     }
     arrange(parts, canvas);
 }
@@ -53,10 +67,16 @@ fn arrange(mut parts: Vec<Part>, canvas: &mut Canvas<'_>) {
     const GAP: usize = 3;
     let room = usize::from(canvas.width());
     let length = |parts: &[Part]| -> usize {
-        parts.iter().map(|part| width(&part.piece.text) + GAP).sum::<usize>()
+        parts
+            .iter()
+            .map(|part| width(&part.piece.text) + GAP)
+            .sum::<usize>()
     };
     while length(&parts) > room {
-        let last = parts.iter().enumerate().max_by_key(|(place, part)| (part.rank, Reverse(*place)));
+        let last = parts
+            .iter()
+            .enumerate()
+            .max_by_key(|(place, part)| (part.rank, Reverse(*place)));
         match last.map(|(place, part)| (place, part.rank)) {
             Some((place, rank)) if rank > 0 => {
                 parts.remove(place);
@@ -64,8 +84,11 @@ fn arrange(mut parts: Vec<Part>, canvas: &mut Canvas<'_>) {
             _ => break,
         }
     }
-    let right: usize =
-        parts.iter().filter(|part| part.right).map(|part| width(&part.piece.text) + GAP).sum();
+    let right: usize = parts
+        .iter()
+        .filter(|part| part.right)
+        .map(|part| width(&part.piece.text) + GAP)
+        .sum();
     let start = room.saturating_sub(right.saturating_sub(GAP) + 1) as u16;
     // Where not even the name and the link fit, the link is the one that is read.
     let mut left = canvas.part(0, 0, start.saturating_sub(1), 1);
@@ -96,15 +119,20 @@ fn link(model: &Model) -> (Mark, String, Role) {
             let wait = format::age(retry_at.since(model.now));
             (Mark::Lost, format!("lost, again in {wait}"), Role::Over)
         }
-        Link::Incompatible { theirs, ours } => {
-            (Mark::Lost, format!("speaks {theirs}, not {ours}"), Role::Over)
-        }
+        Link::Incompatible { theirs, ours } => (
+            Mark::Lost,
+            format!("speaks {theirs}, not {ours}"),
+            Role::Over,
+        ),
     }
 }
 
 fn dropped(status: &Status) -> u64 {
     let dropped = &status.deck.dropped;
-    dropped.recordings.saturating_add(dropped.overflowed).saturating_add(dropped.updates)
+    dropped
+        .recordings
+        .saturating_add(dropped.overflowed)
+        .saturating_add(dropped.updates)
 }
 
 /// Draws the tabs and the rule under them, which is strong under the present one.
@@ -112,10 +140,18 @@ pub(super) fn tabs(model: &Model, canvas: &mut Canvas<'_>) {
     let over = canvas.theme().mark(Mark::Over);
     let full: Vec<(Screen, String, String)> = Screen::ALL
         .into_iter()
-        .map(|screen| (screen, format!("{} {}", screen.number(), screen.title()), badge(model, screen, over)))
+        .map(|screen| {
+            (
+                screen,
+                format!("{} {}", screen.number(), screen.title()),
+                badge(model, screen, over),
+            )
+        })
         .collect();
     let length = |tabs: &[(Screen, String, String)], gap: usize| -> usize {
-        tabs.iter().map(|(_, title, badge)| width(title) + width(badge) + gap).sum()
+        tabs.iter()
+            .map(|(_, title, badge)| width(title) + width(badge) + gap)
+            .sum()
     };
     let room = usize::from(canvas.width());
     // Narrow screens give the other tabs' titles up, then nothing more: their numbers stay where they are.
@@ -126,7 +162,15 @@ pub(super) fn tabs(model: &Model, canvas: &mut Canvas<'_>) {
         full.into_iter()
             .map(|(screen, title, badge)| {
                 let short = screen != model.screen;
-                (screen, if short { screen.number().to_string() } else { title }, badge)
+                (
+                    screen,
+                    if short {
+                        screen.number().to_string()
+                    } else {
+                        title
+                    },
+                    badge,
+                )
             })
             .collect()
     };
@@ -136,10 +180,17 @@ pub(super) fn tabs(model: &Model, canvas: &mut Canvas<'_>) {
         let here = screen == model.screen;
         let start = x;
         x = canvas.put(x, 0, &title, if here { Role::Selected } else { Role::Text });
-        let role = if screen == Screen::Alerts { Role::Over } else { Role::Dim };
+        let role = if screen == Screen::Alerts {
+            Role::Over
+        } else {
+            Role::Dim
+        };
         x = canvas.put(x, 0, &badge, role);
         if here {
-            let stroke = canvas.theme().mark(Mark::ActiveRule).repeat(usize::from(x - start));
+            let stroke = canvas
+                .theme()
+                .mark(Mark::ActiveRule)
+                .repeat(usize::from(x - start));
             canvas.put(start, 1, &stroke, Role::Selected);
         }
         x += gap as u16;
@@ -182,7 +233,11 @@ pub(super) fn verdict(verdict: &Verdict, canvas: &mut Canvas<'_>) -> u16 {
         let start = canvas.width().saturating_sub(length + 2);
         let used = lines.last().map_or(0, |line| width(line) as u16) + x + 2;
         if used < start {
-            canvas.line(start, last, &[piece(key, Role::Key), piece(format!(" {words}"), Role::Dim)]);
+            canvas.line(
+                start,
+                last,
+                &[piece(key, Role::Key), piece(format!(" {words}"), Role::Dim)],
+            );
         }
     }
     (lines.len() as u16).max(1)
@@ -191,8 +246,11 @@ pub(super) fn verdict(verdict: &Verdict, canvas: &mut Canvas<'_>) -> u16 {
 /// Draws the keys that work here, what is being typed, or what was just done.
 pub(super) fn footer(model: &Model, canvas: &mut Canvas<'_>) {
     if let Some(notice) = &model.notice {
-        let (mark, role) =
-            if notice.good { (Mark::Good, Role::Good) } else { (Mark::Bad, Role::Over) };
+        let (mark, role) = if notice.good {
+            (Mark::Good, Role::Good)
+        } else {
+            (Mark::Bad, Role::Over)
+        };
         let x = canvas.put(1, 0, canvas.theme().mark(mark), role) + 1;
         canvas.put(x, 0, &notice.text, role);
         return;
@@ -207,7 +265,9 @@ pub(super) fn footer(model: &Model, canvas: &mut Canvas<'_>) {
         let x = canvas.put(1, 0, &format!("/{filter}"), Role::Selected);
         let x = canvas.put(x, 0, canvas.theme().mark(Mark::Cursor), Role::Selected);
         let keys = [("enter", "keep"), ("esc", "clear")];
-        canvas.part(x + 3, 0, u16::MAX, 1).whole(0, 0, 0, &told(&keys));
+        canvas
+            .part(x + 3, 0, u16::MAX, 1)
+            .whole(0, 0, 0, &told(&keys));
         return;
     }
     let mut x = 1;
@@ -216,9 +276,14 @@ pub(super) fn footer(model: &Model, canvas: &mut Canvas<'_>) {
     }
     let keys: Vec<(String, &str)> = keymap::footer(model.screen).collect();
     let room = usize::from(canvas.width());
-    let mut kept: Vec<(&str, &str)> = keys.iter().map(|(key, word)| (key.as_str(), *word)).collect();
+    let mut kept: Vec<(&str, &str)> = keys
+        .iter()
+        .map(|(key, word)| (key.as_str(), *word))
+        .collect();
     let length = |kept: &[(&str, &str)]| -> usize {
-        kept.iter().map(|(key, word)| key.len() + word.len() + 4).sum()
+        kept.iter()
+            .map(|(key, word)| key.len() + word.len() + 4)
+            .sum()
     };
     // Help and quit come last and stay longest.
     while usize::from(x) + length(&kept) > room + 3 && kept.len() > 2 {

@@ -31,14 +31,22 @@ pub(super) fn help(screen: Screen, scroll: u16, canvas: &mut Canvas<'_>) {
         for (y, (names, long, works)) in (0..inside.height()).zip(shown) {
             let role = if *works { Role::Key } else { Role::Dim };
             inside.put(0, y, names, role);
-            inside.put(keys + 2, y, long, if *works { Role::Text } else { Role::Dim });
+            inside.put(
+                keys + 2,
+                y,
+                long,
+                if *works { Role::Text } else { Role::Dim },
+            );
         }
     });
 }
 
 /// Draws the choice between hosts.
 pub(super) fn picker(hosts: &[Candidate], selected: usize, canvas: &mut Canvas<'_>) {
-    let names: Vec<String> = hosts.iter().map(|host| printable(&host.service, 40)).collect();
+    let names: Vec<String> = hosts
+        .iter()
+        .map(|host| printable(&host.service, 40))
+        .collect();
     let longest = names.iter().map(|name| width(name)).max().unwrap_or(0) as u16;
     let modal = Modal {
         title: "Which service?",
@@ -53,12 +61,21 @@ pub(super) fn picker(hosts: &[Candidate], selected: usize, canvas: &mut Canvas<'
         let first = first_row(Some(selected), hosts.len(), usize::from(height));
         let shown = hosts.iter().zip(&names).enumerate().skip(first);
         for (y, (place, (host, name))) in (0..height).zip(shown) {
-            let role = if place == selected { Role::Selected } else { Role::Text };
+            let role = if place == selected {
+                Role::Selected
+            } else {
+                Role::Text
+            };
             if place == selected {
                 inside.put(0, y, inside.theme().mark(Mark::Selected), role);
             }
             inside.put(2, y, name, role);
-            inside.put(longest + 4, y, &format!("pid {}   uid {}", host.pid, host.uid), Role::Dim);
+            inside.put(
+                longest + 4,
+                y,
+                &format!("pid {}   uid {}", host.pid, host.uid),
+                Role::Dim,
+            );
         }
     });
 }

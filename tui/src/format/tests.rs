@@ -64,7 +64,10 @@ fn ages_and_clocks_are_short() {
     check(11_520, "3h12m");
     check(190_000, "2d04h");
     let at = Timestamp::from_micros(1_773_498_100_000_000);
-    assert_eq!((clock(at), clock_seconds(at)), ("14:21".to_owned(), "14:21:40".to_owned()));
+    assert_eq!(
+        (clock(at), clock_seconds(at)),
+        ("14:21".to_owned(), "14:21:40".to_owned())
+    );
 }
 
 #[test]
@@ -77,7 +80,10 @@ fn what_moves_a_terminal_is_written_out() {
     check("a\u{200d}b\u{feff}", "a\\u{200d}b\\u{feff}");
     check("e\u{301}", "e\\u{301}");
     check("宽字符 ok", "宽字符 ok");
-    check("plain `text` – with “quotes”", "plain `text` – with “quotes”");
+    check(
+        "plain `text` – with “quotes”",
+        "plain `text` – with “quotes”",
+    );
 }
 
 #[test]

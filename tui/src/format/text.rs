@@ -23,7 +23,9 @@ pub(crate) fn fit(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_owned();
     }
-    let Some(room) = limit.checked_sub(1) else { return String::new() };
+    let Some(room) = limit.checked_sub(1) else {
+        return String::new();
+    };
     let kept = prefix(text, room);
     let word = kept.rfind(' ').filter(|end| *end * 2 > kept.len());
     let kept = word.and_then(|end| kept.get(..end)).unwrap_or(kept);
@@ -41,7 +43,11 @@ pub(crate) fn wrap(text: &str, limit: usize, lines: usize) -> Vec<String> {
         }
         let kept = prefix(rest, limit);
         let next = rest.get(kept.len()..).unwrap_or_default();
-        let word = if next.starts_with(' ') { None } else { kept.rfind(' ').filter(|end| *end > 0) };
+        let word = if next.starts_with(' ') {
+            None
+        } else {
+            kept.rfind(' ').filter(|end| *end > 0)
+        };
         let end = match word {
             Some(end) => end,
             // A word wider than the line is broken; the first character goes on even if it is too wide.

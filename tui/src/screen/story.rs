@@ -66,7 +66,10 @@ pub(crate) fn verbatim(canvas: &mut Canvas<'_>, y: u16, label: &str, lines: &[St
 
 /// Makes a piece of a number and what it is.
 pub(crate) fn number(name: &str, value: impl AsRef<str>) -> Piece {
-    piece(printable(&format!("{name} {}", value.as_ref()), 256), Role::Text)
+    piece(
+        printable(&format!("{name} {}", value.as_ref()), 256),
+        Role::Text,
+    )
 }
 
 fn label_at(canvas: &mut Canvas<'_>, y: u16, label: &str) -> u16 {

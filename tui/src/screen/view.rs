@@ -23,7 +23,11 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn new(level: Level, text: impl Into<String>) -> Self {
-        Self { level, text: text.into(), hint: None }
+        Self {
+            level,
+            text: text.into(),
+            hint: None,
+        }
     }
 
     /// Says that nothing was told yet.
@@ -32,7 +36,10 @@ impl Verdict {
     }
 
     pub(crate) fn hint(self, key: &'static str, words: &'static str) -> Self {
-        Self { hint: Some((key, words)), ..self }
+        Self {
+            hint: Some((key, words)),
+            ..self
+        }
     }
 }
 
@@ -45,11 +52,20 @@ pub(crate) fn host(text: &str, role: Role) -> Piece {
 pub(crate) fn empty(canvas: &mut Canvas<'_>, filter: &str, status: Option<&Status>, word: &str) {
     if !filter.is_empty() {
         let filter = printable(filter, 40);
-        canvas.paragraph(2, 1, &format!("No row holds `{filter}`; esc clears the filter."), Role::Dim, 2);
+        canvas.paragraph(
+            2,
+            1,
+            &format!("No row holds `{filter}`; esc clears the filter."),
+            Role::Dim,
+            2,
+        );
         return;
     }
     let mut y = 1 + canvas.paragraph(2, 1, word, Role::Dim, 3);
-    for blind in status.map(|status| status.blind_spots.as_slice()).unwrap_or_default() {
+    for blind in status
+        .map(|status| status.blind_spots.as_slice())
+        .unwrap_or_default()
+    {
         y += 1;
         let text = format!("Not seen: {}, since {}.", blind.what, blind.why);
         y += canvas.paragraph(2, y, &text, Role::Near, 3);

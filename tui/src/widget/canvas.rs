@@ -25,14 +25,21 @@ pub(crate) struct Piece {
 
 /// Makes a piece.
 pub(crate) fn piece(text: impl Into<String>, role: Role) -> Piece {
-    Piece { text: text.into(), role }
+    Piece {
+        text: text.into(),
+        role,
+    }
 }
 
 impl<'a> Canvas<'a> {
     /// Takes the part of `area` that the buffer has.
     pub(crate) fn new(buffer: &'a mut Buffer, area: Rect, theme: Theme) -> Self {
         let area = area.intersection(buffer.area);
-        Self { buffer, area, theme }
+        Self {
+            buffer,
+            area,
+            theme,
+        }
     }
 
     pub(crate) const fn theme(&self) -> Theme {
@@ -56,7 +63,11 @@ impl<'a> Canvas<'a> {
             width: width.min(self.area.width - x),
             height: height.min(self.area.height - y),
         };
-        Canvas { buffer: self.buffer, area, theme: self.theme }
+        Canvas {
+            buffer: self.buffer,
+            area,
+            theme: self.theme,
+        }
     }
 
     /// Returns the lines from `y` on.
@@ -92,7 +103,9 @@ impl<'a> Canvas<'a> {
 
     /// Draws pieces one after the other and returns the place after them.
     pub(crate) fn line(&mut self, x: u16, y: u16, pieces: &[Piece]) -> u16 {
-        pieces.iter().fold(x, |x, piece| self.put(x, y, &piece.text, piece.role))
+        pieces
+            .iter()
+            .fold(x, |x, piece| self.put(x, y, &piece.text, piece.role))
     }
 
     /// Draws as many of the pieces as fit whole, with a gap between them, and returns the place after them.
@@ -122,7 +135,10 @@ impl<'a> Canvas<'a> {
 
     /// Draws a rule over the whole width.
     pub(crate) fn rule(&mut self, y: u16) {
-        let stroke = self.theme.mark(Mark::Rule).repeat(usize::from(self.area.width));
+        let stroke = self
+            .theme
+            .mark(Mark::Rule)
+            .repeat(usize::from(self.area.width));
         self.put(0, y, &stroke, Role::Rule);
     }
 

@@ -6,7 +6,11 @@ use crate::theme::{Mark, Role};
 /// Draws a series over the whole area, from zero to its largest value, with both ends of the scale at the left.
 pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -> String) {
     let theme = canvas.theme();
-    let highest = values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
+    let highest = values
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(0.0, f32::max);
     let (top, bottom) = (tell(f64::from(highest)), tell(0.0));
     let margin = width(&top).max(width(&bottom)) as u16;
     let rows = canvas.height();
@@ -26,12 +30,21 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -
         if !value.is_finite() {
             continue;
         }
-        let share = if highest > 0.0 { (value / highest).clamp(0.0, 1.0) } else { 0.0 };
+        let share = if highest > 0.0 {
+            (value / highest).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         let eighths = ((share * f32::from(rows) * 8.0).round() as usize).max(1);
         for row in 0..rows {
             let filled = eighths.saturating_sub(usize::from(rows - 1 - row) * 8);
             if filled > 0 {
-                canvas.put(x, row, theme.column(filled).encode_utf8(&mut [0; 4]), Role::Text);
+                canvas.put(
+                    x,
+                    row,
+                    theme.column(filled).encode_utf8(&mut [0; 4]),
+                    Role::Text,
+                );
             }
         }
     }

@@ -16,7 +16,10 @@ pub(crate) struct Modal<'a> {
 impl Modal<'_> {
     /// Draws the border in the middle of the canvas and hands the inside to `content`.
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, content: impl FnOnce(&mut Canvas<'_>)) {
-        let (width, height) = (self.width.min(canvas.width()), self.height.min(canvas.height()));
+        let (width, height) = (
+            self.width.min(canvas.width()),
+            self.height.min(canvas.height()),
+        );
         if width < 4 || height < 3 {
             return;
         }
@@ -41,7 +44,12 @@ fn border(frame: &mut Canvas<'_>) {
         frame.put(0, y, theme.mark(Mark::Upright), Role::Rule);
         frame.put(width - 1, y, theme.mark(Mark::Upright), Role::Rule);
     }
-    let places = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)];
+    let places = [
+        (0, 0),
+        (width - 1, 0),
+        (0, height - 1),
+        (width - 1, height - 1),
+    ];
     for ((x, y), corner) in places.into_iter().zip(theme.mark(Mark::Corners).chars()) {
         frame.put(x, y, corner.encode_utf8(&mut [0; 4]), Role::Rule);
     }
@@ -55,7 +63,11 @@ fn caption(frame: &mut Canvas<'_>, y: u16, pieces: &[Piece], taken: u16) -> u16 
     }
     let room = frame.width().saturating_sub(4);
     let length = (length as u16 + 2).min(room);
-    let x = if taken == 0 { 2 } else { (frame.width() - 2).saturating_sub(length) };
+    let x = if taken == 0 {
+        2
+    } else {
+        (frame.width() - 2).saturating_sub(length)
+    };
     if x < taken {
         return taken;
     }

@@ -38,5 +38,9 @@ fn scale(values: &[f32]) -> (f32, f32) {
     let low = known.clone().fold(f32::INFINITY, f32::min);
     let high = known.fold(f32::NEG_INFINITY, f32::max);
     let span = (high - low).max(high.abs() / 3.0);
-    if span.is_finite() && span > 0.0 { (low, span) } else { (low, 1.0) }
+    if span.is_finite() && span > 0.0 {
+        (low, span)
+    } else {
+        (low, 1.0)
+    }
 }

@@ -22,15 +22,30 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) const fn left(title: &'static str, drop: u8) -> Self {
-        Self { title, align: Align::Left, drop, fill: None }
+        Self {
+            title,
+            align: Align::Left,
+            drop,
+            fill: None,
+        }
     }
 
     pub(crate) const fn right(title: &'static str, drop: u8) -> Self {
-        Self { title, align: Align::Right, drop, fill: None }
+        Self {
+            title,
+            align: Align::Right,
+            drop,
+            fill: None,
+        }
     }
 
     pub(crate) const fn fill(title: &'static str, least: u16) -> Self {
-        Self { title, align: Align::Left, drop: 0, fill: Some(least) }
+        Self {
+            title,
+            align: Align::Left,
+            drop: 0,
+            fill: Some(least),
+        }
     }
 }
 
@@ -54,7 +69,11 @@ impl Table<'_> {
         let places = self.places(&widths);
         for (column, (x, room)) in self.columns.iter().zip(&places) {
             let Some(room) = room else { continue };
-            let role = if self.sorted == Some(column.title) { Role::Strong } else { Role::Dim };
+            let role = if self.sorted == Some(column.title) {
+                Role::Strong
+            } else {
+                Role::Dim
+            };
             cell(canvas, (*x, 0, *room), column.align, column.title, role);
         }
         let height = usize::from(canvas.height().saturating_sub(1));
@@ -94,7 +113,9 @@ impl Table<'_> {
             let needed = |index: usize| {
                 let natural = natural.get(index).copied().unwrap_or(0);
                 let column = self.columns.get(index);
-                column.and_then(|column| column.fill).map_or(natural, |least| least.min(natural))
+                column
+                    .and_then(|column| column.fill)
+                    .map_or(natural, |least| least.min(natural))
             };
             let used: u32 = (0..kept.len())
                 .filter(|index| kept.get(*index) == Some(&true))
@@ -104,7 +125,11 @@ impl Table<'_> {
             let last = (0..kept.len())
                 .filter(|index| kept.get(*index) == Some(&true))
                 .max_by_key(|index| self.columns.get(*index).map_or(0, |column| column.drop))
-                .filter(|index| self.columns.get(*index).is_some_and(|column| column.drop > 0));
+                .filter(|index| {
+                    self.columns
+                        .get(*index)
+                        .is_some_and(|column| column.drop > 0)
+                });
             match last {
                 Some(last) if total > u32::from(width_) => {
                     if let Some(kept) = kept.get_mut(last) {
@@ -116,8 +141,10 @@ impl Table<'_> {
                     return (0..kept.len())
                         .map(|index| {
                             let natural = natural.get(index).copied().unwrap_or(0);
-                            let fills =
-                                self.columns.get(index).is_some_and(|column| column.fill.is_some());
+                            let fills = self
+                                .columns
+                                .get(index)
+                                .is_some_and(|column| column.fill.is_some());
                             let room = if fills {
                                 (u32::from(needed(index)) + spare).min(u32::from(natural)) as u16
                             } else {
@@ -148,7 +175,10 @@ impl Table<'_> {
 
 /// Returns the first row to show so that the selected one is in the middle where it can be.
 pub(crate) fn first_row(selected: Option<usize>, rows: usize, height: usize) -> usize {
-    selected.unwrap_or(0).saturating_sub(height / 2).min(rows.saturating_sub(height))
+    selected
+        .unwrap_or(0)
+        .saturating_sub(height / 2)
+        .min(rows.saturating_sub(height))
 }
 
 fn cell(canvas: &mut Canvas<'_>, place: (u16, u16, u16), align: Align, text: &str, role: Role) {

@@ -18,12 +18,17 @@ fn drawn(width: u16, height: u16, draw: impl FnOnce(&mut Canvas<'_>)) -> String 
     lines.collect::<Vec<_>>().join("\n")
 }
 
-const COLUMNS: [Column; 3] =
-    [Column::fill("name", 4), Column::right("calls", 0), Column::right("share", 1)];
+const COLUMNS: [Column; 3] = [
+    Column::fill("name", 4),
+    Column::right("calls", 0),
+    Column::right("share", 1),
+];
 
 fn table() -> Table<'static> {
     let row = |name: &str, calls: &str, share: &str| {
-        [name, calls, share].map(|text| piece(text, Role::Text)).to_vec()
+        [name, calls, share]
+            .map(|text| piece(text, Role::Text))
+            .to_vec()
     };
     Table {
         columns: &COLUMNS,
@@ -81,12 +86,17 @@ fn a_bar_is_drawn_in_eighths() {
 
 #[test]
 fn ascii_draws_seven_bits_only() {
-    let theme = Theme { glyphs: Glyphs::Ascii, ..Theme::FULL };
+    let theme = Theme {
+        glyphs: Glyphs::Ascii,
+        ..Theme::FULL
+    };
     let area = Rect::new(0, 0, 30, 6);
     let mut buffer = Buffer::empty(area);
     let mut canvas = Canvas::new(&mut buffer, area, theme);
     table().draw(&mut canvas);
-    chart::draw(&mut canvas.below(3), &[1.0, 2.0, 3.0], |value| format!("{value}ms"));
+    chart::draw(&mut canvas.below(3), &[1.0, 2.0, 3.0], |value| {
+        format!("{value}ms")
+    });
     canvas.put(0, 5, "宽字符 …", Role::Text);
     assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
 }

@@ -16,7 +16,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(advice) = data.advice() else { return Vec::new() };
+        let Some(advice) = data.advice() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &advice.findings) {
             return Vec::new();
         }
@@ -25,7 +27,9 @@ impl State {
                 vec![Step::Preview(Intent::Apply(finding.id.clone()))]
             }
             (Action::Act, Some(_)) => {
-                vec![Step::Say("only code helps here: enter shows what to change".into())]
+                vec![Step::Say(
+                    "only code helps here: enter shows what to change".into(),
+                )]
             }
             (Action::Open, Some(_)) => {
                 self.open = true;
@@ -48,8 +52,14 @@ impl Row for Finding {
             title: "wait saved",
             compare: |a, b| falling(a.impact.wait_share, b.impact.wait_share),
         },
-        Sort { title: "score", compare: |a, b| falling(a.score_points, b.score_points) },
-        Sort { title: "finding", compare: |a, b| a.title.cmp(&b.title) },
+        Sort {
+            title: "score",
+            compare: |a, b| falling(a.score_points, b.score_points),
+        },
+        Sort {
+            title: "finding",
+            compare: |a, b| a.title.cmp(&b.title),
+        },
     ];
 
     fn id(&self) -> Cow<'_, str> {

@@ -12,15 +12,25 @@ use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, bar, piece};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(advice) = view.data.advice() else { return Verdict::waiting() };
-    let open: Vec<&Finding> = advice.findings.iter().filter(|finding| is_open(finding)).collect();
+    let Some(advice) = view.data.advice() else {
+        return Verdict::waiting();
+    };
+    let open: Vec<&Finding> = advice
+        .findings
+        .iter()
+        .filter(|finding| is_open(finding))
+        .collect();
     if open.is_empty() {
         return Verdict::new(Level::Good, "Nothing to do: no finding is open.");
     }
-    let critical = open.iter().any(|finding| finding.severity == Severity::Critical);
+    let critical = open
+        .iter()
+        .any(|finding| finding.severity == Severity::Critical);
     let level = if critical { Level::Over } else { Level::Near };
-    let verified =
-        open.iter().filter(|finding| finding.confidence == Confidence::Verified).count();
+    let verified = open
+        .iter()
+        .filter(|finding| finding.confidence == Confidence::Verified)
+        .count();
     let text = format!(
         "{}, together worth {} of the users' wait; {verified} verified.",
         plural(open.len(), "finding", "findings"),
@@ -36,7 +46,11 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
 
 /// Returns how many findings wait to be dealt with.
 pub(crate) fn open(advice: &Advice) -> usize {
-    advice.findings.iter().filter(|finding| is_open(finding)).count()
+    advice
+        .findings
+        .iter()
+        .filter(|finding| is_open(finding))
+        .count()
 }
 
 const fn is_open(finding: &Finding) -> bool {
@@ -54,7 +68,9 @@ const COLUMNS: [Column; 7] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(advice) = view.data.advice() else { return };
+    let Some(advice) = view.data.advice() else {
+        return;
+    };
     let shown = state.list.shown(&advice.findings);
     if shown.is_empty() {
         let word = "No finding: no rule sees a cause that keeps users waiting.";
@@ -67,11 +83,26 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let list = |canvas: &mut Canvas<'_>| {
         let theme = canvas.theme();
         let rows = shown.iter().map(|finding| {
-            let role = if is_open(finding) { Role::Text } else { Role::Dim };
+            let role = if is_open(finding) {
+                Role::Text
+            } else {
+                Role::Dim
+            };
             let saved = finding.impact.wait_share;
-            let act = if finding.status == FindingStatus::Ready { "a" } else { "" };
+            let act = if finding.status == FindingStatus::Ready {
+                "a"
+            } else {
+                ""
+            };
             vec![
-                piece(if saved > 0.0 { format::share(saved) } else { "-".to_owned() }, role),
+                piece(
+                    if saved > 0.0 {
+                        format::share(saved)
+                    } else {
+                        "-".to_owned()
+                    },
+                    role,
+                ),
                 piece(bar::render(theme, saved, 8), role),
                 piece(sure(finding.confidence), role),
                 host(&finding.title, role),
@@ -80,7 +111,13 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(act, Role::Key),
             ]
         });
-        Table { columns: &COLUMNS, rows: rows.collect(), selected: place, sorted }.draw(canvas);
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
     };
     let evidence = |canvas: &mut Canvas<'_>| {
         if let Some(finding) = selected {
@@ -128,10 +165,30 @@ fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u1
         let y = story::told(canvas, y, label, heading, role, 1);
         story::verbatim(canvas, y, "", lines)
     };
-    let now = format!("{} measured (p95)", format::seconds(evidence.query_p95_seconds));
-    let after = format!("about {}", format::seconds(evidence.query_p95_seconds_after));
-    let y = plan(canvas, y + 1, "today", &now, Role::Over, &evidence.plan_before);
-    plan(canvas, y, "with it", &after, Role::Good, &evidence.plan_after)
+    let now = format!(
+        "{} measured (p95)",
+        format::seconds(evidence.query_p95_seconds)
+    );
+    let after = format!(
+        "about {}",
+        format::seconds(evidence.query_p95_seconds_after)
+    );
+    let y = plan(
+        canvas,
+        y + 1,
+        "today",
+        &now,
+        Role::Over,
+        &evidence.plan_before,
+    );
+    plan(
+        canvas,
+        y,
+        "with it",
+        &after,
+        Role::Good,
+        &evidence.plan_after,
+    )
 }
 
 fn n_plus_one(evidence: &NPlusOne, canvas: &mut Canvas<'_>, y: u16) -> u16 {
@@ -154,7 +211,11 @@ fn n_plus_one(evidence: &NPlusOne, canvas: &mut Canvas<'_>, y: u16) -> u16 {
 
 fn brings(finding: &Finding) -> String {
     let impact = &finding.impact;
-    let mut text = match (&impact.route, impact.p95_seconds_now, impact.p95_seconds_after) {
+    let mut text = match (
+        &impact.route,
+        impact.p95_seconds_now,
+        impact.p95_seconds_after,
+    ) {
         (Some(route), Some(now), Some(after)) => {
             let (now, after) = (format::seconds(now), format::seconds(after));
             format!("{route} p95 {now} -> about {after}; ")
@@ -162,7 +223,10 @@ fn brings(finding: &Finding) -> String {
         _ => String::new(),
     };
     let share = format::share(impact.wait_share);
-    text.push_str(&format!("{share} of the users' wait, {}", sure(finding.confidence)));
+    text.push_str(&format!(
+        "{share} of the users' wait, {}",
+        sure(finding.confidence)
+    ));
     text
 }
 

@@ -16,7 +16,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(alerts) = data.alerts() else { return Vec::new() };
+        let Some(alerts) = data.alerts() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &alerts.alerts) {
             return Vec::new();
         }
@@ -35,9 +37,18 @@ impl State {
 
 impl Row for Alert {
     const SORTS: &'static [Sort<Self>] = &[
-        Sort { title: "since", compare: |a, b| b.since.cmp(&a.since) },
-        Sort { title: "severity", compare: |a, b| b.severity.cmp(&a.severity) },
-        Sort { title: "rule", compare: |a, b| a.rule.cmp(&b.rule) },
+        Sort {
+            title: "since",
+            compare: |a, b| b.since.cmp(&a.since),
+        },
+        Sort {
+            title: "severity",
+            compare: |a, b| b.severity.cmp(&a.severity),
+        },
+        Sort {
+            title: "rule",
+            compare: |a, b| a.rule.cmp(&b.rule),
+        },
     ];
 
     fn id(&self) -> Cow<'_, str> {

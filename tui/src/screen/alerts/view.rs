@@ -10,17 +10,30 @@ use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, Piece, chart, piece, sparkline};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(alerts) = view.data.alerts() else { return Verdict::waiting() };
+    let Some(alerts) = view.data.alerts() else {
+        return Verdict::waiting();
+    };
     let firing = firing(alerts);
-    let pending = alerts.alerts.iter().filter(|alert| alert.state == AlertState::Pending).count();
+    let pending = alerts
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Pending)
+        .count();
     let watched = plural(alerts.rules as usize, "rule", "rules");
     let waiting = match pending {
         0 => String::new(),
         number => format!(" {number} more wait to be sure."),
     };
     if firing == 0 {
-        let level = if pending == 0 { Level::Good } else { Level::Near };
-        return Verdict::new(level, format!("No alert fires; {watched} are watched.{waiting}"));
+        let level = if pending == 0 {
+            Level::Good
+        } else {
+            Level::Near
+        };
+        return Verdict::new(
+            level,
+            format!("No alert fires; {watched} are watched.{waiting}"),
+        );
     }
     let worst = alerts
         .alerts
@@ -28,14 +41,22 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
         .filter(|alert| alert.state == AlertState::Firing)
         .max_by_key(|alert| alert.severity)
         .map(|alert| format!(" The worst: {}.", alert.message));
-    let fires = if firing == 1 { "alert fires" } else { "alerts fire" };
+    let fires = if firing == 1 {
+        "alert fires"
+    } else {
+        "alerts fire"
+    };
     let text = format!("{firing} {fires}.{}{waiting}", worst.unwrap_or_default());
     Verdict::new(Level::Over, text)
 }
 
 /// Returns how many alerts fire.
 pub(crate) fn firing(alerts: &Alerts) -> usize {
-    alerts.alerts.iter().filter(|alert| alert.state == AlertState::Firing).count()
+    alerts
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Firing)
+        .count()
 }
 
 const COLUMNS: [Column; 6] = [
@@ -48,7 +69,9 @@ const COLUMNS: [Column; 6] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(alerts) = view.data.alerts() else { return };
+    let Some(alerts) = view.data.alerts() else {
+        return;
+    };
     let shown = state.list.shown(&alerts.alerts);
     if shown.is_empty() {
         let word = "Nothing has been over its limit lately.";
@@ -71,7 +94,13 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(sparkline::render(theme, &alert.recent, 16), role),
             ]
         });
-        Table { columns: &COLUMNS, rows: rows.collect(), selected: place, sorted }.draw(canvas);
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
     };
     let evidence = |canvas: &mut Canvas<'_>| {
         if let Some(alert) = selected {
@@ -83,8 +112,17 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
 
 fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
     let mut y = story::told(canvas, 0, "what", &alert.message, Role::Strong, 3);
-    let subject = if alert.subject.is_empty() { "the whole service" } else { &alert.subject };
-    y = story::listed(canvas, y, "rule", &[host(&alert.rule, Role::Text), number("on", subject)]);
+    let subject = if alert.subject.is_empty() {
+        "the whole service"
+    } else {
+        &alert.subject
+    };
+    y = story::listed(
+        canvas,
+        y,
+        "rule",
+        &[host(&alert.rule, Role::Text), number("on", subject)],
+    );
     y = story::listed(
         canvas,
         y,
@@ -98,7 +136,10 @@ fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
     let age = format::age(view.now.since(alert.since));
     let mut times = vec![piece(format!("{since} UTC, {age} ago"), Role::Text)];
     if let Some(resolved) = alert.resolved_at {
-        times.push(number("resolved", format!("{} UTC", format::clock_seconds(resolved))));
+        times.push(number(
+            "resolved",
+            format!("{} UTC", format::clock_seconds(resolved)),
+        ));
     }
     y = story::listed(canvas, y, "since", &times);
     let (width, height) = (canvas.width(), canvas.height());

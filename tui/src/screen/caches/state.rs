@@ -16,18 +16,24 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(caches) = data.caches() else { return Vec::new() };
+        let Some(caches) = data.caches() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &caches.namespaces) {
             return Vec::new();
         }
         let row = self.list.row(&caches.namespaces);
         match (action, row) {
             (Action::Clear, Some(row)) => {
-                vec![Step::Preview(Intent::ClearCache { namespace: row.namespace.clone() })]
+                vec![Step::Preview(Intent::ClearCache {
+                    namespace: row.namespace.clone(),
+                })]
             }
             (Action::Undo, Some(row)) => match row.undo {
                 Some(id) => vec![Step::Preview(Intent::Undo(id))],
-                None => vec![Step::Say("nothing to undo: this cache was not just cleared".into())],
+                None => vec![Step::Say(
+                    "nothing to undo: this cache was not just cleared".into(),
+                )],
             },
             (Action::Open, Some(_)) => {
                 self.open = true;
@@ -48,11 +54,25 @@ impl Row for CacheRow {
     const SORTS: &'static [Sort<Self>] = &[
         Sort {
             title: "hits",
-            compare: |a, b| falling(a.hit_ratio.unwrap_or(f64::NAN), b.hit_ratio.unwrap_or(f64::NAN)),
+            compare: |a, b| {
+                falling(
+                    a.hit_ratio.unwrap_or(f64::NAN),
+                    b.hit_ratio.unwrap_or(f64::NAN),
+                )
+            },
         },
-        Sort { title: "look-ups", compare: |a, b| falling(a.lookups_per_second, b.lookups_per_second) },
-        Sort { title: "entries", compare: |a, b| b.entries.cmp(&a.entries) },
-        Sort { title: "namespace", compare: |a, b| a.namespace.cmp(&b.namespace) },
+        Sort {
+            title: "look-ups",
+            compare: |a, b| falling(a.lookups_per_second, b.lookups_per_second),
+        },
+        Sort {
+            title: "entries",
+            compare: |a, b| b.entries.cmp(&a.entries),
+        },
+        Sort {
+            title: "namespace",
+            compare: |a, b| a.namespace.cmp(&b.namespace),
+        },
     ];
 
     fn id(&self) -> Cow<'_, str> {

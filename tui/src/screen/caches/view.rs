@@ -10,17 +10,39 @@ use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, chart, piece, sparkline};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(caches) = view.data.caches() else { return Verdict::waiting() };
+    let Some(caches) = view.data.caches() else {
+        return Verdict::waiting();
+    };
     if caches.namespaces.is_empty() {
-        return Verdict::new(Level::Good, "No caches: nothing has been looked up in one yet.");
+        return Verdict::new(
+            Level::Good,
+            "No caches: nothing has been looked up in one yet.",
+        );
     }
-    let saved: f64 = caches.namespaces.iter().map(|row| row.saved_seconds_per_second).sum();
-    let saved = format!("The caches save {} of loading a second.", format::seconds(saved));
-    let weak = caches.namespaces.iter().filter(|row| level(row) > Level::Good);
-    match weak.min_by(|a, b| a.hit_ratio.unwrap_or(1.0).total_cmp(&b.hit_ratio.unwrap_or(1.0))) {
+    let saved: f64 = caches
+        .namespaces
+        .iter()
+        .map(|row| row.saved_seconds_per_second)
+        .sum();
+    let saved = format!(
+        "The caches save {} of loading a second.",
+        format::seconds(saved)
+    );
+    let weak = caches
+        .namespaces
+        .iter()
+        .filter(|row| level(row) > Level::Good);
+    match weak.min_by(|a, b| {
+        a.hit_ratio
+            .unwrap_or(1.0)
+            .total_cmp(&b.hit_ratio.unwrap_or(1.0))
+    }) {
         Some(row) => {
             let share = format::share(row.hit_ratio.unwrap_or(0.0));
-            let text = format!("`{}` answers only {share} of its look-ups. {saved}", row.namespace);
+            let text = format!(
+                "`{}` answers only {share} of its look-ups. {saved}",
+                row.namespace
+            );
             Verdict::new(Level::Near, text)
         }
         None => Verdict::new(Level::Good, format!("Healthy. {saved}")),
@@ -29,7 +51,11 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
 
 /// Judges a namespace by the limit of the default alert.
 fn level(row: &CacheRow) -> Level {
-    if row.hit_ratio.is_some_and(|ratio| ratio < 0.7) { Level::Near } else { Level::Good }
+    if row.hit_ratio.is_some_and(|ratio| ratio < 0.7) {
+        Level::Near
+    } else {
+        Level::Good
+    }
 }
 
 const COLUMNS: [Column; 10] = [
@@ -46,7 +72,9 @@ const COLUMNS: [Column; 10] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(caches) = view.data.caches() else { return };
+    let Some(caches) = view.data.caches() else {
+        return;
+    };
     let shown = state.list.shown(&caches.namespaces);
     if shown.is_empty() {
         let word = "A function marked #[cached] shows up here at its first call.";
@@ -62,21 +90,37 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         let rows = shown.iter().map(|row| {
             let level = level(row);
             let saved = format!("{}/s", format::seconds(row.saved_seconds_per_second));
-            let mark = if row.undo.is_some() { "u undo" } else { theme.level_mark(level) };
+            let mark = if row.undo.is_some() {
+                "u undo"
+            } else {
+                theme.level_mark(level)
+            };
             vec![
                 host(&row.namespace, Role::Text),
-                piece(format::maybe(row.hit_ratio, format::share), Role::from(level)),
+                piece(
+                    format::maybe(row.hit_ratio, format::share),
+                    Role::from(level),
+                ),
                 piece(sparkline::render(theme, &row.recent, 12), Role::Text),
                 piece(format::rate(row.lookups_per_second), Role::Text),
                 piece(saved, Role::Text),
-                piece(format::maybe(row.load_p95_seconds, |p95| unit.tell(p95)), Role::Text),
+                piece(
+                    format::maybe(row.load_p95_seconds, |p95| unit.tell(p95)),
+                    Role::Text,
+                ),
                 piece(format::count(row.entries), Role::Text),
                 piece(format::count(row.capacity), Role::Dim),
                 piece(ttl(row), Role::Dim),
                 piece(mark, Role::from(level)),
             ]
         });
-        Table { columns: &COLUMNS, rows: rows.collect(), selected: place, sorted }.draw(canvas);
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
     };
     let evidence = |canvas: &mut Canvas<'_>| {
         if let Some(row) = selected {
@@ -136,7 +180,11 @@ fn namespace(row: &CacheRow, canvas: &mut Canvas<'_>) {
         y += rows + 1;
     }
     let undo = if row.undo.is_some() { "   u" } else { "" };
-    let words = if row.undo.is_some() { " bring its entries back" } else { "" };
+    let words = if row.undo.is_some() {
+        " bring its entries back"
+    } else {
+        ""
+    };
     let keys = [
         piece("c", Role::Key),
         piece(" clear it", Role::Dim),

@@ -16,7 +16,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(ledger) = data.ledger() else { return Vec::new() };
+        let Some(ledger) = data.ledger() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &ledger.rows) {
             return Vec::new();
         }
@@ -42,8 +44,14 @@ impl State {
 
 impl Row for LedgerRow {
     const SORTS: &'static [Sort<Self>] = &[
-        Sort { title: "who", compare: |a, b| a.actor.cmp(&b.actor) },
-        Sort { title: "what", compare: |a, b| (&a.action, &a.target).cmp(&(&b.action, &b.target)) },
+        Sort {
+            title: "who",
+            compare: |a, b| a.actor.cmp(&b.actor),
+        },
+        Sort {
+            title: "what",
+            compare: |a, b| (&a.action, &a.target).cmp(&(&b.action, &b.target)),
+        },
     ];
 
     fn id(&self) -> Cow<'_, str> {

@@ -10,19 +10,31 @@ use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, Piece, piece};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(ledger) = view.data.ledger() else { return Verdict::waiting() };
+    let Some(ledger) = view.data.ledger() else {
+        return Verdict::waiting();
+    };
     let Some(last) = ledger.rows.first() else {
-        return Verdict::new(Level::Good, "Nothing was done yet; 7 Advice says what would help.");
+        return Verdict::new(
+            Level::Good,
+            "Nothing was done yet; 7 Advice says what would help.",
+        );
     };
     let age = format::age(view.now.since(last.at));
     let what = format!("{} {}, {age} ago: {}", last.action, last.target, word(last));
-    let gain = last.realised.as_ref().map(|gain| format!(", {}", change(gain)));
+    let gain = last
+        .realised
+        .as_ref()
+        .map(|gain| format!(", {}", change(gain)));
     let level = match (last.status, last.verdict) {
         (LedgerStatus::Failed | LedgerStatus::Refused, _) | (_, Outcome::Worse) => Level::Over,
         (LedgerStatus::Running, _) => Level::Near,
         _ => Level::Good,
     };
-    let kept = if ledger.durable { "" } else { " The ledger is kept in memory only." };
+    let kept = if ledger.durable {
+        ""
+    } else {
+        " The ledger is kept in memory only."
+    };
     Verdict::new(level, format!("{what}{}.{kept}", gain.unwrap_or_default()))
 }
 
@@ -38,7 +50,9 @@ const COLUMNS: [Column; 8] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(ledger) = view.data.ledger() else { return };
+    let Some(ledger) = view.data.ledger() else {
+        return;
+    };
     let shown = state.list.shown(&ledger.rows);
     if shown.is_empty() {
         let word = "Each action leaves a row here: who, what, and what it brought.";
@@ -63,7 +77,13 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(if row.undo.is_some() { "u undo" } else { "" }, Role::Dim),
             ]
         });
-        Table { columns: &COLUMNS, rows: rows.collect(), selected: place, sorted }.draw(canvas);
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
     };
     let receipt = |canvas: &mut Canvas<'_>| {
         if let Some(row) = selected {
@@ -96,7 +116,10 @@ fn receipt(view: &View<'_>, row: &LedgerRow, canvas: &mut Canvas<'_>) {
     if let Some(undo) = &row.undo {
         y = story::told(canvas, y + 1, "undo", &undo.statement, Role::Text, 3);
         let until = undo.until.map(|until| {
-            format!(" take it back, for {} more", format::age(until.since(view.now)))
+            format!(
+                " take it back, for {} more",
+                format::age(until.since(view.now))
+            )
         });
         let words = until.unwrap_or_else(|| " take it back".to_owned());
         canvas.line(2, y + 1, &[piece("u", Role::Key), piece(words, Role::Dim)]);
@@ -107,14 +130,20 @@ fn measured(row: &LedgerRow, gain: &Gain, canvas: &mut Canvas<'_>, y: u16) -> u1
     let before = format::seconds(gain.p95_seconds_before);
     let after = format::seconds(gain.p95_seconds_after);
     let promised = row.predicted.as_ref().map(|predicted| {
-        format!("  (promised {})", format::seconds(predicted.p95_seconds_after))
+        format!(
+            "  (promised {})",
+            format::seconds(predicted.p95_seconds_after)
+        )
     });
-    let text =
-        format!("{} p95  {before} -> {after}{}", gain.subject, promised.unwrap_or_default());
+    let text = format!(
+        "{} p95  {before} -> {after}{}",
+        gain.subject,
+        promised.unwrap_or_default()
+    );
     let y = story::told(canvas, y, "measured", &text, Role::Text, 2);
-    let interval = row.interval.map(|[low, high]| {
-        format!("  [{}, {}]", format::change(low), format::change(high))
-    });
+    let interval = row
+        .interval
+        .map(|[low, high]| format!("  [{}, {}]", format::change(low), format::change(high)));
     let text = format!(
         "{}{}   n {} / {}",
         change(gain),
@@ -123,11 +152,21 @@ fn measured(row: &LedgerRow, gain: &Gain, canvas: &mut Canvas<'_>, y: u16) -> u1
         format::count(gain.n_after),
     );
     let y = story::told(canvas, y, "", &text, role(row), 1);
-    let Some(window) = gain.window_after else { return y };
-    let span = |window: &perfdeck_bridge::protocol::Window| {
-        format!("{}–{}", format::clock_seconds(window.from), format::clock_seconds(window.to))
+    let Some(window) = gain.window_after else {
+        return y;
     };
-    let text = format!("{} against {} UTC", span(&gain.window_before), span(&window));
+    let span = |window: &perfdeck_bridge::protocol::Window| {
+        format!(
+            "{}–{}",
+            format::clock_seconds(window.from),
+            format::clock_seconds(window.to)
+        )
+    };
+    let text = format!(
+        "{} against {} UTC",
+        span(&gain.window_before),
+        span(&window)
+    );
     story::told(canvas, y, "", &text, Role::Dim, 1)
 }
 

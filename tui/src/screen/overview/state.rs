@@ -15,7 +15,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(overview) = data.overview() else { return Vec::new() };
+        let Some(overview) = data.overview() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &overview.time) {
             return Vec::new();
         }
@@ -43,7 +45,10 @@ impl Row for TimeShare {
     const SORTS: &'static [Sort<Self>] = &[Sort {
         title: "p95",
         compare: |a, b| {
-            falling(a.p95_seconds.unwrap_or(f64::NAN), b.p95_seconds.unwrap_or(f64::NAN))
+            falling(
+                a.p95_seconds.unwrap_or(f64::NAN),
+                b.p95_seconds.unwrap_or(f64::NAN),
+            )
         },
     }];
 

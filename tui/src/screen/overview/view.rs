@@ -12,17 +12,24 @@ use crate::widget::{Canvas, bar, piece, sparkline};
 const WIDE: u16 = 100;
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(overview) = view.data.overview() else { return Verdict::waiting() };
+    let Some(overview) = view.data.overview() else {
+        return Verdict::waiting();
+    };
     let summary = &overview.summary;
     if summary.text.is_empty() {
-        return Verdict::new(Level::Good, "Nothing to tell yet: the service has served no request.");
+        return Verdict::new(
+            Level::Good,
+            "Nothing to tell yet: the service has served no request.",
+        );
     }
     let since = summary.since.map(|since| {
         let age = format::age(view.now.since(since));
         format!(" Since {} UTC, {age} ago.", format::clock(since))
     });
-    let verdict =
-        Verdict::new(summary.level, format!("{}{}", summary.text, since.unwrap_or_default()));
+    let verdict = Verdict::new(
+        summary.level,
+        format!("{}{}", summary.text, since.unwrap_or_default()),
+    );
     match (&summary.finding, summary.level) {
         (Some(_), _) => verdict.hint("a", "see and apply it"),
         (None, Level::Good) => verdict,
@@ -31,7 +38,9 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
 }
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(overview) = view.data.overview() else { return };
+    let Some(overview) = view.data.overview() else {
+        return;
+    };
     score(overview, canvas);
     let meters = meters(&overview.vitals);
     let y = 2 + if canvas.width() >= WIDE {
@@ -39,7 +48,11 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     } else {
         let columns = (canvas.width() / 38).max(1);
         let rows = if canvas.height() < 9 { 2 } else { 4 };
-        grid(&worst(meters, usize::from(columns * rows)), columns, &mut canvas.below(2))
+        grid(
+            &worst(meters, usize::from(columns * rows)),
+            columns,
+            &mut canvas.below(2),
+        )
     };
     let mut rest = canvas.below(y + 1);
     let (width, height) = (rest.width(), rest.height());
@@ -89,28 +102,62 @@ struct Meter<'a> {
 
 fn meters(vitals: &Vitals) -> Vec<Meter<'_>> {
     let mut meters = vec![
-        meter("requests", "requests", &vitals.requests_per_second, format::rate),
+        meter(
+            "requests",
+            "requests",
+            &vitals.requests_per_second,
+            format::rate,
+        ),
         meter("p95", "p95", &vitals.request_p95_seconds, format::seconds),
         meter("errors", "errors", &vitals.error_ratio, format::share),
-        meter("in flight", "in flight", &vitals.in_flight, format::quantity),
-        meter("queries", "queries", &vitals.queries_per_second, format::rate),
-        meter("p95", "query p95", &vitals.query_p95_seconds, format::seconds),
-        meter("each", "a request", &vitals.queries_per_request, format::quantity),
+        meter(
+            "in flight",
+            "in flight",
+            &vitals.in_flight,
+            format::quantity,
+        ),
+        meter(
+            "queries",
+            "queries",
+            &vitals.queries_per_second,
+            format::rate,
+        ),
+        meter(
+            "p95",
+            "query p95",
+            &vitals.query_p95_seconds,
+            format::seconds,
+        ),
+        meter(
+            "each",
+            "a request",
+            &vitals.queries_per_request,
+            format::quantity,
+        ),
         meter("slow", "slow", &vitals.slow_queries_per_minute, |value| {
             format!("{}/min", format::quantity(value))
         }),
         meter("pool", "pool", &vitals.pool_in_use, format::quantity),
-        meter("wait p95", "pool wait", &vitals.pool_wait_p95_seconds, format::seconds),
+        meter(
+            "wait p95",
+            "pool wait",
+            &vitals.pool_wait_p95_seconds,
+            format::seconds,
+        ),
         meter("hits", "cache hits", &vitals.cache_hit_ratio, format::share),
-        meter("saved", "saved", &vitals.saved_seconds_per_second, |value| {
-            format!("{}/s", format::seconds(value))
-        }),
+        meter(
+            "saved",
+            "saved",
+            &vitals.saved_seconds_per_second,
+            |value| format!("{}/s", format::seconds(value)),
+        ),
         meter("cpu", "cpu", &vitals.cpu_ratio, format::share),
         meter("rss", "rss", &vitals.rss_bytes, format::bytes),
     ];
-    if let (Some(size), Some(pool)) =
-        (vitals.pool_size.now, meters.iter_mut().find(|meter| meter.short == "pool"))
-        && vitals.pool_in_use.now.is_some()
+    if let (Some(size), Some(pool)) = (
+        vitals.pool_size.now,
+        meters.iter_mut().find(|meter| meter.short == "pool"),
+    ) && vitals.pool_in_use.now.is_some()
     {
         pool.value = format!("{}/{}", pool.value, format::quantity(size));
     }
@@ -123,17 +170,28 @@ fn meter<'a>(
     vital: &'a Vital,
     tell: impl Fn(f64) -> String,
 ) -> Meter<'a> {
-    Meter { short, long, value: format::maybe(vital.now, tell), vital }
+    Meter {
+        short,
+        long,
+        value: format::maybe(vital.now, tell),
+        vital,
+    }
 }
 
 /// Keeps the `number` worst meters, in their usual places.
 fn worst(meters: Vec<Meter<'_>>, number: usize) -> Vec<Meter<'_>> {
-    let mut levels: Vec<(Level, usize)> =
-        meters.iter().enumerate().map(|(place, meter)| (meter.vital.level, place)).collect();
+    let mut levels: Vec<(Level, usize)> = meters
+        .iter()
+        .enumerate()
+        .map(|(place, meter)| (meter.vital.level, place))
+        .collect();
     levels.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     levels.truncate(number);
     let kept = |place: usize| levels.iter().any(|(_, kept)| *kept == place);
-    let chosen = meters.into_iter().enumerate().filter(|(place, _)| kept(*place));
+    let chosen = meters
+        .into_iter()
+        .enumerate()
+        .filter(|(place, _)| kept(*place));
     chosen.map(|(_, meter)| meter).collect()
 }
 
@@ -171,7 +229,12 @@ const TIME: [Column; 5] = [
 fn time(state: &State, overview: &Overview, canvas: &mut Canvas<'_>) {
     let shown = state.list.shown(&overview.time);
     if shown.is_empty() {
-        crate::screen::view::empty(canvas, state.list.filter(), None, "No request in the last minute.");
+        crate::screen::view::empty(
+            canvas,
+            state.list.filter(),
+            None,
+            "No request in the last minute.",
+        );
         return;
     }
     let unit = TimeUnit::of(shown.iter().filter_map(|row| row.p95_seconds));
@@ -182,13 +245,25 @@ fn time(state: &State, overview: &Overview, canvas: &mut Canvas<'_>) {
             host(&row.route, Role::Text),
             piece(format::share(row.share), Role::Text),
             piece(bar::render(theme, row.share, bar), Role::from(row.level)),
-            piece(format::maybe(row.p95_seconds, |p95| unit.tell(p95)), Role::from(row.level)),
+            piece(
+                format::maybe(row.p95_seconds, |p95| unit.tell(p95)),
+                Role::from(row.level),
+            ),
             piece(theme.level_mark(row.level), Role::from(row.level)),
         ]
     });
     let rows = rows.collect();
-    let sorted = state.list.order::<perfdeck_bridge::protocol::TimeShare>().map(|sort| sort.title);
-    Table { columns: &TIME, rows, selected: state.list.place(&shown), sorted }.draw(canvas);
+    let sorted = state
+        .list
+        .order::<perfdeck_bridge::protocol::TimeShare>()
+        .map(|sort| sort.title);
+    Table {
+        columns: &TIME,
+        rows,
+        selected: state.list.place(&shown),
+        sorted,
+    }
+    .draw(canvas);
 }
 
 fn changes(overview: &Overview, canvas: &mut Canvas<'_>) -> u16 {
@@ -201,14 +276,24 @@ fn changes(overview: &Overview, canvas: &mut Canvas<'_>) -> u16 {
     for change in &overview.changes {
         let x = canvas.put(0, y, &format::clock(change.at), Role::Dim) + 2;
         let mark = canvas.theme().level_mark(change.level).trim();
-        let text = if mark.is_empty() { change.text.clone() } else { format!("{mark} {}", change.text) };
-        y += canvas.paragraph(x, y, &text, Role::from(change.level), 2).max(1);
+        let text = if mark.is_empty() {
+            change.text.clone()
+        } else {
+            format!("{mark} {}", change.text)
+        };
+        y += canvas
+            .paragraph(x, y, &text, Role::from(change.level), 2)
+            .max(1);
     }
     y
 }
 
 fn blind(view: &View<'_>, canvas: &mut Canvas<'_>) {
-    let spots = view.data.status().map(|status| status.blind_spots.as_slice()).unwrap_or_default();
+    let spots = view
+        .data
+        .status()
+        .map(|status| status.blind_spots.as_slice())
+        .unwrap_or_default();
     if spots.is_empty() || canvas.height() < 3 {
         return;
     }

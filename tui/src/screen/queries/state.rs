@@ -16,7 +16,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(queries) = data.queries() else { return Vec::new() };
+        let Some(queries) = data.queries() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &queries.queries) {
             let selected = self.list.row(&queries.queries).map(|row| row.id.clone());
             return match (&self.opened, selected) {
@@ -52,16 +54,30 @@ impl State {
 
     /// Returns the question whose answer is open.
     pub(crate) fn question(&self) -> Option<Question> {
-        self.opened.as_ref().map(|opened| Question::Query(QueryId(opened.id.clone())))
+        self.opened
+            .as_ref()
+            .map(|opened| Question::Query(QueryId(opened.id.clone())))
     }
 }
 
 impl Row for QueryRow {
     const SORTS: &'static [Sort<Self>] = &[
-        Sort { title: "rate", compare: |a, b| falling(a.calls_per_second, b.calls_per_second) },
-        Sort { title: "p95", compare: |a, b| falling(a.p95_seconds, b.p95_seconds) },
-        Sort { title: "rows", compare: |a, b| falling(a.rows_per_call, b.rows_per_call) },
-        Sort { title: "calls", compare: |a, b| b.calls.cmp(&a.calls) },
+        Sort {
+            title: "rate",
+            compare: |a, b| falling(a.calls_per_second, b.calls_per_second),
+        },
+        Sort {
+            title: "p95",
+            compare: |a, b| falling(a.p95_seconds, b.p95_seconds),
+        },
+        Sort {
+            title: "rows",
+            compare: |a, b| falling(a.rows_per_call, b.rows_per_call),
+        },
+        Sort {
+            title: "calls",
+            compare: |a, b| b.calls.cmp(&a.calls),
+        },
     ];
 
     fn id(&self) -> Cow<'_, str> {
@@ -70,7 +86,10 @@ impl Row for QueryRow {
 
     fn holds(&self, needle: &str) -> bool {
         holds(&self.text, needle)
-            || self.route.as_ref().is_some_and(|route| holds(route, needle))
+            || self
+                .route
+                .as_ref()
+                .is_some_and(|route| holds(route, needle))
             || holds(&self.id.0, needle)
     }
 }

@@ -10,9 +10,12 @@ use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, bar, chart, piece, sparkline};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(queries) = view.data.queries() else { return Verdict::waiting() };
+    let Some(queries) = view.data.queries() else {
+        return Verdict::waiting();
+    };
     if queries.slow_only {
-        let text = "Only slow statements are seen, so there are no counts and rates; 1 Overview says why.";
+        let text =
+            "Only slow statements are seen, so there are no counts and rates; 1 Overview says why.";
         return Verdict::new(Level::Near, text);
     }
     let Some(first) = queries.queries.first() else {
@@ -45,7 +48,9 @@ const COLUMNS: [Column; 10] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(queries) = view.data.queries() else { return };
+    let Some(queries) = view.data.queries() else {
+        return;
+    };
     let shown = state.list.shown(&queries.queries);
     if shown.is_empty() {
         let word = "No statement has been seen: hand the pool to the deck, or add its layer.";
@@ -73,11 +78,20 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(sparkline::render(theme, &row.recent, 12), Role::Text),
             ]
         });
-        Table { columns: &COLUMNS, rows: rows.collect(), selected: place, sorted }.draw(canvas);
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
     };
     let evidence = |canvas: &mut Canvas<'_>| {
         if let Some(row) = selected {
-            let opened = state.opened.as_ref().and_then(|opened| opened.of(&row.id.0));
+            let opened = state
+                .opened
+                .as_ref()
+                .and_then(|opened| opened.of(&row.id.0));
             statement(row, state.opened.is_some(), opened, canvas);
         }
     };
@@ -91,7 +105,14 @@ fn statement(
     canvas: &mut Canvas<'_>,
 ) {
     let lines = if open { canvas.height() / 2 } else { 3 };
-    let mut y = story::told(canvas, 0, "statement", &row.text, Role::Strong, lines.max(1));
+    let mut y = story::told(
+        canvas,
+        0,
+        "statement",
+        &row.text,
+        Role::Strong,
+        lines.max(1),
+    );
     y = story::listed(
         canvas,
         y,
@@ -109,11 +130,20 @@ fn statement(
         "since start",
         &[
             number("calls", format::count(row.calls)),
-            number("failed", row.errors.map_or_else(|| "not seen".to_owned(), format::count)),
+            number(
+                "failed",
+                row.errors
+                    .map_or_else(|| "not seen".to_owned(), format::count),
+            ),
         ],
     );
     let pool = row.pool.as_deref().unwrap_or("not seen");
-    y = story::listed(canvas, y, "runs on", &[number(&row.database, ""), number("pool", pool)]);
+    y = story::listed(
+        canvas,
+        y,
+        "runs on",
+        &[number(&row.database, ""), number("pool", pool)],
+    );
     let height = canvas.height();
     if height > y + 4 && (!open || height > y + 12) {
         let rows = (height - y - 2).min(if open { 4 } else { 6 });
@@ -140,20 +170,38 @@ fn statement(
 }
 
 const ROUTES: [Column; 2] = [Column::fill("run by", 16), Column::right("calls", 0)];
-const DISTRIBUTION: [Column; 3] =
-    [Column::right("up to", 0), Column::left("", 1), Column::right("calls", 0)];
+const DISTRIBUTION: [Column; 3] = [
+    Column::right("up to", 0),
+    Column::left("", 1),
+    Column::right("calls", 0),
+];
 
 fn opened(detail: &QueryDetail, canvas: &mut Canvas<'_>) {
     let rows = detail.routes.iter().map(|route| {
-        vec![host(&route.route, Role::Text), piece(format::count(route.calls), Role::Text)]
+        vec![
+            host(&route.route, Role::Text),
+            piece(format::count(route.calls), Role::Text),
+        ]
     });
-    let routes = Table { columns: &ROUTES, rows: rows.collect(), selected: None, sorted: None };
+    let routes = Table {
+        columns: &ROUTES,
+        rows: rows.collect(),
+        selected: None,
+        sorted: None,
+    };
     let (width, height) = (canvas.width(), canvas.height());
     let half = if width < 70 { width } else { width / 2 };
     routes.draw(&mut canvas.part(0, 0, half, height));
-    let place = if width < 70 { (0, routes.rows.len() as u16 + 2) } else { (half, 0) };
+    let place = if width < 70 {
+        (0, routes.rows.len() as u16 + 2)
+    } else {
+        (half, 0)
+    };
     let mut right = canvas.part(place.0, place.1, half, height);
-    let bins = bins(&detail.distribution, usize::from(right.height().saturating_sub(1)));
+    let bins = bins(
+        &detail.distribution,
+        usize::from(right.height().saturating_sub(1)),
+    );
     let most = bins.iter().map(|bin| bin.1).max().unwrap_or(0).max(1);
     let unit = TimeUnit::of(bins.iter().map(|bin| bin.0));
     let theme = right.theme();
@@ -166,7 +214,13 @@ fn opened(detail: &QueryDetail, canvas: &mut Canvas<'_>) {
         ]
     });
     let rows = rows.collect();
-    Table { columns: &DISTRIBUTION, rows, selected: None, sorted: None }.draw(&mut right);
+    Table {
+        columns: &DISTRIBUTION,
+        rows,
+        selected: None,
+        sorted: None,
+    }
+    .draw(&mut right);
 }
 
 /// Joins neighbours until at most `most` bins are left.
@@ -178,7 +232,11 @@ fn bins(distribution: &[(f64, u64)], most: usize) -> Vec<(f64, u64)> {
         .chunks(distribution.len().div_ceil(most).max(1))
         .map(|bins| {
             let bound = bins.last().map_or(0.0, |bin| bin.0);
-            (bound, bins.iter().fold(0_u64, |sum, bin| sum.saturating_add(bin.1)))
+            (
+                bound,
+                bins.iter()
+                    .fold(0_u64, |sum, bin| sum.saturating_add(bin.1)),
+            )
         })
         .collect()
 }

@@ -16,7 +16,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(requests) = data.requests() else { return Vec::new() };
+        let Some(requests) = data.requests() else {
+            return Vec::new();
+        };
         if self.list.on_action(action, &requests.routes) {
             return self.follow(data);
         }
@@ -49,12 +51,17 @@ impl State {
 
     /// Returns the question whose answer is open.
     pub(crate) fn question(&self) -> Option<Question> {
-        self.opened.as_ref().map(|opened| Question::Route(opened.id.clone()))
+        self.opened
+            .as_ref()
+            .map(|opened| Question::Route(opened.id.clone()))
     }
 
     /// Keeps what is open with the selection.
     fn follow(&mut self, data: &Data) -> Vec<Step> {
-        let rows = data.requests().map(|requests| requests.routes.as_slice()).unwrap_or_default();
+        let rows = data
+            .requests()
+            .map(|requests| requests.routes.as_slice())
+            .unwrap_or_default();
         let selected = self.list.row(rows).map(|row| row.route.clone());
         match (&self.opened, selected) {
             (Some(opened), Some(route)) if opened.id != route => vec![Step::Ask(self.open(route))],
@@ -65,14 +72,26 @@ impl State {
 
 impl Row for RequestRow {
     const SORTS: &'static [Sort<Self>] = &[
-        Sort { title: "rate", compare: |a, b| falling(a.requests_per_second, b.requests_per_second) },
-        Sort { title: "p95", compare: |a, b| falling(a.p95_seconds, b.p95_seconds) },
-        Sort { title: "errors", compare: |a, b| falling(a.error_ratio, b.error_ratio) },
+        Sort {
+            title: "rate",
+            compare: |a, b| falling(a.requests_per_second, b.requests_per_second),
+        },
+        Sort {
+            title: "p95",
+            compare: |a, b| falling(a.p95_seconds, b.p95_seconds),
+        },
+        Sort {
+            title: "errors",
+            compare: |a, b| falling(a.error_ratio, b.error_ratio),
+        },
         Sort {
             title: "queries",
             compare: |a, b| falling(a.queries_per_request.p50, b.queries_per_request.p50),
         },
-        Sort { title: "route", compare: |a, b| a.route.cmp(&b.route) },
+        Sort {
+            title: "route",
+            compare: |a, b| a.route.cmp(&b.route),
+        },
     ];
 
     fn id(&self) -> Cow<'_, str> {

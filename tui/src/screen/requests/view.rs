@@ -10,7 +10,9 @@ use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, bar, chart, piece, sparkline};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
-    let Some(requests) = view.data.requests() else { return Verdict::waiting() };
+    let Some(requests) = view.data.requests() else {
+        return Verdict::waiting();
+    };
     let Some(first) = requests.routes.first() else {
         return Verdict::new(Level::Good, "No requests in the last minute.");
     };
@@ -22,7 +24,10 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
         format::seconds(first.p95_seconds),
         format::rate(first.requests_per_second),
     );
-    let failing = requests.routes.iter().filter(|row| row.error_ratio > ERRORS_NEAR);
+    let failing = requests
+        .routes
+        .iter()
+        .filter(|row| row.error_ratio > ERRORS_NEAR);
     if let Some(worst) = failing.max_by(|a, b| a.error_ratio.total_cmp(&b.error_ratio)) {
         let share = format::share(worst.error_ratio);
         text.push_str(&format!(" {share} of {} fail.", worst.route));
@@ -58,7 +63,9 @@ const COLUMNS: [Column; 11] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
-    let Some(requests) = view.data.requests() else { return };
+    let Some(requests) = view.data.requests() else {
+        return;
+    };
     let shown = state.list.shown(&requests.routes);
     if shown.is_empty() {
         let word = "The service has answered no request, or its routes carry no http layer.";
@@ -74,8 +81,16 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         let rows = shown.iter().map(|row| {
             let level = level(row);
             let time = |seconds, role| piece(unit.tell(seconds), role);
-            let slow = if row.p95_seconds > 1.0 { Role::from(level) } else { Role::Text };
-            let failing = if row.error_ratio > ERRORS_NEAR { Role::from(level) } else { Role::Text };
+            let slow = if row.p95_seconds > 1.0 {
+                Role::from(level)
+            } else {
+                Role::Text
+            };
+            let failing = if row.error_ratio > ERRORS_NEAR {
+                Role::from(level)
+            } else {
+                Role::Text
+            };
             vec![
                 host(&row.route, Role::Text),
                 piece(format::share(row.wait_share), Role::Text),
@@ -90,11 +105,20 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(theme.level_mark(level), Role::from(level)),
             ]
         });
-        Table { columns: &COLUMNS, rows: rows.collect(), selected: place, sorted }.draw(canvas);
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
     };
     let evidence = |canvas: &mut Canvas<'_>| {
         if let Some(row) = selected {
-            let opened = state.opened.as_ref().and_then(|opened| opened.of(&row.route));
+            let opened = state
+                .opened
+                .as_ref()
+                .and_then(|opened| opened.of(&row.route));
             route(row, state.opened.is_some(), opened, canvas);
         }
     };
@@ -116,7 +140,10 @@ fn route(
             number("p50", format::seconds(row.p50_seconds)),
             number("p95", format::seconds(row.p95_seconds)),
             number("p99", format::seconds(row.p99_seconds)),
-            number("to the body's end", format!("{} (p95)", format::seconds(row.body_p95_seconds))),
+            number(
+                "to the body's end",
+                format!("{} (p95)", format::seconds(row.body_p95_seconds)),
+            ),
         ],
     );
     y = story::listed(
@@ -157,7 +184,14 @@ fn route(
             rest.put(2, 0, "asking the host for its statements", Role::Dim);
         }
         None => {
-            rest.line(2, 0, &[piece("enter", Role::Key), piece(" its statements", Role::Dim)]);
+            rest.line(
+                2,
+                0,
+                &[
+                    piece("enter", Role::Key),
+                    piece(" its statements", Role::Dim),
+                ],
+            );
         }
     }
 }
@@ -183,9 +217,17 @@ fn statements(detail: &RouteDetail, canvas: &mut Canvas<'_>) {
         ]
     });
     let rows = rows.collect();
-    Table { columns: &STATEMENTS, rows, selected: None, sorted: None }.draw(canvas);
+    Table {
+        columns: &STATEMENTS,
+        rows,
+        selected: None,
+        sorted: None,
+    }
+    .draw(canvas);
 }
 
 fn quantities(quantities: &Quantities) -> String {
-    [quantities.p50, quantities.p95, quantities.max].map(format::quantity).join(" / ")
+    [quantities.p50, quantities.p95, quantities.max]
+        .map(format::quantity)
+        .join(" / ")
 }
