@@ -1,2 +1,7 @@
-//! Soon.
-fn main() {}
+//! The program `perfdeck`; everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    perfdeck_tui::run(std::env::args_os())
+}

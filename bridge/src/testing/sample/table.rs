@@ -1,0 +1,295 @@
+//! The tables: routes, statements, caches and pools.
+
+use super::course;
+use crate::protocol::{
+    CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities, Queries,
+    QueryId, QueryRow, RequestRow, Requests,
+};
+use crate::testing::voice::Voice;
+
+pub(super) fn requests(voice: &Voice) -> Requests {
+    // Route, requests, errors, a second, p95, share of the wait, statements a request, course.
+    let routes = [
+        (
+            "GET /documents",
+            703_114,
+            2_210,
+            61.0,
+            0.412,
+            0.61,
+            2.0,
+            "222237988888",
+        ),
+        (
+            "GET /sessions/{id}",
+            255_041,
+            12,
+            22.1,
+            0.188,
+            0.17,
+            24.0,
+            "555565556555",
+        ),
+        (
+            "GET /analytics",
+            21_310,
+            0,
+            1.85,
+            0.92,
+            0.09,
+            4.0,
+            "112233557899",
+        ),
+        (
+            "POST /messages",
+            410_877,
+            604,
+            35.6,
+            0.041,
+            0.06,
+            3.0,
+            "333343334333",
+        ),
+        (
+            "GET /embed/{key}",
+            298_204,
+            0,
+            25.9,
+            0.0187,
+            0.04,
+            1.0,
+            "222222322222",
+        ),
+        (
+            "GET /search",
+            18_420,
+            1_930,
+            1.6,
+            0.231,
+            0.02,
+            2.0,
+            "446644466446",
+        ),
+        (
+            "GET /health",
+            11_520,
+            0,
+            1.0,
+            0.000_41,
+            0.0,
+            0.0,
+            "111111111111",
+        ),
+    ]
+    .map(
+        |(route, requests, errors, rate, p95, wait_share, queries, digits)| RequestRow {
+            route: voice.say(route),
+            requests,
+            errors,
+            cancelled: requests / 40_000,
+            requests_per_second: rate,
+            p50_seconds: p95 * 0.31,
+            p95_seconds: p95,
+            p99_seconds: p95 * 1.62,
+            body_p95_seconds: p95 * 1.04,
+            error_ratio: errors as f64 / requests as f64,
+            wait_share,
+            queries_per_request: Quantities {
+                p50: queries,
+                p95: queries * 1.5,
+                max: queries * 4.0,
+            },
+            query_share: (wait_share + 0.3).min(0.95),
+            recent: course(digits, p95),
+        },
+    );
+    let functions = [
+        ("support::summarise", 21_310, 1.85, 0.61),
+        ("support::render_markdown", 410_877, 35.6, 0.0021),
+    ]
+    .map(|(name, calls, rate, p95)| FunctionRow {
+        name: voice.say(name),
+        calls,
+        errors: 0,
+        calls_per_second: rate,
+        p50_seconds: p95 * 0.4,
+        p95_seconds: p95,
+    });
+    Requests {
+        requests: routes.iter().map(|row| row.requests).sum(),
+        errors: routes.iter().map(|row| row.errors).sum(),
+        cancelled: routes.iter().map(|row| row.cancelled).sum(),
+        routes: routes.into(),
+        functions: functions.into(),
+    }
+}
+
+pub(super) const DOCUMENTS: &str = "SELECT id, title, status, uploaded_at FROM documents WHERE \
+    workspace_id = $1 AND status = $2 ORDER BY uploaded_at DESC LIMIT $3";
+pub(super) const MESSAGES: &str =
+    "SELECT id, author, body, sent_at FROM chat_messages WHERE session_id = $1 ORDER BY sent_at";
+
+pub(super) fn queries(voice: &Voice) -> Queries {
+    // Id, text, calls, a second, p95, rows, share, route, course.
+    let rows = [
+        (
+            "1f3a90c2",
+            DOCUMENTS,
+            703_114,
+            61.0,
+            0.391,
+            20.0,
+            0.58,
+            Some("GET /documents"),
+            "222237988888",
+        ),
+        (
+            "77b01d4e",
+            MESSAGES,
+            6_120_984,
+            530.0,
+            0.0048,
+            11.2,
+            0.14,
+            Some("GET /sessions/{id}"),
+            "555565556555",
+        ),
+        (
+            "0c9e2a11",
+            "SELECT status, count(*) FROM documents WHERE uploaded_at > $1 GROUP BY status",
+            21_310,
+            1.85,
+            0.71,
+            4.0,
+            0.11,
+            Some("GET /analytics"),
+            "112233557899",
+        ),
+        (
+            "b2f46d08",
+            "INSERT INTO chat_messages (session_id, author, body) VALUES ($1, $2, $3)",
+            410_877,
+            35.6,
+            0.0031,
+            0.0,
+            0.05,
+            Some("POST /messages"),
+            "333343334333",
+        ),
+        (
+            "5d7710ef",
+            "SELECT * FROM embed_codes WHERE client_key = $1",
+            298_204,
+            25.9,
+            0.0166,
+            1.0,
+            0.04,
+            Some("GET /embed/{key}"),
+            "222222322222",
+        ),
+        (
+            "e81c33a9",
+            "UPDATE chat_sessions SET last_seen = $1 WHERE id IN ($2, …)",
+            41_090,
+            3.6,
+            0.0092,
+            0.0,
+            0.02,
+            None,
+            "444444454444",
+        ),
+    ]
+    .map(
+        |(id, text, calls, rate, p95, rows, share, route, digits)| QueryRow {
+            id: QueryId(voice.say(id)),
+            text: voice.say(text),
+            database: "postgresql".to_owned(),
+            pool: Some(voice.say("primary")),
+            calls,
+            errors: Some(calls / 100_000),
+            calls_per_second: rate,
+            p50_seconds: p95 * 0.42,
+            p95_seconds: p95,
+            p99_seconds: p95 * 1.38,
+            rows_per_call: rows,
+            time_share: share,
+            route: route.map(|route| voice.say(route)),
+            recent: course(digits, p95),
+        },
+    );
+    Queries {
+        calls: rows.iter().map(|row| row.calls).sum(),
+        unattributed: 41_090,
+        slow_only: false,
+        queries: rows.into(),
+    }
+}
+
+pub(super) fn caches(voice: &Voice) -> Caches {
+    Caches {
+        namespaces: vec![
+            CacheRow {
+                namespace: voice.say("embed"),
+                entries: 4_912,
+                capacity: 10_000,
+                ttl_seconds: Some(3_600.0),
+                hits: 281_900,
+                misses: 16_304,
+                loads: 16_301,
+                joined: 3,
+                hit_ratio: Some(0.945),
+                lookups_per_second: 25.9,
+                load_p95_seconds: Some(0.0166),
+                saved_seconds_per_second: 2.04,
+                recent: course("888888888888", 0.945),
+                ..CacheRow::default()
+            },
+            CacheRow {
+                namespace: voice.say("analytics"),
+                entries: 118,
+                capacity: 1_000,
+                ttl_seconds: Some(300.0),
+                hits: 15_120,
+                misses: 21_758,
+                loads: 21_310,
+                load_errors: 4,
+                joined: 448,
+                evictions: 0,
+                invalidations: 1_204,
+                hit_ratio: Some(0.41),
+                lookups_per_second: 3.2,
+                load_p95_seconds: Some(0.71),
+                saved_seconds_per_second: 1.06,
+                recent: course("998765444", 0.41),
+                undo: Some(LedgerId(2)),
+            },
+            CacheRow {
+                namespace: voice.say("flags"),
+                entries: 12,
+                capacity: 100,
+                ..CacheRow::default()
+            },
+        ],
+    }
+}
+
+pub(super) fn host(voice: &Voice) -> Host {
+    Host {
+        pools: vec![PoolRow {
+            name: voice.say("primary"),
+            database: "postgresql".to_owned(),
+            open: 20,
+            in_use: 18,
+            max: 20,
+            acquires: 7_594_579,
+            timeouts: 0,
+            wait_p95_seconds: Some(0.041),
+        }],
+        metrics: vec![MetricRow {
+            name: voice.say("chat.messages"),
+            kind: "counter".to_owned(),
+            value: 410_877.0,
+            per_second: Some(35.6),
+        }],
+    }
+}

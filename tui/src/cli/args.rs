@@ -1,0 +1,131 @@
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+use crate::target::Target;
+
+/// Says what is slow in a running service, why, and whether the fix helped.
+#[derive(Debug, Parser)]
+#[command(name = "perfdeck", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Without a command it shows the screens of the service that runs here.\n\
+    Exit status: 0 it did what was asked, 1 it failed, 2 it was not understood."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+}
+
+/// What every command takes, before or after its name.
+#[derive(Debug, Default, Group)]
+pub(super) struct Global {
+    /// The service, by the name that it gave its deck
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) service: Option<String>,
+    /// The service, by its process
+    #[arg(long, global = true, value_name = "PID")]
+    pub(super) pid: Option<u32>,
+    /// The service, by its socket
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "via")]
+    pub(super) socket: Option<PathBuf>,
+    /// A command that leads to the service's machine: 'ssh host', 'sudo -u app perfdeck relay'
+    #[arg(long, global = true, value_name = "COMMAND")]
+    pub(super) via: Option<String>,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Give up the right to change anything
+    #[arg(long, global = true)]
+    pub(super) read_only: bool,
+    /// Draw the screens with seven-bit characters
+    #[arg(long, global = true)]
+    pub(super) ascii: bool,
+}
+
+impl Global {
+    pub(super) fn target(&self) -> Target {
+        Target {
+            service: self.service.clone(),
+            pid: self.pid,
+            socket: self.socket.clone(),
+            via: self.via.clone(),
+            read_only: self.read_only,
+        }
+    }
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show the screens (this is what happens without a command)
+    Attach,
+    /// List the services that run here
+    Ls,
+    /// Tell the service in a few numbers, what the deck costs it, and what can't be seen
+    Status,
+    /// List the routes, by what users wait for
+    Requests,
+    /// List the statements, by the time they take
+    Queries,
+    /// List the alerts
+    Alerts,
+    /// List what would help, and how much
+    Recommendations {
+        /// Also those that were applied or dismissed
+        #[arg(long)]
+        all: bool,
+    },
+    /// Look at the caches, or clear one
+    #[command(subcommand)]
+    Cache(CacheVerb),
+    /// Do what a recommendation proposes
+    Apply {
+        /// The recommendation's id
+        #[arg(value_name = "FINDING_ID")]
+        finding: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Take an action back
+    Undo {
+        /// The action's row in the ledger
+        #[arg(value_name = "LEDGER_ID")]
+        row: u64,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// List what was done, and what it brought
+    Ledger,
+    /// Join standard input and output to the service's socket, for --via
+    Relay,
+    /// Print a shell's completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A command about caches.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheVerb {
+    /// List the namespaces and what they save
+    Stats,
+    /// Clear a namespace
+    Clear {
+        /// The namespace
+        #[arg(value_name = "NAMESPACE")]
+        namespace: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// Whether to do it.
+#[derive(Debug, Clone, Copy, Group)]
+pub(super) struct Consent {
+    /// Do it; without this it is only said what would be done
+    #[arg(long)]
+    pub(super) apply: bool,
+}

@@ -1,0 +1,192 @@
+use anyhow::{Result, bail};
+use perfdeck_bridge::Source;
+use perfdeck_bridge::protocol::{
+    Answer, FindingId, FindingStatus, Hello, Intent, LedgerId, LedgerStatus, Question, State,
+    Status, Timestamp, Topic,
+};
+use perfdeck_bridge::socket::Found;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::args::{CacheVerb, Consent, Global, Verb};
+use super::{Outcome, connect, text, wait};
+use crate::runtime::now;
+
+/// Runs a command that answers.
+pub(super) async fn run(verb: &Verb, global: &Global) -> Result<Outcome> {
+    let target = global.target();
+    if matches!(verb, Verb::Ls) {
+        return ls(&target.candidates());
+    }
+    let attached = connect::attach(&target).await?;
+    ask(verb, &attached.client, global.json).await
+}
+
+/// Runs a command against a host.
+pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result<Outcome> {
+    match verb {
+        Verb::Status => {
+            let (state, _) = state(source, Topic::Status).await?;
+            let State::Status(status) = state else {
+                bail!(CONFUSED)
+            };
+            let hello = source.hello().await?;
+            told(
+                &FullStatus::of(&hello, &status),
+                text::status(&hello, &status, now()),
+            )
+        }
+        Verb::Requests => {
+            let (State::Requests(requests), _) = state(source, Topic::Requests).await? else {
+                bail!(CONFUSED)
+            };
+            told(&requests, text::requests(&requests))
+        }
+        Verb::Queries => {
+            let (State::Queries(queries), _) = state(source, Topic::Queries).await? else {
+                bail!(CONFUSED)
+            };
+            told(&queries, text::queries(&queries))
+        }
+        Verb::Alerts => {
+            let (State::Alerts(alerts), at) = state(source, Topic::Alerts).await? else {
+                bail!(CONFUSED)
+            };
+            told(&alerts.alerts, text::alerts(&alerts, at))
+        }
+        Verb::Recommendations { all } => {
+            let (State::Advice(mut advice), _) = state(source, Topic::Advice).await? else {
+                bail!(CONFUSED)
+            };
+            let open = |status| matches!(status, FindingStatus::Ready | FindingStatus::Code);
+            advice
+                .findings
+                .retain(|finding| *all || open(finding.status));
+            told(&advice.findings, text::recommendations(&advice))
+        }
+        Verb::Cache(CacheVerb::Stats) => {
+            let (State::Caches(caches), _) = state(source, Topic::Caches).await? else {
+                bail!(CONFUSED)
+            };
+            told(&caches.namespaces, text::caches(&caches))
+        }
+        Verb::Ledger => {
+            let (State::Ledger(ledger), at) = state(source, Topic::Ledger).await? else {
+                bail!(CONFUSED)
+            };
+            told(&ledger.rows, text::ledger(&ledger, at))
+        }
+        Verb::Cache(CacheVerb::Clear { namespace, consent }) => {
+            let intent = Intent::ClearCache {
+                namespace: namespace.clone(),
+            };
+            act(source, intent, *consent, quiet).await
+        }
+        Verb::Apply { finding, consent } => {
+            act(
+                source,
+                Intent::Apply(FindingId(finding.clone())),
+                *consent,
+                quiet,
+            )
+            .await
+        }
+        Verb::Undo { row, consent } => {
+            act(source, Intent::Undo(LedgerId(*row)), *consent, quiet).await
+        }
+        Verb::Attach | Verb::Ls | Verb::Relay | Verb::Completions { .. } => {
+            bail!("this command asks no host")
+        }
+    }
+}
+
+const CONFUSED: &str = "the host answered a question with something else";
+
+/// Previews, and applies on the same connection if that was asked for.
+async fn act(
+    source: &dyn Source,
+    intent: Intent,
+    consent: Consent,
+    quiet: bool,
+) -> Result<Outcome> {
+    let preview = wait::preview(source, intent).await?;
+    if !consent.apply {
+        let text = text::preview(&preview);
+        return Ok(Outcome {
+            json: json!({ "applied": false, "preview": value(&preview)? }),
+            text,
+            failed: false,
+        });
+    }
+    let row = wait::apply(source, preview.plan_id, quiet).await?;
+    let failed = !matches!(row.status, LedgerStatus::Done | LedgerStatus::Undone);
+    let text = text::applied(&row);
+    Ok(Outcome {
+        json: json!({ "applied": true, "row": value(&row)? }),
+        text,
+        failed,
+    })
+}
+
+/// Asks for a topic's present state, and when it was taken.
+async fn state(source: &dyn Source, topic: Topic) -> Result<(State, Timestamp)> {
+    match source.ask(Question::Now(topic)).await? {
+        Answer::Now(update) => Ok((update.state.clone(), update.at)),
+        Answer::Query(_) | Answer::Route(_) => bail!(CONFUSED),
+    }
+}
+
+fn ls(found: &[Found]) -> Result<Outcome> {
+    let hosts: Vec<Value> = found
+        .iter()
+        .map(|found| {
+            json!({
+                "service": found.service,
+                "pid": found.pid,
+                "uid": found.uid,
+                "socket": found.path,
+            })
+        })
+        .collect();
+    Ok(Outcome {
+        json: Value::Array(hosts),
+        text: text::ls(found),
+        failed: false,
+    })
+}
+
+/// A status with what the host says of itself, as one object.
+#[derive(Debug, Serialize)]
+struct FullStatus<'a> {
+    service: &'a str,
+    version: Option<&'a str>,
+    pid: u32,
+    started_at: Timestamp,
+    #[serde(flatten)]
+    status: &'a Status,
+}
+
+impl<'a> FullStatus<'a> {
+    fn of(hello: &'a Hello, status: &'a Status) -> Self {
+        Self {
+            service: &hello.service,
+            version: hello.version.as_deref(),
+            pid: hello.pid,
+            started_at: hello.started_at,
+            status,
+        }
+    }
+}
+
+fn told(value_: &impl Serialize, text: String) -> Result<Outcome> {
+    Ok(Outcome {
+        json: value(value_)?,
+        text,
+        failed: false,
+    })
+}
+
+/// Turns a value into JSON; what is no number becomes null.
+fn value(value: &impl Serialize) -> Result<Value> {
+    Ok(serde_json::to_value(value)?)
+}

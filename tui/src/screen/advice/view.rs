@@ -1,0 +1,257 @@
+use perfdeck_bridge::protocol::{
+    Advice, Confidence, Evidence, Finding, FindingStatus, Level, MissingIndex, NPlusOne, Severity,
+};
+
+use super::State;
+use crate::format::{self, plural};
+use crate::screen::story;
+use crate::screen::view::{empty, host};
+use crate::screen::{Verdict, View};
+use crate::theme::Role;
+use crate::widget::table::{Column, Table};
+use crate::widget::{Canvas, bar, piece};
+
+pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
+    let Some(advice) = view.data.advice() else {
+        return Verdict::waiting();
+    };
+    let open: Vec<&Finding> = advice
+        .findings
+        .iter()
+        .filter(|finding| is_open(finding))
+        .collect();
+    if open.is_empty() {
+        return Verdict::new(Level::Good, "Nothing to do: no finding is open.");
+    }
+    let critical = open
+        .iter()
+        .any(|finding| finding.severity == Severity::Critical);
+    let level = if critical { Level::Over } else { Level::Near };
+    let verified = open
+        .iter()
+        .filter(|finding| finding.confidence == Confidence::Verified)
+        .count();
+    let text = format!(
+        "{}, together worth {} of the users' wait; {verified} verified.",
+        plural(open.len(), "finding", "findings"),
+        format::share(advice.wait_share),
+    );
+    let verdict = Verdict::new(level, text);
+    if open.iter().any(|finding| finding.action.is_some()) {
+        verdict.hint("a", "preview and apply")
+    } else {
+        verdict
+    }
+}
+
+/// Returns how many findings wait to be dealt with.
+pub(crate) fn open(advice: &Advice) -> usize {
+    advice
+        .findings
+        .iter()
+        .filter(|finding| is_open(finding))
+        .count()
+}
+
+const fn is_open(finding: &Finding) -> bool {
+    matches!(finding.status, FindingStatus::Ready | FindingStatus::Code)
+}
+
+const COLUMNS: [Column; 7] = [
+    Column::right("wait saved", 1),
+    Column::left("", 5),
+    Column::left("sure", 4),
+    Column::fill("finding", 24),
+    Column::right("score", 3),
+    Column::left("status", 2),
+    Column::left("", 2),
+];
+
+pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
+    let Some(advice) = view.data.advice() else {
+        return;
+    };
+    let shown = state.list.shown(&advice.findings);
+    if shown.is_empty() {
+        let word = "No finding: no rule sees a cause that keeps users waiting.";
+        return empty(canvas, state.list.filter(), view.data.status(), word);
+    }
+    let place = state.list.place(&shown);
+    let selected = place.and_then(|place| shown.get(place)).copied();
+    let sorted = state.list.order::<Finding>().map(|sort| sort.title);
+    let rows = shown.len();
+    let list = |canvas: &mut Canvas<'_>| {
+        let theme = canvas.theme();
+        let rows = shown.iter().map(|finding| {
+            let role = if is_open(finding) {
+                Role::Text
+            } else {
+                Role::Dim
+            };
+            let saved = finding.impact.wait_share;
+            let act = if finding.status == FindingStatus::Ready {
+                "a"
+            } else {
+                ""
+            };
+            vec![
+                piece(
+                    if saved > 0.0 {
+                        format::share(saved)
+                    } else {
+                        "-".to_owned()
+                    },
+                    role,
+                ),
+                piece(bar::render(theme, saved, 8), role),
+                piece(sure(finding.confidence), role),
+                host(&finding.title, role),
+                piece(format!("{:+.0}", finding.score_points), role),
+                piece(word(finding.status), status_role(finding.status)),
+                piece(act, Role::Key),
+            ]
+        });
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
+    };
+    let evidence = |canvas: &mut Canvas<'_>| {
+        if let Some(finding) = selected {
+            told(finding, canvas);
+        }
+    };
+    story::split(canvas, rows, state.open, list, evidence);
+}
+
+fn told(finding: &Finding, canvas: &mut Canvas<'_>) {
+    let mut y = story::told(canvas, 0, "what", &finding.title, Role::Strong, 2);
+    y = match &finding.evidence {
+        Evidence::MissingIndex(evidence) => missing_index(evidence, canvas, y),
+        Evidence::NPlusOne(evidence) => n_plus_one(evidence, canvas, y),
+        Evidence::Unknown {} => {
+            let text = format!("This perfdeck does not know the rule `{}`.", finding.kind);
+            story::told(canvas, y, "why", &text, Role::Text, 2)
+        }
+    };
+    y = story::told(canvas, y + 1, "brings", &brings(finding), Role::Good, 2);
+    if let Some(action) = &finding.action {
+        y = story::told(canvas, y, "runs", &action.preview, Role::Text, 3);
+        y = story::told(canvas, y, "undo", &action.undo, Role::Text, 2);
+    }
+    let (key, words) = match finding.status {
+        FindingStatus::Ready => ("a", " preview and apply it"),
+        FindingStatus::Code => ("", "Only code helps here."),
+        FindingStatus::Applied => ("8", " what it brought"),
+        FindingStatus::Dismissed => ("", "Somebody silenced it."),
+    };
+    canvas.line(2, y + 1, &[piece(key, Role::Key), piece(words, Role::Dim)]);
+}
+
+fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u16 {
+    let y = story::told(canvas, y, "why", &evidence.query, Role::Text, 3);
+    let text = format!(
+        "called {}, p95 {}; `{}` has about {} rows",
+        format::rate(evidence.calls_per_second),
+        format::seconds(evidence.query_p95_seconds),
+        evidence.table,
+        format::count(evidence.table_rows),
+    );
+    let y = story::told(canvas, y, "", &text, Role::Text, 2);
+    let plan = |canvas: &mut Canvas<'_>, y, label, heading: &str, role, lines: &[String]| {
+        let y = story::told(canvas, y, label, heading, role, 1);
+        story::verbatim(canvas, y, "", lines)
+    };
+    let now = format!(
+        "{} measured (p95)",
+        format::seconds(evidence.query_p95_seconds)
+    );
+    let after = format!(
+        "about {}",
+        format::seconds(evidence.query_p95_seconds_after)
+    );
+    let y = plan(
+        canvas,
+        y + 1,
+        "today",
+        &now,
+        Role::Over,
+        &evidence.plan_before,
+    );
+    plan(
+        canvas,
+        y,
+        "with it",
+        &after,
+        Role::Good,
+        &evidence.plan_after,
+    )
+}
+
+fn n_plus_one(evidence: &NPlusOne, canvas: &mut Canvas<'_>, y: u16) -> u16 {
+    let queries = &evidence.queries_per_request;
+    let text = format!(
+        "{} runs this {} times a request (p95 {}, at most {}), {} of its time:",
+        evidence.route,
+        format::quantity(queries.p50),
+        format::quantity(queries.p95),
+        format::quantity(queries.max),
+        format::share(evidence.time_share),
+    );
+    let y = story::told(canvas, y, "why", &text, Role::Text, 3);
+    let mut y = story::told(canvas, y, "", &evidence.query, Role::Text, 3);
+    if let Some(rewrite) = &evidence.rewrite {
+        y = story::told(canvas, y + 1, "instead", rewrite, Role::Text, 4);
+    }
+    y
+}
+
+fn brings(finding: &Finding) -> String {
+    let impact = &finding.impact;
+    let mut text = match (
+        &impact.route,
+        impact.p95_seconds_now,
+        impact.p95_seconds_after,
+    ) {
+        (Some(route), Some(now), Some(after)) => {
+            let (now, after) = (format::seconds(now), format::seconds(after));
+            format!("{route} p95 {now} -> about {after}; ")
+        }
+        _ => String::new(),
+    };
+    let share = format::share(impact.wait_share);
+    text.push_str(&format!(
+        "{share} of the users' wait, {}",
+        sure(finding.confidence)
+    ));
+    text
+}
+
+const fn sure(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Verified => "verified",
+        Confidence::Estimated => "estimated",
+        Confidence::Heuristic => "heuristic",
+    }
+}
+
+const fn word(status: FindingStatus) -> &'static str {
+    match status {
+        FindingStatus::Ready => "ready",
+        FindingStatus::Code => "code",
+        FindingStatus::Applied => "applied",
+        FindingStatus::Dismissed => "dismissed",
+    }
+}
+
+const fn status_role(status: FindingStatus) -> Role {
+    match status {
+        FindingStatus::Ready => Role::Near,
+        FindingStatus::Code => Role::Text,
+        FindingStatus::Applied => Role::Good,
+        FindingStatus::Dismissed => Role::Dim,
+    }
+}

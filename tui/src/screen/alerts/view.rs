@@ -1,0 +1,192 @@
+use perfdeck_bridge::protocol::{Alert, AlertState, Alerts, Level, Severity};
+
+use super::State;
+use crate::format::{self, plural};
+use crate::screen::story::{self, number};
+use crate::screen::view::{empty, host};
+use crate::screen::{Verdict, View};
+use crate::theme::{Mark, Role, Theme};
+use crate::widget::table::{Column, Table};
+use crate::widget::{Canvas, Piece, chart, piece, sparkline};
+
+pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
+    let Some(alerts) = view.data.alerts() else {
+        return Verdict::waiting();
+    };
+    let firing = firing(alerts);
+    let pending = alerts
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Pending)
+        .count();
+    let watched = plural(alerts.rules as usize, "rule", "rules");
+    let waiting = match pending {
+        0 => String::new(),
+        number => format!(" {number} more wait to be sure."),
+    };
+    if firing == 0 {
+        let level = if pending == 0 {
+            Level::Good
+        } else {
+            Level::Near
+        };
+        return Verdict::new(
+            level,
+            format!("No alert fires; {watched} are watched.{waiting}"),
+        );
+    }
+    let worst = alerts
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Firing)
+        .max_by_key(|alert| alert.severity)
+        .map(|alert| format!(" The worst: {}.", alert.message));
+    let fires = if firing == 1 {
+        "alert fires"
+    } else {
+        "alerts fire"
+    };
+    let text = format!("{firing} {fires}.{}{waiting}", worst.unwrap_or_default());
+    Verdict::new(Level::Over, text)
+}
+
+/// Returns how many alerts fire.
+pub(crate) fn firing(alerts: &Alerts) -> usize {
+    alerts
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Firing)
+        .count()
+}
+
+const COLUMNS: [Column; 6] = [
+    Column::left("", 0),
+    Column::left("state", 3),
+    Column::left("severity", 2),
+    Column::fill("what", 24),
+    Column::right("since", 1),
+    Column::left("lately", 4),
+];
+
+pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
+    let Some(alerts) = view.data.alerts() else {
+        return;
+    };
+    let shown = state.list.shown(&alerts.alerts);
+    if shown.is_empty() {
+        let word = "Nothing has been over its limit lately.";
+        return empty(canvas, state.list.filter(), None, word);
+    }
+    let place = state.list.place(&shown);
+    let selected = place.and_then(|place| shown.get(place)).copied();
+    let sorted = state.list.order::<Alert>().map(|sort| sort.title);
+    let rows = shown.len();
+    let list = |canvas: &mut Canvas<'_>| {
+        let theme = canvas.theme();
+        let rows = shown.iter().map(|alert| {
+            let role = role(alert.state);
+            vec![
+                mark(theme, alert.state),
+                piece(word(alert.state), role),
+                piece(severity(alert.severity), Role::Text),
+                host(&alert.message, Role::Text),
+                piece(format::age(view.now.since(alert.since)), Role::Text),
+                piece(sparkline::render(theme, &alert.recent, 16), role),
+            ]
+        });
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
+    };
+    let evidence = |canvas: &mut Canvas<'_>| {
+        if let Some(alert) = selected {
+            told(view, alert, canvas);
+        }
+    };
+    story::split(canvas, rows, state.open, list, evidence);
+}
+
+fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
+    let mut y = story::told(canvas, 0, "what", &alert.message, Role::Strong, 3);
+    let subject = if alert.subject.is_empty() {
+        "the whole service"
+    } else {
+        &alert.subject
+    };
+    y = story::listed(
+        canvas,
+        y,
+        "rule",
+        &[host(&alert.rule, Role::Text), number("on", subject)],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "value",
+        &[
+            piece(value(alert, alert.value), role(alert.state)),
+            number("limit", value(alert, alert.threshold)),
+        ],
+    );
+    let since = format::clock_seconds(alert.since);
+    let age = format::age(view.now.since(alert.since));
+    let mut times = vec![piece(format!("{since} UTC, {age} ago"), Role::Text)];
+    if let Some(resolved) = alert.resolved_at {
+        times.push(number(
+            "resolved",
+            format!("{} UTC", format::clock_seconds(resolved)),
+        ));
+    }
+    y = story::listed(canvas, y, "since", &times);
+    let (width, height) = (canvas.width(), canvas.height());
+    if height > y + 3 {
+        canvas.put(2, y + 1, "lately", Role::Dim);
+        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), (height - y - 2).min(8));
+        chart::draw(&mut part, &alert.recent, |number| value(alert, number));
+    }
+}
+
+fn value(alert: &Alert, value: f64) -> String {
+    match alert.unit.as_str() {
+        "percent" => format::share(value / 100.0),
+        "seconds" => format::seconds(value),
+        _ => format::quantity(value),
+    }
+}
+
+const fn role(state: AlertState) -> Role {
+    match state {
+        AlertState::Firing => Role::Over,
+        AlertState::Pending => Role::Near,
+        AlertState::Resolved => Role::Dim,
+    }
+}
+
+const fn word(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Firing => "firing",
+        AlertState::Pending => "pending",
+        AlertState::Resolved => "resolved",
+    }
+}
+
+fn mark(theme: Theme, state: AlertState) -> Piece {
+    let mark = match state {
+        AlertState::Firing => Mark::Over,
+        AlertState::Pending => Mark::Live,
+        AlertState::Resolved => Mark::Good,
+    };
+    piece(theme.mark(mark), role(state))
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}

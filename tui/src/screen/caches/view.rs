@@ -1,0 +1,202 @@
+use perfdeck_bridge::protocol::{CacheRow, Level};
+
+use super::State;
+use crate::format::{self, TimeUnit};
+use crate::screen::story::{self, number};
+use crate::screen::view::{empty, host};
+use crate::screen::{Verdict, View};
+use crate::theme::Role;
+use crate::widget::table::{Column, Table};
+use crate::widget::{Canvas, chart, piece, sparkline};
+
+pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
+    let Some(caches) = view.data.caches() else {
+        return Verdict::waiting();
+    };
+    if caches.namespaces.is_empty() {
+        return Verdict::new(
+            Level::Good,
+            "No caches: nothing has been looked up in one yet.",
+        );
+    }
+    let saved: f64 = caches
+        .namespaces
+        .iter()
+        .map(|row| row.saved_seconds_per_second)
+        .sum();
+    let saved = format!(
+        "The caches save {} of loading a second.",
+        format::seconds(saved)
+    );
+    let weak = caches
+        .namespaces
+        .iter()
+        .filter(|row| level(row) > Level::Good);
+    match weak.min_by(|a, b| {
+        a.hit_ratio
+            .unwrap_or(1.0)
+            .total_cmp(&b.hit_ratio.unwrap_or(1.0))
+    }) {
+        Some(row) => {
+            let share = format::share(row.hit_ratio.unwrap_or(0.0));
+            let text = format!(
+                "`{}` answers only {share} of its look-ups. {saved}",
+                row.namespace
+            );
+            Verdict::new(Level::Near, text)
+        }
+        None => Verdict::new(Level::Good, format!("Healthy. {saved}")),
+    }
+}
+
+/// Judges a namespace by the limit of the default alert.
+fn level(row: &CacheRow) -> Level {
+    if row.hit_ratio.is_some_and(|ratio| ratio < 0.7) {
+        Level::Near
+    } else {
+        Level::Good
+    }
+}
+
+const COLUMNS: [Column; 10] = [
+    Column::fill("namespace", 12),
+    Column::right("hits", 0),
+    Column::left("lately", 5),
+    Column::right("look-ups", 2),
+    Column::right("saved", 1),
+    Column::right("load p95", 4),
+    Column::right("entries", 3),
+    Column::right("of", 6),
+    Column::right("TTL", 7),
+    Column::left("", 0),
+];
+
+pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
+    let Some(caches) = view.data.caches() else {
+        return;
+    };
+    let shown = state.list.shown(&caches.namespaces);
+    if shown.is_empty() {
+        let word = "A function marked #[cached] shows up here at its first call.";
+        return empty(canvas, state.list.filter(), None, word);
+    }
+    let place = state.list.place(&shown);
+    let selected = place.and_then(|place| shown.get(place)).copied();
+    let sorted = state.list.order::<CacheRow>().map(|sort| sort.title);
+    let rows = shown.len();
+    let list = |canvas: &mut Canvas<'_>| {
+        let unit = TimeUnit::of(shown.iter().filter_map(|row| row.load_p95_seconds));
+        let theme = canvas.theme();
+        let rows = shown.iter().map(|row| {
+            let level = level(row);
+            let saved = format!("{}/s", format::seconds(row.saved_seconds_per_second));
+            let mark = if row.undo.is_some() {
+                "u undo"
+            } else {
+                theme.level_mark(level)
+            };
+            vec![
+                host(&row.namespace, Role::Text),
+                piece(
+                    format::maybe(row.hit_ratio, format::share),
+                    Role::from(level),
+                ),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(format::rate(row.lookups_per_second), Role::Text),
+                piece(saved, Role::Text),
+                piece(
+                    format::maybe(row.load_p95_seconds, |p95| unit.tell(p95)),
+                    Role::Text,
+                ),
+                piece(format::count(row.entries), Role::Text),
+                piece(format::count(row.capacity), Role::Dim),
+                piece(ttl(row), Role::Dim),
+                piece(mark, Role::from(level)),
+            ]
+        });
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
+    };
+    let evidence = |canvas: &mut Canvas<'_>| {
+        if let Some(row) = selected {
+            namespace(row, canvas);
+        }
+    };
+    story::split(canvas, rows, state.open, list, evidence);
+}
+
+fn namespace(row: &CacheRow, canvas: &mut Canvas<'_>) {
+    let mut y = story::told(canvas, 0, "namespace", &row.namespace, Role::Strong, 1);
+    y = story::listed(
+        canvas,
+        y,
+        "holds",
+        &[
+            number("entries", format::count(row.entries)),
+            number("of", format::count(row.capacity)),
+            number("each for", ttl(row)),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "since start",
+        &[
+            number("hits", format::count(row.hits)),
+            number("misses", format::count(row.misses)),
+            number("joined a load", format::count(row.joined)),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "loads",
+        &[
+            number("run", format::count(row.loads)),
+            number("failed", format::count(row.load_errors)),
+            number("p95", format::maybe(row.load_p95_seconds, format::seconds)),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "lost",
+        &[
+            number("pushed out", format::count(row.evictions)),
+            number("invalidated", format::count(row.invalidations)),
+        ],
+    );
+    let (width, height) = (canvas.width(), canvas.height());
+    if height > y + 4 {
+        let rows = (height - y - 3).min(6);
+        canvas.put(2, y + 1, "hits lately", Role::Dim);
+        let mut part = canvas.part(14, y + 1, width.saturating_sub(16), rows);
+        chart::draw(&mut part, &row.recent, format::share);
+        y += rows + 1;
+    }
+    let undo = if row.undo.is_some() { "   u" } else { "" };
+    let words = if row.undo.is_some() {
+        " bring its entries back"
+    } else {
+        ""
+    };
+    let keys = [
+        piece("c", Role::Key),
+        piece(" clear it", Role::Dim),
+        piece(undo, Role::Key),
+        piece(words, Role::Dim),
+    ];
+    canvas.line(2, y + 1, &keys);
+}
+
+fn ttl(row: &CacheRow) -> String {
+    row.ttl_seconds.map_or_else(
+        || "ever".to_owned(),
+        |ttl| format::age(std::time::Duration::try_from_secs_f64(ttl).unwrap_or_default()),
+    )
+}

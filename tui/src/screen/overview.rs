@@ -1,0 +1,7 @@
+//! What is slow, and why?
+
+mod state;
+mod view;
+
+pub(crate) use state::State;
+pub(crate) use view::{draw, verdict};

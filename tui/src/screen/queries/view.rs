@@ -1,0 +1,242 @@
+use perfdeck_bridge::protocol::{Level, QueryDetail, QueryRow};
+
+use super::State;
+use crate::format::{self, TimeUnit, fit, printable};
+use crate::screen::story::{self, number};
+use crate::screen::view::{empty, host};
+use crate::screen::{Verdict, View};
+use crate::theme::Role;
+use crate::widget::table::{Column, Table};
+use crate::widget::{Canvas, bar, chart, piece, sparkline};
+
+pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
+    let Some(queries) = view.data.queries() else {
+        return Verdict::waiting();
+    };
+    if queries.slow_only {
+        let text =
+            "Only slow statements are seen, so there are no counts and rates; 1 Overview says why.";
+        return Verdict::new(Level::Near, text);
+    }
+    let Some(first) = queries.queries.first() else {
+        return Verdict::new(Level::Good, "No statements in the last minute.");
+    };
+    let from = first.route.as_ref().map_or_else(
+        || "from background work".to_owned(),
+        |route| format!("from {}", printable(route, 48)),
+    );
+    let text = format!(
+        "{} of the time in the database is one statement, {from}: p95 {} at {}.",
+        format::share(first.time_share),
+        format::seconds(first.p95_seconds),
+        format::rate(first.calls_per_second),
+    );
+    Verdict::new(Level::Good, text)
+}
+
+const COLUMNS: [Column; 10] = [
+    Column::fill("statement", 20),
+    Column::left("from", 7),
+    Column::right("time", 1),
+    Column::left("", 8),
+    Column::right("rate", 2),
+    Column::right("p50", 6),
+    Column::right("p95", 0),
+    Column::right("rows", 5),
+    Column::right("calls", 9),
+    Column::left("p95 lately", 4),
+];
+
+pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
+    let Some(queries) = view.data.queries() else {
+        return;
+    };
+    let shown = state.list.shown(&queries.queries);
+    if shown.is_empty() {
+        let word = "No statement has been seen: hand the pool to the deck, or add its layer.";
+        return empty(canvas, state.list.filter(), view.data.status(), word);
+    }
+    let place = state.list.place(&shown);
+    let selected = place.and_then(|place| shown.get(place)).copied();
+    let rows = shown.len();
+    let sorted = state.list.order::<QueryRow>().map(|sort| sort.title);
+    let list = |canvas: &mut Canvas<'_>| {
+        let unit = TimeUnit::of(shown.iter().map(|row| row.p95_seconds));
+        let theme = canvas.theme();
+        let rows = shown.iter().map(|row| {
+            let route = row.route.as_deref().unwrap_or("background");
+            vec![
+                host(&row.text, Role::Text),
+                piece(fit(&printable(route, 64), 22), Role::Dim),
+                piece(format::share(row.time_share), Role::Text),
+                piece(bar::render(theme, row.time_share, 8), Role::Text),
+                piece(format::rate(row.calls_per_second), Role::Text),
+                piece(unit.tell(row.p50_seconds), Role::Text),
+                piece(unit.tell(row.p95_seconds), Role::Text),
+                piece(format::quantity(row.rows_per_call), Role::Text),
+                piece(format::count(row.calls), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+            ]
+        });
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
+    };
+    let evidence = |canvas: &mut Canvas<'_>| {
+        if let Some(row) = selected {
+            let opened = state
+                .opened
+                .as_ref()
+                .and_then(|opened| opened.of(&row.id.0));
+            statement(row, state.opened.is_some(), opened, canvas);
+        }
+    };
+    story::split(canvas, rows, state.opened.is_some(), list, evidence);
+}
+
+fn statement(
+    row: &QueryRow,
+    open: bool,
+    answer: Option<&Result<QueryDetail, String>>,
+    canvas: &mut Canvas<'_>,
+) {
+    let lines = if open { canvas.height() / 2 } else { 3 };
+    let mut y = story::told(
+        canvas,
+        0,
+        "statement",
+        &row.text,
+        Role::Strong,
+        lines.max(1),
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "takes",
+        &[
+            number("p50", format::seconds(row.p50_seconds)),
+            number("p95", format::seconds(row.p95_seconds)),
+            number("p99", format::seconds(row.p99_seconds)),
+            number("rows a call", format::quantity(row.rows_per_call)),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "since start",
+        &[
+            number("calls", format::count(row.calls)),
+            number(
+                "failed",
+                row.errors
+                    .map_or_else(|| "not seen".to_owned(), format::count),
+            ),
+        ],
+    );
+    let pool = row.pool.as_deref().unwrap_or("not seen");
+    y = story::listed(
+        canvas,
+        y,
+        "runs on",
+        &[number(&row.database, ""), number("pool", pool)],
+    );
+    let height = canvas.height();
+    if height > y + 4 && (!open || height > y + 12) {
+        let rows = (height - y - 2).min(if open { 4 } else { 6 });
+        let width = canvas.width();
+        canvas.put(2, y + 1, "p95 lately", Role::Dim);
+        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), rows);
+        chart::draw(&mut part, &row.recent, format::seconds);
+        y += rows + 1;
+    }
+    let mut rest = canvas.below(y + 1);
+    match answer {
+        Some(Ok(detail)) => opened(detail, &mut rest),
+        Some(Err(error)) => {
+            rest.paragraph(2, 0, error, Role::Over, 2);
+        }
+        None if open => {
+            rest.put(2, 0, "asking the host for its routes", Role::Dim);
+        }
+        None => {
+            let words = piece(" its routes and its distribution", Role::Dim);
+            rest.line(2, 0, &[piece("enter", Role::Key), words]);
+        }
+    }
+}
+
+const ROUTES: [Column; 2] = [Column::fill("run by", 16), Column::right("calls", 0)];
+const DISTRIBUTION: [Column; 3] = [
+    Column::right("up to", 0),
+    Column::left("", 1),
+    Column::right("calls", 0),
+];
+
+fn opened(detail: &QueryDetail, canvas: &mut Canvas<'_>) {
+    let rows = detail.routes.iter().map(|route| {
+        vec![
+            host(&route.route, Role::Text),
+            piece(format::count(route.calls), Role::Text),
+        ]
+    });
+    let routes = Table {
+        columns: &ROUTES,
+        rows: rows.collect(),
+        selected: None,
+        sorted: None,
+    };
+    let (width, height) = (canvas.width(), canvas.height());
+    let half = if width < 70 { width } else { width / 2 };
+    routes.draw(&mut canvas.part(0, 0, half, height));
+    let place = if width < 70 {
+        (0, routes.rows.len() as u16 + 2)
+    } else {
+        (half, 0)
+    };
+    let mut right = canvas.part(place.0, place.1, half, height);
+    let bins = bins(
+        &detail.distribution,
+        usize::from(right.height().saturating_sub(1)),
+    );
+    let most = bins.iter().map(|bin| bin.1).max().unwrap_or(0).max(1);
+    let unit = TimeUnit::of(bins.iter().map(|bin| bin.0));
+    let theme = right.theme();
+    let rows = bins.iter().map(|(bound, count)| {
+        let share = *count as f64 / most as f64;
+        vec![
+            piece(unit.tell(*bound), Role::Text),
+            piece(bar::render(theme, share, 20), Role::Text),
+            piece(format::count(*count), Role::Text),
+        ]
+    });
+    let rows = rows.collect();
+    Table {
+        columns: &DISTRIBUTION,
+        rows,
+        selected: None,
+        sorted: None,
+    }
+    .draw(&mut right);
+}
+
+/// Joins neighbours until at most `most` bins are left.
+fn bins(distribution: &[(f64, u64)], most: usize) -> Vec<(f64, u64)> {
+    if most == 0 {
+        return Vec::new();
+    }
+    distribution
+        .chunks(distribution.len().div_ceil(most).max(1))
+        .map(|bins| {
+            let bound = bins.last().map_or(0.0, |bin| bin.0);
+            (
+                bound,
+                bins.iter()
+                    .fold(0_u64, |sum, bin| sum.saturating_add(bin.1)),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! What do users wait for?
+
+mod state;
+mod view;
+
+pub(crate) use state::State;
+pub(crate) use view::{draw, verdict};

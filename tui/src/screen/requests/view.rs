@@ -1,0 +1,233 @@
+use perfdeck_bridge::protocol::{Level, Quantities, RequestRow, RouteDetail};
+
+use super::State;
+use crate::format::{self, TimeUnit};
+use crate::screen::story::{self, number};
+use crate::screen::view::{empty, host};
+use crate::screen::{Verdict, View};
+use crate::theme::Role;
+use crate::widget::table::{Column, Table};
+use crate::widget::{Canvas, bar, chart, piece, sparkline};
+
+pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
+    let Some(requests) = view.data.requests() else {
+        return Verdict::waiting();
+    };
+    let Some(first) = requests.routes.first() else {
+        return Verdict::new(Level::Good, "No requests in the last minute.");
+    };
+    let level = requests.routes.iter().map(level).max().unwrap_or_default();
+    let mut text = format!(
+        "{} takes {} of the users' wait: p95 {} at {}.",
+        first.route,
+        format::share(first.wait_share),
+        format::seconds(first.p95_seconds),
+        format::rate(first.requests_per_second),
+    );
+    let failing = requests
+        .routes
+        .iter()
+        .filter(|row| row.error_ratio > ERRORS_NEAR);
+    if let Some(worst) = failing.max_by(|a, b| a.error_ratio.total_cmp(&b.error_ratio)) {
+        let share = format::share(worst.error_ratio);
+        text.push_str(&format!(" {share} of {} fail.", worst.route));
+    }
+    Verdict::new(level, text)
+}
+
+const ERRORS_NEAR: f64 = 0.01;
+
+/// Judges a route by the limits of the default alerts.
+fn level(row: &RequestRow) -> Level {
+    if row.error_ratio > 0.05 || row.p95_seconds > 2.0 {
+        Level::Over
+    } else if row.error_ratio > ERRORS_NEAR || row.p95_seconds > 1.0 {
+        Level::Near
+    } else {
+        Level::Good
+    }
+}
+
+const COLUMNS: [Column; 11] = [
+    Column::fill("route", 16),
+    Column::right("wait", 1),
+    Column::left("", 8),
+    Column::right("rate", 2),
+    Column::right("p50", 6),
+    Column::right("p95", 0),
+    Column::right("p99", 7),
+    Column::right("errors", 3),
+    Column::right("queries", 4),
+    Column::left("p95 lately", 5),
+    Column::left("", 0),
+];
+
+pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
+    let Some(requests) = view.data.requests() else {
+        return;
+    };
+    let shown = state.list.shown(&requests.routes);
+    if shown.is_empty() {
+        let word = "The service has answered no request, or its routes carry no http layer.";
+        return empty(canvas, state.list.filter(), view.data.status(), word);
+    }
+    let place = state.list.place(&shown);
+    let selected = place.and_then(|place| shown.get(place)).copied();
+    let rows = shown.len();
+    let sorted = state.list.order::<RequestRow>().map(|sort| sort.title);
+    let list = |canvas: &mut Canvas<'_>| {
+        let unit = TimeUnit::of(shown.iter().map(|row| row.p99_seconds));
+        let theme = canvas.theme();
+        let rows = shown.iter().map(|row| {
+            let level = level(row);
+            let time = |seconds, role| piece(unit.tell(seconds), role);
+            let slow = if row.p95_seconds > 1.0 {
+                Role::from(level)
+            } else {
+                Role::Text
+            };
+            let failing = if row.error_ratio > ERRORS_NEAR {
+                Role::from(level)
+            } else {
+                Role::Text
+            };
+            vec![
+                host(&row.route, Role::Text),
+                piece(format::share(row.wait_share), Role::Text),
+                piece(bar::render(theme, row.wait_share, 8), Role::Text),
+                piece(format::rate(row.requests_per_second), Role::Text),
+                time(row.p50_seconds, Role::Text),
+                time(row.p95_seconds, slow),
+                time(row.p99_seconds, Role::Text),
+                piece(format::share(row.error_ratio), failing),
+                piece(format::quantity(row.queries_per_request.p50), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(theme.level_mark(level), Role::from(level)),
+            ]
+        });
+        Table {
+            columns: &COLUMNS,
+            rows: rows.collect(),
+            selected: place,
+            sorted,
+        }
+        .draw(canvas);
+    };
+    let evidence = |canvas: &mut Canvas<'_>| {
+        if let Some(row) = selected {
+            let opened = state
+                .opened
+                .as_ref()
+                .and_then(|opened| opened.of(&row.route));
+            route(row, state.opened.is_some(), opened, canvas);
+        }
+    };
+    story::split(canvas, rows, state.opened.is_some(), list, evidence);
+}
+
+fn route(
+    row: &RequestRow,
+    open: bool,
+    answer: Option<&Result<RouteDetail, String>>,
+    canvas: &mut Canvas<'_>,
+) {
+    let mut y = story::told(canvas, 0, "route", &row.route, Role::Strong, 2);
+    y = story::listed(
+        canvas,
+        y,
+        "answers in",
+        &[
+            number("p50", format::seconds(row.p50_seconds)),
+            number("p95", format::seconds(row.p95_seconds)),
+            number("p99", format::seconds(row.p99_seconds)),
+            number(
+                "to the body's end",
+                format!("{} (p95)", format::seconds(row.body_p95_seconds)),
+            ),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "since start",
+        &[
+            number("requests", format::count(row.requests)),
+            number("failed", format::count(row.errors)),
+            number("given up", format::count(row.cancelled)),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "database",
+        &[
+            number("share of the time", format::share(row.query_share)),
+            number("statements a request", quantities(&row.queries_per_request)),
+        ],
+    );
+    let height = canvas.height();
+    if height > y + 4 {
+        let rows = (height - y - 2).min(if open { 4 } else { 6 });
+        let width = canvas.width();
+        canvas.put(2, y + 1, "p95 lately", Role::Dim);
+        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), rows);
+        chart::draw(&mut part, &row.recent, format::seconds);
+        y += rows + 1;
+    }
+    let mut rest = canvas.below(y + 1);
+    match answer {
+        Some(Ok(detail)) => statements(detail, &mut rest),
+        Some(Err(error)) => {
+            rest.paragraph(2, 0, error, Role::Over, 2);
+        }
+        None if open => {
+            rest.put(2, 0, "asking the host for its statements", Role::Dim);
+        }
+        None => {
+            rest.line(
+                2,
+                0,
+                &[
+                    piece("enter", Role::Key),
+                    piece(" its statements", Role::Dim),
+                ],
+            );
+        }
+    }
+}
+
+const STATEMENTS: [Column; 4] = [
+    Column::fill("statements", 20),
+    Column::right("a request p50/p95/max", 2),
+    Column::right("of the time", 1),
+    Column::right("calls", 3),
+];
+
+fn statements(detail: &RouteDetail, canvas: &mut Canvas<'_>) {
+    if detail.statements.is_empty() {
+        canvas.put(2, 0, "It runs no statement.", Role::Dim);
+        return;
+    }
+    let rows = detail.statements.iter().map(|statement| {
+        vec![
+            host(&statement.text, Role::Text),
+            piece(quantities(&statement.per_request), Role::Text),
+            piece(format::share(statement.time_share), Role::Text),
+            piece(format::count(statement.calls), Role::Text),
+        ]
+    });
+    let rows = rows.collect();
+    Table {
+        columns: &STATEMENTS,
+        rows,
+        selected: None,
+        sorted: None,
+    }
+    .draw(canvas);
+}
+
+fn quantities(quantities: &Quantities) -> String {
+    [quantities.p50, quantities.p95, quantities.max]
+        .map(format::quantity)
+        .join(" / ")
+}

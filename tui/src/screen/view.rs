@@ -1,0 +1,74 @@
+use perfdeck_bridge::protocol::{Level, Status, Timestamp};
+
+use crate::format::printable;
+use crate::model::Data;
+use crate::theme::Role;
+use crate::widget::{Canvas, Piece, piece};
+
+/// What every view reads: the shown states and the moment they speak of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) data: &'a Data,
+    pub(crate) now: Timestamp,
+}
+
+/// A screen's answer in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) level: Level,
+    pub(crate) text: String,
+    /// The key that leads on, and where to.
+    pub(crate) hint: Option<(&'static str, &'static str)>,
+}
+
+impl Verdict {
+    pub(crate) fn new(level: Level, text: impl Into<String>) -> Self {
+        Self {
+            level,
+            text: text.into(),
+            hint: None,
+        }
+    }
+
+    /// Says that nothing was told yet.
+    pub(crate) fn waiting() -> Self {
+        Self::new(Level::Good, "Waiting for the host's first numbers.")
+    }
+
+    pub(crate) fn hint(self, key: &'static str, words: &'static str) -> Self {
+        Self {
+            hint: Some((key, words)),
+            ..self
+        }
+    }
+}
+
+/// Makes a table's cell of foreign text.
+pub(crate) fn host(text: &str, role: Role) -> Piece {
+    piece(printable(text, 512), role)
+}
+
+/// Draws why a table is empty: the filter, what can't be seen, or that there was nothing.
+pub(crate) fn empty(canvas: &mut Canvas<'_>, filter: &str, status: Option<&Status>, word: &str) {
+    if !filter.is_empty() {
+        let filter = printable(filter, 40);
+        canvas.paragraph(
+            2,
+            1,
+            &format!("No row holds `{filter}`; esc clears the filter."),
+            Role::Dim,
+            2,
+        );
+        return;
+    }
+    let mut y = 1 + canvas.paragraph(2, 1, word, Role::Dim, 3);
+    for blind in status
+        .map(|status| status.blind_spots.as_slice())
+        .unwrap_or_default()
+    {
+        y += 1;
+        let text = format!("Not seen: {}, since {}.", blind.what, blind.why);
+        y += canvas.paragraph(2, y, &text, Role::Near, 3);
+        y += canvas.paragraph(2, y, &blind.fix, Role::Text, 2);
+    }
+}

@@ -1,0 +1,268 @@
+use std::time::Duration;
+
+use perfdeck_bridge::protocol::{ActRequest, Hello, LedgerId, Question, Topic};
+use perfdeck_bridge::testing::{NOW, Sample, hello};
+
+use super::harness::{Scene, Viewer, frame};
+use crate::effect::Effect;
+use crate::keymap::Key;
+use crate::model::{Act, Focus, Link};
+use crate::msg::{LinkMsg, Msg};
+use crate::screen::Screen;
+use crate::update::update;
+
+/// Presses keys and expects texts on the last frame.
+fn check(keys: &str, expected: &[&str]) -> Viewer {
+    let mut viewer = Viewer::new(Sample::Typical);
+    viewer.press(keys);
+    let drawn = viewer.frame();
+    for text in expected {
+        assert!(drawn.contains(text), "`{keys}` shows no `{text}`:\n{drawn}");
+    }
+    viewer
+}
+
+fn applied(viewer: &Viewer) -> usize {
+    let apply = |effect: &&Effect| matches!(effect, Effect::Act(ActRequest::Apply(_)));
+    viewer.effects.iter().filter(apply).count()
+}
+
+#[test]
+fn digits_and_tab_lead_to_every_screen() {
+    check("2", &["GET /documents takes 61% of the users' wait"]);
+    check("3", &["58% of the time in the database is one statement"]);
+    check("4", &["`analytics` answers only 41%"]);
+    check("6", &["2 alerts fire."]);
+    check("7", &["4 findings, together worth 52%"]);
+    check("8", &["The ledger is kept in memory only."]);
+    check("tab tab", &["58% of the time in the database"]);
+    check("8 tab", &["Slow: GET /documents waits 412ms"]);
+}
+
+#[test]
+fn a_screen_s_topic_is_followed_while_it_is_shown() {
+    let viewer = check("3", &[]);
+    let Some(Effect::Follow(topics)) = viewer.effects.first() else {
+        panic!("follows nothing")
+    };
+    assert!(topics.contains(&Topic::Queries) && !topics.contains(&Topic::Requests));
+}
+
+#[test]
+fn enter_on_the_overview_leads_to_the_route_s_statements() {
+    let viewer = check(
+        "enter",
+        &["statements", "SELECT id, title, status", "answers in"],
+    );
+    let asked = Effect::Ask(Question::Route("GET /documents".to_owned()));
+    assert!(viewer.effects.contains(&asked));
+}
+
+#[test]
+fn enter_on_a_statement_shows_its_routes_and_distribution() {
+    check("3 enter", &["run by", "GET /search", "up to", "615 225"]);
+    check("3 enter esc", &["its routes and its distribution"]);
+}
+
+#[test]
+fn moving_while_open_opens_the_next_row() {
+    let viewer = check(
+        "2 enter j",
+        &["GET /sessions/{id}", "SELECT id, author, body"],
+    );
+    assert!(
+        viewer
+            .effects
+            .contains(&Effect::Ask(Question::Route("GET /sessions/{id}".into())))
+    );
+}
+
+#[test]
+fn a_filter_narrows_the_list_until_it_is_cleared() {
+    check("2 / s e s s enter", &["/sess", "▸ GET /sessions/{id}"]);
+    check("2 / x y z", &["No row holds `xyz`", "/xyz█"]);
+    let viewer = check("2 / x y z esc", &["▸ GET /documents"]);
+    assert_eq!(viewer.model.screens.requests.list.filter(), "");
+}
+
+#[test]
+fn sorting_goes_through_the_orders_and_back() {
+    check("2 s s", &["▸ GET /analytics"]);
+    check("2 s s s s s s", &["▸ GET /documents"]);
+}
+
+#[test]
+fn a_finding_is_applied_after_its_table_was_typed() {
+    let mut viewer = check(
+        "7 a",
+        &[
+            "Apply: create index",
+            "risk: schema",
+            "type documents to go on",
+            "expires in 51s",
+        ],
+    );
+    viewer.press("enter");
+    assert_eq!(applied(&viewer), 0, "nothing was typed yet");
+    viewer.press("d o c u m e n t s enter").refresh();
+    assert_eq!(applied(&viewer), 1);
+    assert_eq!(
+        (viewer.model.screen, &viewer.model.focus),
+        (Screen::Ledger, &Focus::Screen)
+    );
+    assert!(viewer.frame().contains("measuring"), "{}", viewer.frame());
+}
+
+/// `promises.md` 16, the part of this side.
+#[test]
+fn double_enter_is_one_action() {
+    let mut viewer = Viewer::new(Sample::Typical);
+    viewer.press("4 c");
+    let first = update(&mut viewer.model, Msg::Key(Key::Enter));
+    let second = update(&mut viewer.model, Msg::Key(Key::Enter));
+    assert!(matches!(
+        first.as_slice(),
+        [Effect::Act(ActRequest::Apply(_))]
+    ));
+    assert!(second.is_empty());
+    viewer.answer(first);
+    viewer.press("enter");
+    assert_eq!(applied(&viewer), 1);
+}
+
+#[test]
+fn an_expired_plan_is_not_applied() {
+    let mut viewer = check("4 c", &["Enter applies it."]);
+    update(
+        &mut viewer.model,
+        Msg::Tick(NOW.after(Duration::from_secs(60))),
+    );
+    viewer.press("enter");
+    assert_eq!(applied(&viewer), 0);
+    assert!(viewer.frame().contains("The plan has expired"));
+}
+
+#[test]
+fn an_observer_sees_the_preview_and_may_not_apply_it() {
+    let mut viewer = Viewer::new(Sample::Typical);
+    let observer = Hello {
+        allows: Vec::new(),
+        ..hello(Sample::Typical)
+    };
+    update(
+        &mut viewer.model,
+        Msg::Link(LinkMsg::Attached(Box::new(observer))),
+    );
+    viewer.press("4 c enter");
+    assert_eq!(applied(&viewer), 0);
+    assert!(viewer.frame().contains("You may look, not apply"));
+}
+
+#[test]
+fn a_refusal_is_told_and_left() {
+    let viewer = check("7 j a", &["only code helps here"]);
+    assert_eq!(viewer.model.focus, Focus::Screen);
+    let viewer = check("8 j j j u", &["this can't be undone"]);
+    assert_eq!(viewer.effects.len(), 1);
+}
+
+#[test]
+fn an_action_is_undone_from_the_ledger_and_from_the_cache() {
+    let mut viewer = check("8 j u", &["Apply: undo create_index"]);
+    viewer.press("enter").refresh();
+    assert_eq!(applied(&viewer), 1);
+    let undone = viewer
+        .model
+        .live
+        .ledger()
+        .unwrap()
+        .rows
+        .iter()
+        .find(|row| row.id == LedgerId(3));
+    assert!(undone.unwrap().undo.is_none());
+    check("4 j u", &["this row can't be undone any more"]);
+}
+
+#[test]
+fn a_frozen_view_stays_while_the_host_goes_on() {
+    let mut viewer = check("8 space", &["‖ frozen 0s"]);
+    let before = frame(&viewer.model, 120, 40);
+    let row = |drawn: &str| drawn.lines().skip(3).collect::<Vec<_>>().join("\n");
+    viewer.host.advance(NOW.after(Duration::from_secs(600)));
+    viewer.refresh();
+    assert_eq!(row(&before), row(&viewer.frame()));
+    viewer.press("space");
+    assert!(viewer.frame().contains("● live"));
+    assert_ne!(row(&before), row(&viewer.frame()));
+}
+
+#[test]
+fn a_silent_host_is_stale_and_a_lost_one_leaves_its_data() {
+    let mut viewer = Viewer::new(Sample::Typical);
+    update(
+        &mut viewer.model,
+        Msg::Tick(NOW.after(Duration::from_secs(5))),
+    );
+    assert!(matches!(viewer.model.link, Link::Stale { .. }));
+    assert!(viewer.frame().contains("○ silent 5s"));
+    let drawn = frame(&Scene::Lost.model(Screen::Overview), 120, 40);
+    assert!(drawn.contains("○ lost, again in 2s") && drawn.contains("GET /documents"));
+    assert!(drawn.contains("the connection to the host was closed"));
+}
+
+#[test]
+fn a_lost_link_ends_an_act_that_waits() {
+    let mut viewer = Viewer::new(Sample::Typical);
+    viewer.press("4");
+    update(&mut viewer.model, Msg::Key(Key::Char('c')));
+    assert_eq!(viewer.model.focus, Focus::Act(Act::Asking));
+    let lost = LinkMsg::Lost {
+        reason: "gone".to_owned(),
+        retry_at: NOW,
+    };
+    update(&mut viewer.model, Msg::Link(lost));
+    assert!(matches!(
+        viewer.model.focus,
+        Focus::Act(Act::Refused { .. })
+    ));
+    viewer.press("esc");
+    assert_eq!(viewer.model.focus, Focus::Screen);
+}
+
+#[test]
+fn a_new_process_of_the_service_takes_the_place_of_the_old() {
+    let mut viewer = Viewer::new(Sample::Typical);
+    let renewed = Hello {
+        pid: 5000,
+        ..hello(Sample::Typical)
+    };
+    update(
+        &mut viewer.model,
+        Msg::Link(LinkMsg::Attached(Box::new(renewed))),
+    );
+    assert!(viewer.frame().contains("attached to the new process 5000"));
+    assert!(viewer.model.live.overview().is_none());
+    viewer.refresh();
+    assert_eq!(viewer.model.link, Link::Live);
+}
+
+#[test]
+fn pasted_text_is_typed_and_never_enters() {
+    let mut viewer = check("7 a", &[]);
+    update(
+        &mut viewer.model,
+        Msg::Paste("docu\nments\r\x1b".to_owned()),
+    );
+    assert_eq!(applied(&viewer), 0);
+    assert!(viewer.frame().contains("go on: documents█"));
+}
+
+#[test]
+fn quitting_is_one_key_everywhere() {
+    for keys in ["q", "2 q", "? q"] {
+        let viewer = check(keys, &[]);
+        assert_eq!(viewer.effects.last(), Some(&Effect::Quit), "{keys}");
+    }
+    let viewer = check("? esc", &["where the users' time goes"]);
+    assert_eq!(viewer.model.focus, Focus::Screen);
+}
