@@ -16,7 +16,10 @@ pub(crate) struct Clock {
 
 #[derive(Debug, Clone)]
 enum Source {
-    Counter { clock: quanta::Clock, zero: quanta::Instant },
+    Counter {
+        clock: quanta::Clock,
+        zero: quanta::Instant,
+    },
     Manual(Arc<AtomicU64>),
 }
 
@@ -29,14 +32,23 @@ impl Clock {
         let clock = quanta::Clock::new();
         let zero = clock.now();
         // The one reading of the wall clock: every later moment is told from here, so a jump can't reorder them.
-        Self { source: Source::Counter { clock, zero }, epoch: SystemTime::now().into() }
+        Self {
+            source: Source::Counter { clock, zero },
+            epoch: SystemTime::now().into(),
+        }
     }
 
     /// Makes a clock that stands still until `hand` is moved.
     #[cfg_attr(not(test), expect(dead_code, reason = "the testing deck uses it"))]
     pub(crate) fn manual(epoch: Timestamp) -> (Self, Arc<AtomicU64>) {
         let hand = Arc::new(AtomicU64::new(0));
-        (Self { source: Source::Manual(Arc::clone(&hand)), epoch }, hand)
+        (
+            Self {
+                source: Source::Manual(Arc::clone(&hand)),
+                epoch,
+            },
+            hand,
+        )
     }
 
     pub(crate) fn now(&self) -> Moment {

@@ -13,7 +13,10 @@ pub(crate) enum Kind {
     #[error("could not start the deck's thread")]
     Thread(#[source] std::io::Error),
     #[error("could not open the ledger {path}")]
-    Ledger { path: String, source: std::io::Error },
+    Ledger {
+        path: String,
+        source: std::io::Error,
+    },
 }
 
 impl Error {

@@ -71,7 +71,9 @@ impl Work {
 
     /// All statements' calls and nanoseconds.
     pub(crate) fn sum(&self) -> (u32, u64) {
-        self.uses().fold((0, 0), |(calls, nanos), used| (calls + used.calls, nanos + used.nanos))
+        self.uses().fold((0, 0), |(calls, nanos), used| {
+            (calls + used.calls, nanos + used.nanos)
+        })
     }
 
     /// The distinct statements, without the `others`.
@@ -95,7 +97,10 @@ impl Work {
 impl Remote {
     /// Counts a statement that ran on another thread.
     pub(crate) fn query(&self, statement: u64, nanos: u64) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).add(statement, 1, nanos);
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(statement, 1, nanos);
     }
 }
 
