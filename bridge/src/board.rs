@@ -25,12 +25,15 @@ struct Shared {
     states: watch::Sender<States>,
     followers: [AtomicU32; TOPICS],
     interest: Notify,
+    changed: Notify,
     missed: AtomicU64,
 }
 
 #[derive(Debug, Clone, Default)]
 struct States {
     slots: [Option<Arc<Published>>; TOPICS],
+    /// The number of each topic's last state; it goes on when a state is taken down.
+    numbers: [u64; TOPICS],
     closed: bool,
 }
 
@@ -68,6 +71,7 @@ impl Board {
                 states: watch::Sender::new(States::default()),
                 followers: Default::default(),
                 interest: Notify::new(),
+                changed: Notify::new(),
                 missed: AtomicU64::new(0),
             }),
         }
@@ -76,14 +80,37 @@ impl Board {
     /// Puts a topic's newest state up.
     pub fn publish(&self, update: Arc<Update>) {
         let slot = index(update.state.topic());
+        let mut replaced = None;
         self.shared.states.send_modify(|states| {
-            let number = states.slots[slot].as_ref().map_or(1, |old| old.number + 1);
-            states.slots[slot] = Some(Arc::new(Published {
+            states.numbers[slot] += 1;
+            let number = states.numbers[slot];
+            let published = Published {
                 update,
                 number,
                 frame: OnceLock::new(),
-            }));
+            };
+            replaced = states.slots[slot].replace(Arc::new(published));
         });
+        // A large state is freed here, where no viewer waits for the lock.
+        drop(replaced);
+    }
+
+    /// Takes a topic's state down, so that nobody gets it any more.
+    pub fn withdraw(&self, topic: Topic) {
+        // Nobody waits for less, so nobody is woken.
+        self.shared.states.send_if_modified(|states| {
+            states.slots[index(topic)] = None;
+            false
+        });
+    }
+
+    /// Returns a topic's newest state.
+    #[must_use]
+    pub fn latest(&self, topic: Topic) -> Option<Arc<Update>> {
+        let states = self.shared.states.borrow();
+        states.slots[index(topic)]
+            .as_ref()
+            .map(|published| Arc::clone(&published.update))
     }
 
     /// Ends every subscription.
@@ -97,15 +124,22 @@ impl Board {
     pub fn followed(&self) -> impl Iterator<Item = Topic> + '_ {
         Topic::ALL
             .into_iter()
-            .filter(|topic| self.shared.followers[index(*topic)].load(Ordering::Relaxed) > 0)
+            .filter(|topic| self.shared.followers[index(*topic)].load(Ordering::Acquire) > 0)
     }
 
-    /// Waits until somebody follows a topic that nobody followed.
+    /// Waits until somebody follows a topic that nobody followed; for one waiter, the host.
     pub async fn interest(&self) {
         self.shared.interest.notified().await;
     }
 
+    /// Waits until what [`Board::followed`] returns may have changed; for one waiter.
+    pub(crate) async fn followed_changed(&self) {
+        self.shared.changed.notified().await;
+    }
+
     /// Returns how many states were replaced before some viewer took them.
+    ///
+    /// A viewer's are counted when it takes the next one.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.shared.missed.load(Ordering::Relaxed)
@@ -119,9 +153,9 @@ impl Board {
             states: self.shared.states.subscribe(),
             wanted: [false; TOPICS],
             seen: [0; TOPICS],
+            first: 0,
             missed: 0,
         };
-        follower.states.mark_changed();
         follower.follow(topics);
         follower
     }
@@ -134,56 +168,38 @@ pub struct Follower {
     states: watch::Receiver<States>,
     wanted: [bool; TOPICS],
     seen: [u64; TOPICS],
+    /// Where the next search begins, so that a busy topic does not hide the others from a slow viewer.
+    first: usize,
     missed: u64,
 }
 
 impl Follower {
-    /// Changes what is followed.
+    /// Changes what is followed; a topic that was not followed before comes with its present state.
     pub fn follow(&mut self, topics: &[Topic]) {
         for topic in Topic::ALL {
             let slot = index(topic);
             let wants = topics.contains(&topic);
+            let followers = &self.shared.followers[slot];
             if wants && !self.wanted[slot] {
-                if self.shared.followers[slot].fetch_add(1, Ordering::Relaxed) == 0 {
-                    self.shared.interest.notify_one();
-                }
-                // A new topic's present state comes first, whatever was seen of it before.
                 self.seen[slot] = 0;
-                self.states.mark_changed();
-            } else if !wants && self.wanted[slot] {
-                self.shared.followers[slot].fetch_sub(1, Ordering::Relaxed);
+                if followers.fetch_add(1, Ordering::AcqRel) == 0 {
+                    self.shared.interest.notify_one();
+                    self.shared.changed.notify_one();
+                }
+            } else if !wants && self.wanted[slot] && followers.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.shared.changed.notify_one();
             }
             self.wanted[slot] = wants;
         }
     }
 
     /// Waits for the next state; `None` once the board is closed.
+    ///
+    /// The topics take turns. It is safe to drop the future: a state is only taken when it is returned.
     pub async fn next(&mut self) -> Option<Arc<Published>> {
         loop {
-            {
-                let states = self.states.borrow_and_update();
-                if states.closed {
-                    return None;
-                }
-                for slot in 0..TOPICS {
-                    let Some(published) = states.slots[slot].as_ref() else {
-                        continue;
-                    };
-                    if !self.wanted[slot] || published.number == self.seen[slot] {
-                        continue;
-                    }
-                    if self.seen[slot] != 0 {
-                        let missed = published.number.saturating_sub(self.seen[slot] + 1);
-                        self.missed += missed;
-                        self.shared.missed.fetch_add(missed, Ordering::Relaxed);
-                    }
-                    self.seen[slot] = published.number;
-                    let published = Arc::clone(published);
-                    drop(states);
-                    // Another topic may be new as well.
-                    self.states.mark_changed();
-                    return Some(published);
-                }
+            if let Some(published) = self.take()? {
+                return Some(published);
             }
             self.states.changed().await.ok()?;
         }
@@ -193,6 +209,30 @@ impl Follower {
     #[must_use]
     pub const fn missed(&self) -> u64 {
         self.missed
+    }
+
+    /// Takes a state that is new to this viewer, if there is one; `None` once the board is closed.
+    fn take(&mut self) -> Option<Option<Arc<Published>>> {
+        let states = self.states.borrow_and_update();
+        if states.closed {
+            return None;
+        }
+        let turn = (self.first..TOPICS).chain(0..self.first);
+        let fresh = turn.filter(|slot| self.wanted[*slot]).find_map(|slot| {
+            let published = states.slots[slot].as_ref()?;
+            (published.number != self.seen[slot]).then(|| (slot, Arc::clone(published)))
+        });
+        let Some((slot, published)) = fresh else {
+            return Some(None);
+        };
+        if self.seen[slot] != 0 {
+            let missed = published.number.saturating_sub(self.seen[slot] + 1);
+            self.missed += missed;
+            self.shared.missed.fetch_add(missed, Ordering::Relaxed);
+        }
+        self.seen[slot] = published.number;
+        self.first = (slot + 1) % TOPICS;
+        Some(Some(published))
     }
 }
 
@@ -205,3 +245,6 @@ impl Drop for Follower {
 const fn index(topic: Topic) -> usize {
     topic as usize
 }
+
+#[cfg(test)]
+mod tests;

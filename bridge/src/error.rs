@@ -48,6 +48,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The other end is silent.
+    #[error("the host did not answer within {limit_seconds} s to {request}")]
+    TimedOut {
+        /// What was asked of it.
+        request: &'static str,
+        /// How long it had.
+        limit_seconds: u64,
+    },
     /// The operating system's word.
     #[error("could not {operation}")]
     Io {

@@ -43,10 +43,18 @@ impl Histogram {
 
     /// Counts one duration in nanoseconds.
     pub fn record_nanos(&mut self, nanos: u64) {
+        self.record_many(nanos, 1);
+    }
+
+    /// Counts the same duration in nanoseconds `times` times.
+    pub fn record_many(&mut self, nanos: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
         let value = nanos.min(MAX);
-        self.add(place(value), 1);
-        self.count += 1;
-        self.sum = self.sum.saturating_add(value);
+        self.add(place(value), times);
+        self.count += times;
+        self.sum = self.sum.saturating_add(value.saturating_mul(times));
         self.max = self.max.max(value);
     }
 

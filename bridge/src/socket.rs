@@ -1,1 +1,240 @@
-//! Soon.
+//! Where a host's socket lies, who may have prepared the place, and which hosts are there.
+//!
+//! A socket lives in a folder that only its owner may enter: `$XDG_RUNTIME_DIR/perfdeck`, else `/tmp/perfdeck-<uid>`.
+//! The folder is opened without following links and its owner and mode are read from that handle; a folder that anyone
+//! else could have prepared is refused, never repaired. The process's umask is left alone, since it belongs to the host.
+
+mod discovery;
+mod folder;
+mod name;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::{fs, process};
+
+use rustix::fs::{AtFlags, Mode, chmodat, statat};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+
+pub use self::discovery::{Discovery, Found, discover, discover_in};
+use self::folder::{Folder, Owner};
+pub use self::folder::{RUNTIME_DIR, folders, own_folder};
+pub use self::name::MAX_PATH;
+use crate::{Error, Result};
+
+/// Connections that wait to be accepted; the system refuses the rest, which keeps a flood away from the host.
+const BACKLOG: i32 = 16;
+
+/// The decks of one name that one process may serve.
+const NAMESAKES: u32 = 16;
+
+/// A bound socket, whose file goes with it.
+#[derive(Debug)]
+pub struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+    file: FileId,
+    /// A forked child inherits this value, but not the right to unlink its parent's socket.
+    pid: u32,
+}
+
+impl Listener {
+    /// Returns where it listens.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands the socket to the present runtime.
+    pub(crate) fn to_tokio(&self) -> io::Result<tokio::net::UnixListener> {
+        tokio::net::UnixListener::from_std(self.socket.try_clone()?)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.pid == process::id() && FileId::of(&self.path) == Some(self.file) {
+            // The file is stale now, and whoever looks next removes it if this fails.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Binds the socket of `service` in this user's runtime folder, which is made if need be.
+///
+/// Its name is `<service>-<pid>-<start>.sock`, with the service's name cut to what a socket's path may hold.
+///
+/// # Errors
+///
+/// [`Error::UnsafeFolder`] if somebody else could have prepared the folder, else [`Error::Io`].
+pub fn bind(service: &str) -> Result<Listener> {
+    let path = own_folder();
+    let folder = Folder::make(&path)?;
+    for namesake in 1..=NAMESAKES {
+        let name = name::of_this_process(&path, service, namesake)?;
+        match bind_in(&folder, &path.join(name)) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound,
+        }
+    }
+    Err(in_use(&path))
+}
+
+/// Binds a socket at `path`, whose folder must exist and be this user's alone.
+///
+/// A socket that is already there is replaced if it is this user's and nobody listens on it.
+///
+/// # Errors
+///
+/// As [`bind`].
+pub fn bind_at(path: &Path) -> Result<Listener> {
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(unsafe_folder(path, "it is not a path of a socket")),
+    };
+    bind_in(&Folder::open(parent, Owner::Me)?, path)
+}
+
+fn bind_in(folder: &Folder, path: &Path) -> Result<Listener> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| unsafe_folder(path, "it has no file name"))?;
+    if path.as_os_str().len() > MAX_PATH {
+        return Err(unsafe_folder(
+            path,
+            format!("it is longer than {MAX_PATH} bytes"),
+        ));
+    }
+    if let Ok(status) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        if !folder::is_socket(&status) {
+            return Err(unsafe_folder(
+                path,
+                "something that is no socket is in the way",
+            ));
+        }
+        if !folder::is_mine(&status) {
+            return Err(unsafe_folder(
+                path,
+                "a socket of another user is in the way",
+            ));
+        }
+        if probe(path) != Probe::Refused {
+            return Err(in_use(path));
+        }
+        fs::remove_file(path).map_err(io_error("remove the stale socket", path))?;
+    }
+    let socket = UnixListener::bind(path).map_err(io_error("bind", path))?;
+    let mut listener = Listener {
+        socket,
+        path: path.to_owned(),
+        file: FileId::default(),
+        pid: process::id(),
+    };
+    // Through the handle: if the path led elsewhere when it was bound, the file is not here.
+    let status = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|source| io_error("find the socket just bound at", path)(source.into()))?;
+    listener.file = FileId {
+        device: status.st_dev,
+        inode: status.st_ino,
+    };
+    chmodat(folder, name, Mode::RUSR | Mode::WUSR, AtFlags::empty())
+        .map_err(|source| io_error("restrict", path)(source.into()))?;
+    // The standard library asks for the longest backlog.
+    rustix::net::listen(&listener.socket, BACKLOG)
+        .map_err(|source| io_error("listen on", path)(source.into()))?;
+    listener
+        .socket
+        .set_nonblocking(true)
+        .map_err(io_error("set up", path))?;
+    Ok(listener)
+}
+
+/// What a connection attempt tells of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    /// Somebody listens.
+    Alive,
+    /// Nobody does.
+    Refused,
+    /// It can't be told.
+    Unknown,
+}
+
+fn probe(path: &Path) -> Probe {
+    let attempt = || -> rustix::io::Result<()> {
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        // A hostile listener that never accepts must not hold us up.
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+    };
+    match attempt() {
+        // A full backlog is a sign of life.
+        Ok(()) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INPROGRESS) => Probe::Alive,
+        Err(rustix::io::Errno::CONNREFUSED) => Probe::Refused,
+        Err(_) => Probe::Unknown,
+    }
+}
+
+/// Checks that the socket at `path` is one that this user may trust.
+pub(crate) fn check_socket(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::symlink_metadata(path).map_err(io_error("connect to", path))?;
+    if !metadata.file_type().is_socket() {
+        return Err(unsafe_folder(path, "it is not a socket"));
+    }
+    if may_trust(metadata.uid()) {
+        Ok(())
+    } else {
+        Err(unsafe_folder(
+            path,
+            format!("it belongs to uid {}", metadata.uid()),
+        ))
+    }
+}
+
+/// Says whether this user may talk to a host of `uid`: its own, or for root anyone's.
+pub(crate) fn may_trust(uid: u32) -> bool {
+    let me = my_uid();
+    me == 0 || uid == me
+}
+
+pub(crate) fn my_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+fn in_use(path: &Path) -> Error {
+    io_error("bind", path)(io::ErrorKind::AddrInUse.into())
+}
+
+fn unsafe_folder(path: &Path, problem: impl Into<String>) -> Error {
+    Error::UnsafeFolder {
+        path: path.to_owned(),
+        problem: problem.into(),
+    }
+}
+
+fn io_error(operation: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    Error::io(format!("{operation} {}", path.display()))
+}

@@ -127,6 +127,11 @@ pub(crate) fn query(statement: u64, nanos: u64) -> bool {
     with(|scope| scope.work.add(statement, 1, nanos)).is_some()
 }
 
+/// Whether a request is being polled on this thread.
+pub(crate) fn is_present() -> bool {
+    with(|_| ()).is_some()
+}
+
 /// Counts a wait for a connection for the present request.
 pub(crate) fn pool_wait(nanos: u64) {
     with(|scope| scope.pool_wait_nanos += nanos);

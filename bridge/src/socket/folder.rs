@@ -1,0 +1,156 @@
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
+use rustix::io::Errno;
+
+use super::{io_error, my_uid, unsafe_folder};
+use crate::Result;
+
+/// The environment variable that puts the sockets elsewhere, for containers and tests; the same checks hold there.
+pub const RUNTIME_DIR: &str = "PERFDECK_RUNTIME_DIR";
+
+/// The most folders that root looks into; anyone can make folders in `/tmp`.
+const MAX_FOLDERS: usize = 1024;
+
+/// Returns the folder in which this user's hosts bind their sockets.
+#[must_use]
+pub fn own_folder() -> PathBuf {
+    chosen(
+        env::var_os(RUNTIME_DIR).as_deref(),
+        env::var_os("XDG_RUNTIME_DIR").as_deref(),
+        my_uid(),
+    )
+}
+
+/// Returns the folders in which a viewer of this user looks for hosts; for root that is everyone's.
+#[must_use]
+pub fn folders() -> Vec<PathBuf> {
+    let mut folders = vec![own_folder()];
+    if env::var_os(RUNTIME_DIR).is_some_and(|value| !value.is_empty()) {
+        return folders;
+    }
+    folders.push(fallback(my_uid()));
+    if my_uid() == 0 {
+        folders.extend(children("/run/user").map(|user| user.join("perfdeck")));
+        folders.extend(children("/tmp").filter(|path| named_uid(path).is_some()));
+    }
+    folders.sort();
+    folders.dedup();
+    folders.truncate(MAX_FOLDERS);
+    folders
+}
+
+fn chosen(wished: Option<&OsStr>, runtime: Option<&OsStr>, uid: u32) -> PathBuf {
+    if let Some(wished) = wished.filter(|value| !value.is_empty()) {
+        return PathBuf::from(wished);
+    }
+    // After `sudo -E` or `su` the variable may still be another user's.
+    runtime
+        .map(Path::new)
+        .filter(|path| path.is_absolute() && Folder::open(path, Owner::Uid(uid)).is_ok())
+        .map_or_else(|| fallback(uid), |path| path.join("perfdeck"))
+}
+
+fn fallback(uid: u32) -> PathBuf {
+    PathBuf::from(format!("/tmp/perfdeck-{uid}"))
+}
+
+/// Returns whose folder this is by its name: `/tmp/perfdeck-<uid>` and `/run/user/<uid>/perfdeck` say so.
+pub(super) fn named_uid(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?;
+    if let Some(uid) = name.strip_prefix("perfdeck-") {
+        return (path.parent()? == Path::new("/tmp"))
+            .then(|| uid.parse().ok())
+            .flatten();
+    }
+    let user = path.parent().filter(|_| name == "perfdeck")?;
+    (user.parent()? == Path::new("/run/user"))
+        .then(|| user.file_name()?.to_str()?.parse().ok())
+        .flatten()
+}
+
+fn children(folder: &str) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+}
+
+/// Whose a folder has to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owner {
+    /// This user's.
+    Me,
+    /// A certain user's.
+    Uid(u32),
+    /// Anyone's, as long as nobody else may enter.
+    Anyone,
+}
+
+/// A folder that only its owner may enter.
+#[derive(Debug)]
+pub(super) struct Folder {
+    handle: OwnedFd,
+    uid: u32,
+}
+
+impl Folder {
+    /// Makes the folder unless it is there, and opens it.
+    pub(super) fn make(path: &Path) -> Result<Self> {
+        match rustix::fs::mkdir(path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Self::open(path, Owner::Me),
+            Err(error) => Err(io_error("make", path)(error.into())),
+        }
+    }
+
+    pub(super) fn open(path: &Path, owner: Owner) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = open(path, flags, Mode::empty()).map_err(|error| match error {
+            Errno::LOOP => unsafe_folder(path, "it is a symbolic link"),
+            // With both flags set a link may be reported as no folder.
+            Errno::NOTDIR => unsafe_folder(path, "it is a symbolic link or no folder"),
+            _ => io_error("open", path)(error.into()),
+        })?;
+        let status = fstat(&handle).map_err(|error| io_error("look at", path)(error.into()))?;
+        let wanted = match owner {
+            Owner::Me => my_uid(),
+            Owner::Uid(uid) => uid,
+            Owner::Anyone => status.st_uid,
+        };
+        if status.st_uid != wanted {
+            let problem = format!("it belongs to uid {}, not {wanted}", status.st_uid);
+            return Err(unsafe_folder(path, problem));
+        }
+        let mode = status.st_mode & 0o7777;
+        if mode & 0o077 != 0 {
+            let problem = format!("others may enter it (mode {mode:04o}, not 0700)");
+            return Err(unsafe_folder(path, problem));
+        }
+        Ok(Self {
+            handle,
+            uid: status.st_uid,
+        })
+    }
+
+    pub(super) const fn uid(&self) -> u32 {
+        self.uid
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+pub(super) fn is_socket(status: &Stat) -> bool {
+    FileType::from_raw_mode(status.st_mode) == FileType::Socket
+}
+
+pub(super) fn is_mine(status: &Stat) -> bool {
+    status.st_uid == my_uid()
+}
