@@ -32,6 +32,7 @@ pub enum FromViewer {
 /// What a host sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a reply is encoded as soon as it is made")]
 pub enum FromHost {
     /// The answer to the viewer's hello.
     Hello(Hello),

@@ -91,8 +91,22 @@ impl Far {
     pub(crate) async fn say_hello(&mut self, protocol: u32) {
         let mut hello = host::hello(Role::Observe);
         hello.protocol = protocol;
-        let frame = codec::encode(&FromHost::Hello(hello)).unwrap();
-        self.0.write_all(&frame).await.unwrap();
+        self.say(&FromHost::Hello(hello)).await;
+    }
+
+    pub(crate) async fn say(&mut self, message: &impl serde::Serialize) {
+        self.0
+            .write_all(&codec::encode(message).unwrap())
+            .await
+            .unwrap();
+    }
+
+    /// Reads and forgets so many frames.
+    pub(crate) async fn hear(&mut self, count: usize) {
+        let mut frames = Frames::new(&mut self.0, MAX_FRAME);
+        for _ in 0..count {
+            frames.next().await.unwrap().unwrap();
+        }
     }
 }
 

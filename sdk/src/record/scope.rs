@@ -102,6 +102,14 @@ impl Remote {
             .unwrap_or_else(PoisonError::into_inner)
             .add(statement, 1, nanos);
     }
+
+    /// Adds what a task of its own did for the request.
+    pub(crate) fn work(&self, work: &Work) {
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .merge(work);
+    }
 }
 
 /// Lends the scope in `slot` to this thread until the guard is dropped.

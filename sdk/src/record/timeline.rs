@@ -123,6 +123,13 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
         (times, sums)
     }
 
+    /// The first second at or after `from` in which anything happened.
+    pub(crate) fn first_second(&self, from: u64) -> Option<u64> {
+        self.fine
+            .get(self.fine.partition_point(|slot| slot.second < from))
+            .map(|slot| slot.second)
+    }
+
     /// Keeps the coarser tiers from now on, or lets them go.
     pub(crate) fn promote(&mut self, promoted: bool) {
         if self.promoted && !promoted {
