@@ -1,19 +1,74 @@
-//! The attribute macros of perfdeck; use them through the crate `perfdeck`.
+//! The attribute macros of perfdeck; use them through the crate `perfdeck`, which documents them.
+//!
+//! Each attribute reads its words (`argument`), looks at the function (`function`), and writes the new body. What it
+//! writes names `::perfdeck::__private` only, so that everything that can be code of the library is.
 
 use proc_macro::TokenStream;
+use syn::parse_macro_input;
 
-/// Soon.
+mod argument;
+mod cache_invalidate;
+mod cached;
+mod function;
+mod key;
+mod monitor;
+
+/// Caches what a function returns.
+///
+/// A call whose arguments were seen before gets a clone of that call's value, and callers who miss at the same time
+/// share one run of the body. Before any deck is started the body just runs.
+///
+/// | word | meaning |
+/// |---|---|
+/// | `ttl = 300`, `ttl = "5m"` | how long an entry is served, in seconds or as text of `ms`, `s`, `m`, `h`, `d`; it may only shorten the namespace's |
+/// | `namespace = "analytics"` | the namespace; the function's path by default |
+/// | `capacity = 1000` | entries of the namespace, if this function is the first to say so |
+/// | `key = "workspace"` | an expression over the arguments instead of all of them; methods need it |
+/// | `key = "docs:{workspace}:{status}"` | a text with arguments in it; they are kept apart whatever they contain |
+/// | `skip(pool, now)` | arguments that are not part of the key |
+/// | `deck = EXPR` | another deck than the first that was started |
+/// | `result` | the return type is a `Result` under another name |
+/// | `option` | `None` is returned and not cached |
+/// | `inline` | the load runs in its caller, not in a task of its own |
+///
+/// Of a `Result` only `Ok` is cached; an error goes to all who waited for it if it is `Clone`, and else each of them
+/// runs the body. An async function whose arguments are all its own loads in a task of its own, so that a caller that
+/// goes away doesn't stop it; task-locals of the host aren't seen there. One that borrows, has type parameters or a
+/// receiver, or calls itself, loads in its caller.
 #[proc_macro_attribute]
-pub fn cached(_: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
+    let words = parse_macro_input!(words as cached::Words);
+    let function = parse_macro_input!(item as syn::ItemFn);
+    cached::expand(words, function)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
-/// Soon.
+
+/// Makes cached values unusable once the function has succeeded.
+///
+/// `#[cache_invalidate("analytics")]` takes the whole namespace, `#[cache_invalidate("analytics", key = "workspace")]`
+/// the entries whose key equals, of all functions in it. It acts after the body returned `Ok`, or anything if it
+/// returns no `Result`; a call that is cancelled or panics invalidates nothing. The key is made before the body runs.
+/// `result` says that the return type is a `Result` under another name, `deck = EXPR` names another deck than the
+/// first that was started. Several attributes on one function add up.
 #[proc_macro_attribute]
-pub fn cache_invalidate(_: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn cache_invalidate(words: TokenStream, item: TokenStream) -> TokenStream {
+    let words = parse_macro_input!(words as cache_invalidate::Words);
+    let function = parse_macro_input!(item as syn::ItemFn);
+    cache_invalidate::expand(words, function)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
-/// Soon.
+
+/// Times a function, and counts an `Err` as an error.
+///
+/// It is shown by its path, or as `name = "..."` says. An async function is timed from its first poll to its end,
+/// waiting included.
 #[proc_macro_attribute]
-pub fn monitor(_: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn monitor(words: TokenStream, item: TokenStream) -> TokenStream {
+    let words = parse_macro_input!(words as monitor::Words);
+    let function = parse_macro_input!(item as syn::ItemFn);
+    monitor::expand(words, function)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

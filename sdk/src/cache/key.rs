@@ -54,6 +54,8 @@ pub trait CacheKey {
 pub struct KeyWriter {
     inline: [u8; INLINE],
     length: usize,
+    /// Where the key proper ends and what tells a generic function's instances apart begins.
+    proper: Option<usize>,
     /// The whole key once it has outgrown `inline`.
     spill: Vec<u8>,
     refused: bool,
@@ -62,9 +64,11 @@ pub struct KeyWriter {
 /// A key that is looked for: borrowed bytes, hashed once.
 #[derive(Clone, Copy)]
 pub(super) struct Probe<'a> {
-    pub(super) site: u32,
-    /// Of the bytes alone, so that all functions of a namespace agree on a key's stripe.
+    site: u32,
+    /// Of the key proper alone, so that all functions of a namespace agree on a key's stripe.
     key_hash: u64,
+    /// Of the whole and the site.
+    hash: u64,
     bytes: &'a [u8],
 }
 
@@ -73,6 +77,7 @@ pub(super) struct Probe<'a> {
 pub(super) struct StoredKey {
     site: u32,
     key_hash: u64,
+    hash: u64,
     bytes: Arc<[u8]>,
 }
 
@@ -105,6 +110,7 @@ impl KeyWriter {
         Self {
             inline: [0; INLINE],
             length: 0,
+            proper: None,
             spill: Vec::new(),
             refused: false,
         }
@@ -113,6 +119,19 @@ impl KeyWriter {
     /// Makes the whole key one that nothing equals, so the call is not cached.
     pub fn refuse(&mut self) {
         self.refused = true;
+    }
+
+    /// Opens a tuple of so many values, which have to follow.
+    #[doc(hidden)]
+    pub fn tuple(&mut self, arity: usize) {
+        self.length(Tag::Tuple, arity);
+    }
+
+    /// Adds what tells the instances of a generic function apart, after the key proper.
+    #[doc(hidden)]
+    pub fn instance(&mut self, part: &(impl CacheKey + ?Sized)) {
+        self.proper.get_or_insert(self.length);
+        part.write(self);
     }
 
     pub(super) const fn is_refused(&self) -> bool {
@@ -178,11 +197,17 @@ impl<'a> Probe<'a> {
         hasher: &foldhash::quality::RandomState,
     ) -> Self {
         let bytes = key.bytes();
-        let mut state = hasher.build_hasher();
-        state.write(bytes);
+        let digest = |bytes: &[u8]| {
+            let mut state = hasher.build_hasher();
+            state.write(bytes);
+            state.finish()
+        };
+        let whole = digest(bytes);
+        let proper = key.proper.and_then(|proper| bytes.get(..proper));
         Self {
             site,
-            key_hash: state.finish(),
+            key_hash: proper.map_or(whole, digest),
+            hash: mix(site, whole),
             bytes,
         }
     }
@@ -195,6 +220,7 @@ impl<'a> Probe<'a> {
         StoredKey {
             site: self.site,
             key_hash: self.key_hash,
+            hash: self.hash,
             bytes: self.bytes.into(),
         }
     }
@@ -205,19 +231,20 @@ impl StoredKey {
         Probe {
             site: self.site,
             key_hash: self.key_hash,
+            hash: self.hash,
             bytes: &self.bytes,
         }
     }
 }
 
-/// The key's hash spread over the functions of a namespace, without hashing again.
-const fn mix(site: u32, key_hash: u64) -> u64 {
-    (key_hash ^ (site as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(26)
+/// A key's hash spread over the functions of a namespace, without hashing again.
+const fn mix(site: u32, hash: u64) -> u64 {
+    (hash ^ (site as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(26)
 }
 
 impl Hash for Probe<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(mix(self.site, self.key_hash));
+        state.write_u64(self.hash);
     }
 }
 
@@ -428,7 +455,7 @@ macro_rules! tuples {
     ($(($($item:ident $index:tt)+))*) => {$(
         impl<$($item: CacheKey),+> CacheKey for ($($item,)+) {
             fn write(&self, key: &mut KeyWriter) {
-                key.tagged(Tag::Tuple, [[$($index),+].len() as u8]);
+                key.tuple([$($index),+].len());
                 $(self.$index.write(key);)+
             }
         }

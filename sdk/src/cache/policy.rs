@@ -12,7 +12,7 @@ use std::time::Duration;
 /// use perfdeck::cache::Policy;
 ///
 /// let policy = Policy::new().ttl(Duration::from_secs(300)).capacity(50_000);
-/// assert_eq!(policy.capacity_entries(), 50_000);
+/// let deck = perfdeck::Builder::new("checkout").cache("analytics", policy);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -56,18 +56,6 @@ impl Policy {
             capacity: entries,
             ..self
         }
-    }
-
-    /// Returns how long an entry is served; `None` for ever.
-    #[must_use]
-    pub const fn time_to_live(&self) -> Option<Duration> {
-        self.ttl
-    }
-
-    /// Returns how many entries are held.
-    #[must_use]
-    pub const fn capacity_entries(&self) -> u64 {
-        self.capacity
     }
 }
 

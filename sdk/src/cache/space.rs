@@ -57,7 +57,7 @@ impl Space {
         Self {
             name,
             stamps: Stamps::new(),
-            local: Local::new(policy.capacity_entries()),
+            local: Local::new(policy.capacity),
             meter: Meter::default(),
             flights: Arc::new(Flights::new(Arc::clone(&shared.flights))),
             terms: Mutex::new(Terms {
@@ -162,7 +162,7 @@ impl Space {
         if terms.by < by || by == Origin::Builder {
             terms.policy = policy.clone();
             terms.by = by;
-            self.local.resize(policy.capacity_entries());
+            self.local.resize(policy.capacity);
         }
         self.settled.store(true, Ordering::Release);
     }
@@ -200,7 +200,7 @@ impl Space {
     }
 
     fn expiry(&self, ttl: Option<Duration>) -> u64 {
-        let ttl = match (ttl, self.terms().policy.time_to_live()) {
+        let ttl = match (ttl, self.terms().policy.ttl) {
             (Some(own), Some(all)) => Some(own.min(all)),
             (own, all) => own.or(all),
         };
@@ -221,12 +221,12 @@ impl Space {
     #[cold]
     fn note_conflict(&self, policy: &Policy) {
         let mut terms = self.terms();
-        let longer = match (policy.time_to_live(), terms.policy.time_to_live()) {
+        let longer = match (policy.ttl, terms.policy.ttl) {
             (Some(own), Some(all)) => own > all,
             (_, _) => false,
         };
-        let resized = policy.capacity_entries() != Policy::DEFAULT_CAPACITY
-            && policy.capacity_entries() != terms.policy.capacity_entries();
+        let resized = policy.capacity != Policy::DEFAULT_CAPACITY
+            && policy.capacity != terms.policy.capacity;
         terms.conflict |= longer || resized;
     }
 

@@ -1,0 +1,277 @@
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ItemFn, LitInt, LitStr, Result, Token, parenthesized};
+
+use crate::{argument, function, key};
+
+#[derive(Default)]
+pub(crate) struct Words {
+    ttl: Option<std::time::Duration>,
+    namespace: Option<LitStr>,
+    capacity: Option<u64>,
+    key: Option<(Ident, TokenStream)>,
+    skip: Option<Vec<Ident>>,
+    deck: Option<Expr>,
+    result: Option<Ident>,
+    option: Option<Ident>,
+    inline: Option<Ident>,
+}
+
+/// What of the returned value is cached.
+enum Kept {
+    All,
+    Ok,
+    Some,
+}
+
+impl Parse for Words {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut words = Self::default();
+        while !input.is_empty() {
+            let word: Ident = input.parse()?;
+            match word.to_string().as_str() {
+                "ttl" => argument::set(&mut words.ttl, &word, argument::ttl(input)?)?,
+                "namespace" => argument::set(&mut words.namespace, &word, argument::text(input)?)?,
+                "capacity" => {
+                    input.parse::<Token![=]>()?;
+                    let entries = input.parse::<LitInt>()?.base10_parse()?;
+                    argument::set(&mut words.capacity, &word, entries)?;
+                }
+                "key" => {
+                    let key = key::parse(input)?;
+                    argument::set(&mut words.key, &word, (word.clone(), key))?;
+                }
+                "skip" => {
+                    let names;
+                    parenthesized!(names in input);
+                    let names = Punctuated::<Ident, Token![,]>::parse_terminated(&names)?;
+                    argument::set(&mut words.skip, &word, names.into_iter().collect())?;
+                }
+                "deck" => argument::set(&mut words.deck, &word, argument::expression(input)?)?,
+                "result" => argument::set(&mut words.result, &word, word.clone())?,
+                "option" => argument::set(&mut words.option, &word, word.clone())?,
+                "inline" => argument::set(&mut words.inline, &word, word.clone())?,
+                _ => {
+                    return Err(Error::new(
+                        word.span(),
+                        format!(
+                            "`{word}` means nothing to #[cached]: use ttl, namespace, capacity, key, skip, deck, \
+                             result, option or inline"
+                        ),
+                    ));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(words)
+    }
+}
+
+pub(crate) fn expand(words: Words, mut function: ItemFn) -> Result<TokenStream> {
+    let mut errors = Vec::new();
+    errors.extend(function::check(&function, "cached").err());
+    let kept = kept(&words, &function)
+        .map_err(|error| errors.push(error))
+        .unwrap_or(Kept::All);
+    let key = written(&words, &function)
+        .map_err(|error| errors.push(error))
+        .unwrap_or_default();
+    if let Some(errors) = errors.into_iter().reduce(|mut all, error| {
+        all.combine(error);
+        all
+    }) {
+        return Err(errors);
+    }
+
+    let site = site(&words, &function);
+    let lookup = match &words.deck {
+        Some(deck) => {
+            let namespace = namespace(&words, &function);
+            quote!(__PERFDECK_SITE.lookup_in((#deck).cache(#namespace), |__perfdeck_key| { #key }))
+        }
+        None => quote!(__PERFDECK_SITE.lookup(|__perfdeck_key| { #key })),
+    };
+    let refusal = refusal(&kept, &function);
+    let answer = match kept {
+        Kept::Ok => quote!(__perfdeck_answer),
+        Kept::All => quote!(match __perfdeck_answer {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(never) => match never {},
+        }),
+        Kept::Some => quote!(__perfdeck_answer.ok()),
+    };
+    let load = if function.sig.asyncness.is_some() {
+        load(&words, &function, &kept)
+    } else {
+        block(&function, &kept)
+    };
+    function.block = syn::parse_quote!({
+        #site
+        let __perfdeck_lookup = #lookup;
+        let __perfdeck_answer = {
+            #[allow(unused_imports)]
+            use ::perfdeck::__private::{ByClone as _, ByLoad as _, InCaller as _, InTask as _};
+            let __perfdeck_refusal = #refusal;
+            #load
+        };
+        #answer
+    });
+    // Arguments move into the load as they are; what was `mut` is so in there.
+    Ok(quote!(#[allow(unused_mut, clippy::needless_pass_by_value)] #function))
+}
+
+fn kept(words: &Words, function: &ItemFn) -> Result<Kept> {
+    match (&words.result, &words.option) {
+        (Some(_), Some(option)) => Err(Error::new(
+            option.span(),
+            "`result` and `option` exclude each other: leave one out",
+        )),
+        (None, Some(option)) if !function::returns_option(&function.sig) => Err(Error::new(
+            option.span(),
+            "`option` needs a function that returns an Option: remove it",
+        )),
+        (None, Some(_)) => Ok(Kept::Some),
+        (Some(_), None) => Ok(Kept::Ok),
+        (None, None) if function::returns_result(&function.sig) => Ok(Kept::Ok),
+        (None, None) => Ok(Kept::All),
+    }
+}
+
+/// The statements that write the key.
+fn written(words: &Words, function: &ItemFn) -> Result<TokenStream> {
+    let arguments = function::arguments(&function.sig)?;
+    let skip = words.skip.as_deref().unwrap_or_default();
+    if let Some(unknown) = skip
+        .iter()
+        .find(|name| !arguments.iter().any(|(known, _)| known == *name))
+    {
+        return Err(Error::new(
+            unknown.span(),
+            format!("there is no argument `{unknown}` to skip: remove it"),
+        ));
+    }
+    let instance = function::instance(function);
+    let instance = quote!(#(__perfdeck_key.instance(&#instance);)*);
+    if let Some((word, key)) = &words.key {
+        if let Some(first) = skip.first() {
+            return Err(Error::new(
+                first.span(),
+                "a `key` names all that counts: remove `skip`",
+            ));
+        }
+        let write = quote_spanned!(word.span()=> ::perfdeck::cache::CacheKey::write(&(#key), __perfdeck_key););
+        return Ok(quote!(#write #instance));
+    }
+    if let Some(receiver) = function.sig.receiver() {
+        return Err(Error::new_spanned(
+            receiver,
+            "a method's receiver can't be part of a cache key: say what the answer depends on with `key = \"...\"`",
+        ));
+    }
+    let counted: Vec<_> = arguments
+        .iter()
+        .filter(|(name, _)| !skip.contains(name))
+        .map(|(name, argument)| {
+            let span = argument.ty.span();
+            quote_spanned!(span=> ::perfdeck::cache::CacheKey::write(&#name, __perfdeck_key);)
+        })
+        .collect();
+    // As a tuple, so that `key = "(a, b)"` elsewhere meets a function of `a` and `b`; one argument is itself.
+    let open = match counted.len() {
+        1 => quote!(),
+        arity => quote!(__perfdeck_key.tuple(#arity);),
+    };
+    Ok(quote!(#open #(#counted)* #instance))
+}
+
+fn namespace(words: &Words, function: &ItemFn) -> TokenStream {
+    match &words.namespace {
+        Some(namespace) => quote!(#namespace),
+        None => {
+            let name = function.sig.ident.to_string();
+            quote!(::core::concat!(::core::module_path!(), "::", #name))
+        }
+    }
+}
+
+fn site(words: &Words, function: &ItemFn) -> TokenStream {
+    let namespace = namespace(words, function);
+    let ttl = optional(words.ttl.map(|ttl| {
+        let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
+        quote!(::core::time::Duration::new(#seconds, #nanos))
+    }));
+    let capacity = optional(words.capacity.map(|capacity| quote!(#capacity)));
+    quote! {
+        static __PERFDECK_SITE: ::perfdeck::__private::Site =
+            ::perfdeck::__private::Site::new(#namespace, #ttl, #capacity);
+    }
+}
+
+fn refusal(kept: &Kept, function: &ItemFn) -> TokenStream {
+    match kept {
+        Kept::All => quote!(::perfdeck::__private::Refusal::<::core::convert::Infallible>::alone()),
+        Kept::Some => quote!(::perfdeck::__private::Refusal::<()>::shared().no_error()),
+        Kept::Ok => {
+            let output = function::output(&function.sig);
+            quote!((&::perfdeck::__private::Errors::<<#output as ::perfdeck::__private::Fallible>::Error>::new()).refusal())
+        }
+    }
+}
+
+/// The load of an async function, answered.
+fn load(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
+    let (signature, block) = (&function.sig, &function.block);
+    let (inner, future, kind) = if words.inline.is_none() && function::stands_alone(function) {
+        let inputs = &signature.inputs;
+        let output = &signature.output;
+        let names = signature.inputs.iter().filter_map(|input| match input {
+            syn::FnArg::Typed(argument) => match &*argument.pat {
+                syn::Pat::Ident(name) => Some(&name.ident),
+                _ => None,
+            },
+            syn::FnArg::Receiver(_) => None,
+        });
+        (
+            // A function of its own, so that whether its future can change threads is known here.
+            quote!(async fn __perfdeck_body(#inputs) #output #block),
+            quote!(__perfdeck_body(#(#names),*)),
+            quote!((&__perfdeck_load).kind()),
+        )
+    } else {
+        let body = function::body(signature, block);
+        (quote!(), body, quote!(::perfdeck::__private::Caller))
+    };
+    let future = match kept {
+        Kept::All => quote!(::perfdeck::__private::always(#future)),
+        Kept::Some => quote!(::perfdeck::__private::some(#future)),
+        Kept::Ok => future,
+    };
+    quote! {
+        #inner
+        let __perfdeck_load = ::perfdeck::__private::Loader(move || #future);
+        #kind.answer(__perfdeck_lookup, __perfdeck_refusal, __perfdeck_load).await
+    }
+}
+
+/// The load of a function that isn't async, answered.
+fn block(function: &ItemFn, kept: &Kept) -> TokenStream {
+    let body = function::body(&function.sig, &function.block);
+    let value = match kept {
+        Kept::All => quote!(::core::result::Result::Ok(#body)),
+        Kept::Some => quote!((#body).ok_or(())),
+        Kept::Ok => body,
+    };
+    quote!(::perfdeck::__private::Caller.block(__perfdeck_lookup, __perfdeck_refusal, move || #value))
+}
+
+fn optional(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        Some(value) => quote_spanned!(Span::call_site()=> ::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}

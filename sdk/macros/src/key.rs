@@ -1,0 +1,85 @@
+//! `key = "..."`: an expression over the arguments, or a text with arguments in it.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::ParseStream;
+use syn::{Error, Expr, Lit, LitStr, Result, Token};
+
+/// Reads `= EXPR`, `= "EXPR"` or `= "text:{EXPR}"` into an expression that is a `CacheKey`.
+pub(crate) fn parse(input: ParseStream<'_>) -> Result<TokenStream> {
+    input.parse::<Token![=]>()?;
+    let value: Expr = input.parse()?;
+    match &value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) if text.value().contains('{') => pattern(text),
+            Lit::Str(text) if text.value().trim().is_empty() => Err(Error::new(
+                text.span(),
+                "the key is empty: name what it is made of, or leave it out",
+            )),
+            Lit::Str(text) => Ok(text.parse::<Expr>()?.into_token_stream()),
+            _ => Err(Error::new_spanned(
+                literal,
+                "a key that is the same for all calls: name the arguments it is made of",
+            )),
+        },
+        _ => Ok(value.into_token_stream()),
+    }
+}
+
+/// `"docs:{workspace}:{status}"` becomes the tuple `("docs:{}:{}", workspace, status)`: the arguments are written
+/// with their lengths, so no content of one can look like the end of it.
+fn pattern(text: &LitStr) -> Result<TokenStream> {
+    let value = text.value();
+    let mut shape = String::new();
+    let mut parts = Vec::new();
+    let mut rest = value.as_str();
+    let unbalanced = || {
+        Error::new(
+            text.span(),
+            "a brace without its other half: write `{{` or `}}` for a plain one",
+        )
+    };
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, tail) = rest.split_at(at);
+        shape.push_str(before);
+        if let Some(plain) = ["{{", "}}"]
+            .into_iter()
+            .find(|plain| tail.starts_with(plain))
+        {
+            shape.push_str(plain);
+            rest = tail.strip_prefix(plain).unwrap_or_default();
+            continue;
+        }
+        let inner = tail.strip_prefix('{').ok_or_else(unbalanced)?;
+        let (inner, tail) = inner.split_once('}').ok_or_else(unbalanced)?;
+        let expression: Expr = syn::parse_str::<Expr>(inner).map_err(|_| {
+            Error::new(
+                text.span(),
+                format!("`{{{inner}}}` is no expression over the arguments: a key takes values, not formats"),
+            )
+        })?;
+        let tokens = respanned(expression.into_token_stream(), text);
+        parts.push(tokens);
+        shape.push_str("{}");
+        rest = tail;
+    }
+    shape.push_str(rest);
+    Ok(quote!((#shape, #((#parts)),*)))
+}
+
+/// Errors about an expression from a text point at the text.
+fn respanned(tokens: TokenStream, text: &LitStr) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut token| {
+            if let proc_macro2::TokenTree::Group(group) = &token {
+                let stream = respanned(group.stream(), text);
+                let mut group = proc_macro2::Group::new(group.delimiter(), stream);
+                group.set_span(text.span());
+                return group.into();
+            }
+            token.set_span(text.span());
+            token
+        })
+        .collect()
+}
