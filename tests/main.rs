@@ -1,1 +1,3 @@
-//! Soon.
+//! Everything that crosses a crate, against real servers.
+
+mod tidy;
