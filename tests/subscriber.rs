@@ -96,7 +96,7 @@ fn run(setup: &str, deck: &str) -> Result<Value> {
 }
 
 async fn child(setup: &str, with_deck: bool) -> Result<()> {
-    let folder = Folder::new("subscriber")?;
+    let folder = Folder::new()?;
     let (_guard, deck) =
         perfdeck::Builder::new("subscriber").socket(folder.path().join("deck.sock")).start()?;
     install(setup, with_deck.then_some(&deck))?;

@@ -65,7 +65,7 @@ pub(crate) struct Made {
         feature = "advisor",
         any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
     ))]
-    pub(crate) index: crate::database::advisor::IndexPlan,
+    pub(crate) index: crate::database::IndexPlan,
     /// The statements that it serves, with their text as executed.
     #[cfg(all(
         feature = "advisor",
