@@ -142,25 +142,31 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
     Ok(())
 }
 
+/// The host's own layer; its type is another over each subscriber.
+macro_rules! print {
+    () => {
+        fmt::layer().without_time().with_ansi(false).with_writer(|| Sink)
+    };
+}
+
 /// Sets the subscriber up as a host would.
 fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
-    let print = || fmt::layer().without_time().with_ansi(false).with_writer(|| Sink);
     let info = || EnvFilter::new("info");
     let registry = tracing_subscriber::registry();
     match setup {
         "alone" => registry.with(deck.map(Deck::layer)).try_init()?,
         "fmt with its own filter, then the deck" => {
-            registry.with(print().with_filter(info())).with(deck.map(Deck::layer)).try_init()?;
+            registry.with(print!().with_filter(info())).with(deck.map(Deck::layer)).try_init()?;
         }
         // As `tracing_subscriber` is mostly set up: `init` also makes `log`'s records into events.
         "the deck, then fmt with its own filter" | "LogTracer" => {
-            registry.with(deck.map(Deck::layer)).with(print().with_filter(info())).try_init()?;
+            registry.with(deck.map(Deck::layer)).with(print!().with_filter(info())).try_init()?;
         }
         "a global filter, then the deck" => {
-            registry.with(info()).with(print()).with(deck.map(Deck::layer)).try_init()?;
+            registry.with(info()).with(print!()).with(deck.map(Deck::layer)).try_init()?;
         }
         "the deck, then a global filter" => {
-            registry.with(deck.map(Deck::layer)).with(print()).with(info()).try_init()?;
+            registry.with(deck.map(Deck::layer)).with(print!()).with(info()).try_init()?;
         }
         "fmt().finish().with(the deck)" => {
             let host = fmt().without_time().with_ansi(false).with_writer(|| Sink).finish();
