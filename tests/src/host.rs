@@ -28,6 +28,7 @@ pub struct Host {
     pub process: Process,
     address: SocketAddr,
     socket: Option<PathBuf>,
+    names: Value,
     since: Instant,
     runtime: Folder,
     _turn: MutexGuard<'static, ()>,
@@ -59,6 +60,7 @@ impl Host {
             .args(["--headless", "--json"])
             .args(arguments)
             .env("PERFDECK_RUNTIME_DIR", runtime.path())
+            .env("TMPDIR", runtime.path())
             .env_remove("PERFDECK")
             .envs(environment.iter().copied());
         let mut process = Process::start(command)?;
@@ -69,6 +71,7 @@ impl Host {
             process,
             address,
             socket,
+            names: start["names"].clone(),
             since: Instant::now(),
             runtime,
             _turn: turn,
@@ -91,6 +94,27 @@ impl Host {
     #[must_use]
     pub fn runtime(&self) -> &Path {
         self.runtime.path()
+    }
+
+    /// Returns what a table or column is called in its database.
+    #[must_use]
+    pub fn name(&self, in_the_code: &str) -> &str {
+        self.names[in_the_code].as_str().unwrap_or(in_the_code)
+    }
+
+    /// Returns the file of its embedded database.
+    ///
+    /// # Errors
+    ///
+    /// If it has none.
+    pub fn database(&self) -> Result<PathBuf> {
+        for entry in std::fs::read_dir(self.runtime())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "sqlite") {
+                return Ok(path);
+            }
+        }
+        anyhow::bail!("there is no database in {}", self.runtime().display())
     }
 
     /// Returns for how long it has served.

@@ -1,12 +1,12 @@
 //! The names of tables and columns, and what `--rename` does to them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 /// Every table and column of the schema.
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
     "author",
     "body",
     "bytes",
@@ -35,6 +35,7 @@ const NAMES: [&str; 28] = [
     "uploader_id",
     "users",
     "workspace_id",
+    "workspaces",
 ];
 
 /// Turns the statements as they are written in the code into those that are run.
@@ -47,10 +48,15 @@ impl Names {
     /// Renames every table and column by `seed`, so that nothing can be recognised by its name.
     pub(crate) fn renamed(seed: u64) -> Self {
         let other = |(index, name)| (name, alias(seed, index));
-        let names = NAMES.into_iter().chain(["workspaces"]);
         Self {
-            renamed: Some((0_u64..).zip(names).map(other).collect()),
+            renamed: Some((0_u64..).zip(NAMES).map(other).collect()),
         }
+    }
+
+    /// Returns what each name in the code is called in the database.
+    pub(crate) fn all(&self) -> BTreeMap<&'static str, Cow<'static, str>> {
+        let names = NAMES.into_iter();
+        names.map(|name| (name, self.text(name))).collect()
     }
 
     /// Returns the statement to run.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use perfdeck::cache::Policy;
+use perfdeck::{Deck, Guard, Risk};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,19 +21,36 @@ use crate::{background, load, schema, seed, service};
 
 /// Seeds, serves and cleans up.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let store = Arc::new(Store::open(&options).await?);
+    let (guard, deck) = start_deck(&options)?;
+    let store = Arc::new(Store::open(&options, &deck).await?);
     let end = interrupted()?;
     let outcome = tokio::select! {
-        outcome = serve(&options, &store) => outcome,
+        outcome = serve(&options, &deck, &store) => outcome,
         () = end => Ok(()),
     };
+    guard.stop();
     store.remove().await?;
     outcome
 }
 
-async fn serve(options: &Options, store: &Arc<Store>) -> anyhow::Result<()> {
+fn start_deck(options: &Options) -> Result<(Guard, Deck), perfdeck::Error> {
+    let analytics = Policy::new().ttl(Duration::from_secs(300)).capacity(2_000);
+    let mut builder = perfdeck::Builder::new(&options.service)
+        .version(env!("CARGO_PKG_VERSION"))
+        .allow(Risk::Schema)
+        .allow(Risk::Backend)
+        .allow(Risk::Host)
+        .cache("analytics", analytics);
+    if let Some(path) = &options.ledger {
+        builder = builder.ledger(path);
+    }
+    builder.start()
+}
+
+async fn serve(options: &Options, deck: &Deck, store: &Arc<Store>) -> anyhow::Result<()> {
     fill(options, store).await?;
     let desk = Desk {
+        deck: deck.clone(),
         store: Arc::clone(store),
         reading: if options.healthy {
             Reading::Batched
@@ -43,9 +62,14 @@ async fn serve(options: &Options, store: &Arc<Store>) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
     let address = listener.local_addr()?;
-    tokio::spawn(background::run(Arc::clone(store)));
-    tokio::spawn(axum::serve(listener, service::router(desk)).into_future());
-    headless(options, address).await
+    tokio::spawn(background::run(deck.clone(), Arc::clone(store)));
+    tokio::spawn(axum::serve(listener, service::router(desk, options.headers)).into_future());
+    if options.headless {
+        announce(options, deck, store, address)?;
+        headless(options, address).await
+    } else {
+        attached(options, deck, address).await
+    }
 }
 
 async fn fill(options: &Options, store: &Store) -> anyhow::Result<()> {
@@ -59,13 +83,30 @@ async fn fill(options: &Options, store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Tells where the service can be reached.
+fn announce(
+    options: &Options,
+    deck: &Deck,
+    store: &Store,
+    address: SocketAddr,
+) -> std::io::Result<()> {
+    if options.json {
+        let start = json!({
+            "address": address,
+            "socket": deck.socket(),
+            "names": store.names().all(),
+        });
+        return print(&start.to_string());
+    }
+    let deck = match deck.socket() {
+        Some(socket) => format!("deck at {}", socket.display()),
+        None => "no deck".to_owned(),
+    };
+    print(&format!("listening on {address}, {deck}"))
+}
+
 /// Serves until the time is over, and for ever without one.
 async fn headless(options: &Options, address: SocketAddr) -> anyhow::Result<()> {
-    if options.json {
-        print(&json!({ "address": address }).to_string())?;
-    } else {
-        print(&format!("listening on {address}"))?;
-    }
     let mut over = pin!(async {
         match options.seconds {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -73,12 +114,8 @@ async fn headless(options: &Options, address: SocketAddr) -> anyhow::Result<()> 
         }
     });
     if !options.no_load {
-        let plan = load::Plan {
-            rate: options.rate,
-            requests: options.requests,
-        };
         let (stop, stopped) = oneshot::channel();
-        let mut load = pin!(load::run(address, plan, stopped));
+        let mut load = pin!(load::run(address, plan(options), stopped));
         let summary = tokio::select! {
             summary = &mut load => summary,
             () = &mut over => {
@@ -98,6 +135,26 @@ async fn headless(options: &Options, address: SocketAddr) -> anyhow::Result<()> 
     }
     over.await;
     Ok(())
+}
+
+/// Serves under load until the user leaves the terminal UI.
+async fn attached(options: &Options, deck: &Deck, address: SocketAddr) -> anyhow::Result<()> {
+    let socket = deck
+        .socket()
+        .context("perfdeck is off, so there is nothing to see: use --headless")?
+        .to_owned();
+    let (_stop, stopped) = oneshot::channel();
+    if !options.no_load {
+        tokio::spawn(load::run(address, plan(options), stopped));
+    }
+    tokio::task::spawn_blocking(move || perfdeck_tui::attach(socket)).await?
+}
+
+const fn plan(options: &Options) -> load::Plan {
+    load::Plan {
+        rate: options.rate,
+        requests: options.requests,
+    }
 }
 
 /// Waits until what was counted is also published.

@@ -32,7 +32,7 @@ pub(crate) const INDEXES: [&str; 4] = [
 /// Creates the tables.
 pub(crate) async fn create(store: &Store) -> anyhow::Result<()> {
     for table in TABLES {
-        on!(store, pool => sqlx::query(store.sql(table)).execute(pool).await.map(drop))?;
+        on!(store, pool => sqlx::query(store.sql(table)).execute(pool.inner()).await.map(drop))?;
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ pub(crate) async fn create_indexes(store: &Store) -> anyhow::Result<()> {
             .text(index)
             .replacen(" ON ", &format!(" desk_{number} ON "), 1);
         let named = sqlx::AssertSqlSafe(named);
-        on!(store, pool => sqlx::query(named).execute(pool).await.map(drop))?;
+        on!(store, pool => sqlx::query(named).execute(pool.inner()).await.map(drop))?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) async fn fill(store: &Store, mut report: impl FnMut(u64)) -> anyhow::
         rows += insert::insert(store, table).await?;
         report(rows);
     }
-    on!(store, pool => sqlx::query("ANALYZE").execute(pool).await.map(drop))?;
+    on!(store, pool => sqlx::query("ANALYZE").execute(pool.inner()).await.map(drop))?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use perfdeck::Deck;
 use serde_json::json;
 
 use crate::route;
@@ -13,6 +14,8 @@ use crate::store::Store;
 /// What every handler gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
+    /// What observes the service, and counts for it.
+    pub(crate) deck: Deck,
     /// The database.
     pub(crate) store: Arc<Store>,
     /// How sessions are read.
@@ -28,8 +31,8 @@ pub(crate) enum Reading {
     Batched,
 }
 
-/// Builds the service.
-pub(crate) fn router(desk: Desk) -> axum::Router {
+/// Builds the service; `headers` tell what each response cost.
+pub(crate) fn router(desk: Desk, headers: bool) -> axum::Router {
     axum::Router::new()
         .merge(route::document::routes())
         .merge(route::session::routes())
@@ -39,6 +42,7 @@ pub(crate) fn router(desk: Desk) -> axum::Router {
         .merge(route::search::routes())
         .merge(route::export::routes())
         .merge(route::webhook::routes())
+        .layer(desk.deck.http_layer().headers(headers))
         .with_state(desk)
 }
 

@@ -7,7 +7,8 @@ mod sqlite;
 
 use std::borrow::Cow;
 
-use sqlx::{Pool, Postgres, SqlStr, Sqlite};
+use perfdeck::{Deck, Pool};
+use sqlx::{Postgres, SqlStr, Sqlite};
 
 use crate::name::Names;
 use crate::option::Options;
@@ -54,13 +55,16 @@ enum Home {
 
 impl Store {
     /// Opens a database that is empty and the service's own.
-    pub(crate) async fn open(options: &Options) -> anyhow::Result<Self> {
+    pub(crate) async fn open(options: &Options, deck: &Deck) -> anyhow::Result<Self> {
         let (pools, home) = if let Some(url) = &options.postgres {
             let (pool, schema) = postgres::open(url).await?;
-            (Pools::Postgres(pool), Home::Schema(Box::new(schema)))
+            (
+                Pools::Postgres(deck.pool("primary", pool)),
+                Home::Schema(Box::new(schema)),
+            )
         } else {
             let (pool, file) = sqlite::open().await?;
-            (Pools::Sqlite(pool), Home::File(file))
+            (Pools::Sqlite(deck.pool("primary", pool)), Home::File(file))
         };
         let names = options.rename.map(Names::renamed).unwrap_or_default();
         Ok(Self { pools, names, home })
@@ -69,6 +73,11 @@ impl Store {
     /// Returns the pool; [`on!`] is the way to use it.
     pub(crate) const fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    /// Returns what the tables and columns are called.
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Returns the statement to run for one that is written in the code.

@@ -47,6 +47,7 @@ async fn show(
     Ok(Json(analytics(&desk.store, workspace).await?))
 }
 
+#[perfdeck::cached(ttl = "5m", namespace = "analytics", key = "workspace")]
 async fn analytics(store: &Store, workspace: i64) -> Result<Analytics, sqlx::Error> {
     let documents: Vec<(String, i64, i64)> = on!(store, pool => {
         sqlx::query_as(store.sql(DOCUMENTS)).bind(workspace).fetch_all(pool).await?

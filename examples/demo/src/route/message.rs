@@ -43,10 +43,12 @@ async fn add(
     let position = insert(&desk.store, workspace, session, &message)
         .await?
         .ok_or(Failure::NotFound("session"))?;
+    desk.deck.counter("chat.messages").add(1);
     Ok((StatusCode::CREATED, Json(Added { position })))
 }
 
 /// Adds the message and returns its place, or `None` if the workspace has no such session.
+#[perfdeck::cache_invalidate("analytics", key = "workspace")]
 async fn insert(
     store: &Store,
     workspace: i64,

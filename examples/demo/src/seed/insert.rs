@@ -12,8 +12,8 @@ const BATCH: usize = 400;
 pub(super) async fn insert(store: &Store, table: Table) -> anyhow::Result<u64> {
     let head = format!("{} ", store.text(table.insert));
     match store.pools() {
-        Pools::Sqlite(pool) => insert_into(pool, &head, table).await,
-        Pools::Postgres(pool) => insert_into(pool, &head, table).await,
+        Pools::Sqlite(pool) => insert_into(pool.inner(), &head, table).await,
+        Pools::Postgres(pool) => insert_into(pool.inner(), &head, table).await,
     }
 }
 

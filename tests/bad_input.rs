@@ -1,0 +1,158 @@
+//! What goes wrong ends in one clear sentence and an exit code, and the host goes on.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use perfdeck_tests::folder::Folder;
+use perfdeck_tests::host::{Host, perfdeck};
+use perfdeck_tests::process::{Process, program};
+
+/// Checks that a command failed with one sentence, and returns it.
+fn complaint(output: &Output) -> Result<String> {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.code() == Some(1), "{}: {said}", output.status);
+    ensure!(output.stdout.is_empty(), "it failed, and printed an answer");
+    ensure!(said.lines().count() == 1, "not one sentence: {said}");
+    ensure!(!said.contains("panicked"), "{said}");
+    Ok(said)
+}
+
+#[test]
+fn without_a_service_it_says_so() -> Result<()> {
+    let folder = Folder::new()?;
+    for verb in ["status", "recommendations", "ledger", "attach"] {
+        let said = complaint(&perfdeck(folder.path(), &[verb])?)?;
+        ensure!(said.contains("no "), "{verb}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stale_socket_is_not_mistaken_for_a_service() -> Result<()> {
+    let folder = Folder::new()?;
+    let socket = folder.path().join("gone-1-1.sock");
+    drop(UnixListener::bind(&socket)?);
+    complaint(&perfdeck(folder.path(), &["status"])?)?;
+    let named = socket.to_string_lossy();
+    complaint(&perfdeck(folder.path(), &["status", "--socket", &named])?)?;
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_others_may_enter_is_refused_by_both_ends() -> Result<()> {
+    let folder = Folder::new()?;
+    let open = folder.path().join("open");
+    DirBuilder::new().mode(0o755).create(&open)?;
+    fs::set_permissions(&open, Permissions::from_mode(0o755))?;
+    let said = complaint(&perfdeck(&open, &["status"])?)?;
+    ensure!(said.contains("open"), "{said}");
+
+    let mut command = Command::new(program("demo")?);
+    command
+        .args(["--headless", "--seconds", "1"])
+        .env("PERFDECK_RUNTIME_DIR", &open)
+        .env("TMPDIR", folder.path());
+    let mut demo = Process::start(command)?;
+    let status = demo.end(Duration::from_secs(60))?;
+    ensure!(
+        !status.success(),
+        "it serves in a folder that others may enter"
+    );
+    ensure!(demo.stderr().contains("open"), "{}", demo.stderr());
+    Ok(())
+}
+
+#[test]
+fn a_garbage_frame_ends_its_connection_and_nothing_else() -> Result<()> {
+    let host = Host::start(&["--no-load", "--healthy"])?;
+    let socket = host.socket().context("the deck is on")?;
+    for garbage in [
+        &[0xff; 64][..],
+        &[0, 0, 0, 4, 0xc1, 0xc1, 0xc1, 0xc1],
+        &[0; 16],
+    ] {
+        let mut viewer = UnixStream::connect(socket)?;
+        viewer.set_read_timeout(Some(Duration::from_secs(10)))?;
+        viewer.write_all(garbage)?;
+        // The host may say why, and then it hangs up.
+        let mut said = Vec::new();
+        match viewer.read_to_end(&mut said) {
+            Ok(_) => {}
+            Err(error) => ensure!(
+                error.kind() == std::io::ErrorKind::ConnectionReset,
+                "the host holds on to {garbage:?}: {error}"
+            ),
+        }
+    }
+    ensure!(host.get("/workspaces/1/documents")?.status == 200);
+    host.json(&["status"])?;
+    Ok(())
+}
+
+#[test]
+fn a_peer_that_answers_with_garbage_is_told_apart() -> Result<()> {
+    let folder = Folder::new()?;
+    let socket = folder.path().join("fake-1-1.sock");
+    let listener = UnixListener::bind(&socket)?;
+    fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+    let fake = std::thread::Builder::new().spawn(move || -> std::io::Result<()> {
+        for viewer in listener.incoming().take(1) {
+            viewer?.write_all(&[0, 0, 0, 2, 0xc1, 0xc1])?;
+        }
+        Ok(())
+    })?;
+    let named = socket.to_string_lossy();
+    complaint(&perfdeck(folder.path(), &["status", "--socket", &named])?)?;
+    fake.join()
+        .map_err(|_| anyhow::anyhow!("the fake panicked"))??;
+    Ok(())
+}
+
+#[test]
+fn an_unknown_id_is_refused_and_leaves_no_trace() -> Result<()> {
+    let host = Host::start(&["--no-load", "--healthy"])?;
+    for arguments in [
+        &["apply", "no-such-finding", "--apply"][..],
+        &["undo", "4711", "--apply"],
+        &["cache", "clear", "no-such-cache", "--apply"],
+    ] {
+        complaint(&host.perfdeck(arguments)?)?;
+    }
+    ensure!(host.json(&["ledger"])? == serde_json::json!([]));
+    ensure!(host.get("/workspaces/1/documents")?.status == 200);
+    Ok(())
+}
+
+#[test]
+fn a_viewer_without_the_right_changes_nothing() -> Result<()> {
+    let host = Host::start(&["--no-load", "--healthy"])?;
+    host.get("/workspaces/3/analytics")?;
+    let output = host.perfdeck(&["cache", "clear", "analytics", "--apply", "--read-only"])?;
+    complaint(&output)?;
+    ensure!(host.json(&["ledger"])? == serde_json::json!([]));
+    Ok(())
+}
+
+#[test]
+fn an_unreachable_database_is_named() -> Result<()> {
+    let folder = Folder::new()?;
+    let mut command = Command::new(program("demo")?);
+    command
+        .args(["--headless", "--seconds", "1"])
+        .args(["--postgres", "postgres://nobody@127.0.0.1:1/nothing"])
+        .env("PERFDECK_RUNTIME_DIR", folder.path());
+    let mut demo = Process::start(command)?;
+    let status = demo.end(Duration::from_secs(60))?;
+    ensure!(!status.success());
+    ensure!(
+        demo.stderr().contains("cannot reach the server"),
+        "{}",
+        demo.stderr()
+    );
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Seen, explained, fixed and measured, on embedded SQLite.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use perfdeck_tests::host::Host;
+use serde_json::Value;
+
+use crate::journey::{apply, check_helped, diagnose};
+
+/// The agent publishes once a second.
+const A_FEW_TICKS: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_missing_index_is_found_created_measured_and_undone() -> Result<()> {
+    let host = Host::start(&["--service", "loop"])?;
+    let diagnosis = diagnose(&host)?;
+    ensure!(diagnosis.documents["confidence"] == "verified");
+
+    let row = apply(&host, &diagnosis.documents)?;
+    check_helped(&row)?;
+
+    let undone = host.json(&["undo", &row["id"].to_string(), "--apply"])?;
+    ensure!(undone["row"]["undo_of"] == row["id"], "{undone:#}");
+    let rows = host.json(&["ledger"])?;
+    let first = rows.as_array().context("the ledger is a list")?.last();
+    ensure!(
+        first.is_some_and(|first| first["status"] == "undone"),
+        "{rows:#}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_cleared_cache_is_empty_and_an_undo_fills_it_again() -> Result<()> {
+    let host = Host::start(&["--no-load"])?;
+    let path = "/workspaces/7/analytics";
+    let first = host.get(path)?;
+    ensure!(first.status == 200, "{first:?}");
+    ensure!(host.get(path)?.body == first.body);
+    let before = cache_when(&host, |row| row["misses"] == 1 && row["hits"] == 1)?;
+    ensure!(before["entries"] == 1 && before["loads"] == 1, "{before:#}");
+
+    let dry = host.json(&["cache", "clear", "analytics"])?;
+    ensure!(dry["applied"] == false, "{dry:#}");
+    let cleared = host.json(&["cache", "clear", "analytics", "--apply"])?;
+    cache_when(&host, |row| row["entries"] == 0)?;
+
+    host.get(path)?;
+    cache_when(&host, |row| row["misses"] == 2 && row["loads"] == 2)?;
+
+    host.json(&["undo", &cleared["row"]["id"].to_string(), "--apply"])?;
+    host.get(path)?;
+    let after = cache_when(&host, |row| row["hits"] == 2)?;
+    ensure!(after["entries"] == 1 && after["loads"] == 2, "{after:#}");
+    Ok(())
+}
+
+fn cache_when(host: &Host, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+    host.json_within(
+        A_FEW_TICKS,
+        "cache as awaited",
+        &["cache", "stats"],
+        |rows| {
+            let mut rows = rows.as_array()?.iter();
+            let row = rows.find(|row| row["namespace"] == "analytics")?;
+            is_it(row).then(|| row.clone())
+        },
+    )
+}
