@@ -3,7 +3,10 @@
 //! A subscriber is a process's own for good, and SQLite's driver speaks from its own thread, so each set-up is a process:
 //! this program starts itself once for each, with the layer and without.
 
-#![expect(clippy::print_stdout, reason = "it is a program that tells its parent what it saw")]
+#![expect(
+    clippy::print_stdout,
+    reason = "it is a program that tells its parent what it saw"
+)]
 
 use std::io::Write;
 use std::process::Command;
@@ -67,13 +70,26 @@ fn check(setup: &str, heard: bool) -> Result<()> {
     );
     let printed = with["lines"].as_array().map_or(0, Vec::len);
     let expected = if setup == "alone" { 0 } else { LINES };
-    ensure!(printed == expected, "the host printed {printed} lines, and not {expected}");
+    ensure!(
+        printed == expected,
+        "the host printed {printed} lines, and not {expected}"
+    );
     if heard {
-        ensure!(with["calls"] == STATEMENTS, "{} of {STATEMENTS} statements", with["calls"]);
+        ensure!(
+            with["calls"] == STATEMENTS,
+            "{} of {STATEMENTS} statements",
+            with["calls"]
+        );
         ensure!(with["attributed"] == 0, "nothing ran in a request");
-        ensure!(with["slow_only"] == false && with["blind"] == json!(["pool_not_named"]), "{with}");
+        ensure!(
+            with["slow_only"] == false && with["blind"] == json!(["pool_not_named"]),
+            "{with}"
+        );
     } else {
-        ensure!(with["calls"] == 0, "rates of slow statements alone would be wrong: {with}");
+        ensure!(
+            with["calls"] == 0,
+            "rates of slow statements alone would be wrong: {with}"
+        );
         ensure!(with["slow_only"] == true, "{with}");
         let blind = json!(["sqlx_events_filtered", "pool_not_named"]);
         ensure!(with["blind"] == blind, "{with}");
@@ -97,22 +113,32 @@ fn run(setup: &str, deck: &str) -> Result<Value> {
 
 async fn child(setup: &str, with_deck: bool) -> Result<()> {
     let folder = Folder::new()?;
-    let (_guard, deck) =
-        perfdeck::Builder::new("subscriber").socket(folder.path().join("deck.sock")).start()?;
+    let (_guard, deck) = perfdeck::Builder::new("subscriber")
+        .socket(folder.path().join("deck.sock"))
+        .start()?;
     install(setup, with_deck.then_some(&deck))?;
 
-    let options =
-        SqliteConnectOptions::new().filename(folder.path().join("db")).create_if_missing(true);
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("db"))
+        .create_if_missing(true);
     if with_deck && setup.contains("global filter") {
         // Slow ones are all that a filter over everything lets through.
-        let slow = options.clone().log_slow_statements(log::LevelFilter::Warn, Duration::ZERO);
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(slow).await?;
+        let slow = options
+            .clone()
+            .log_slow_statements(log::LevelFilter::Warn, Duration::ZERO);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(slow)
+            .await?;
         for _ in 0..5 {
             sqlx::query("SELECT 1").execute(&pool).await?;
         }
         pool.close().await;
     }
-    let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .connect_with(options)
+        .await?;
     for number in 0..STATEMENTS {
         sqlx::query("SELECT count(*) FROM sqlite_schema WHERE rootpage > ?")
             .bind(number as i64)
@@ -127,7 +153,10 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
         tracing::trace!("not for the host either");
     }
     let (queries, status) = told(deck.socket().context("the deck is on")?).await?;
-    let own = queries.queries.iter().filter(|query| query.text.contains("rootpage"));
+    let own = queries
+        .queries
+        .iter()
+        .filter(|query| query.text.contains("rootpage"));
     let printed = String::from_utf8_lossy(&lines()).into_owned();
     println!(
         "{}",
@@ -151,25 +180,49 @@ macro_rules! print {
 
 /// Sets the subscriber up as a host would.
 fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
+    let print = || {
+        fmt::layer()
+            .without_time()
+            .with_ansi(false)
+            .with_writer(|| Sink)
+    };
     let info = || EnvFilter::new("info");
     let registry = tracing_subscriber::registry();
     match setup {
         "alone" => registry.with(deck.map(Deck::layer)).try_init()?,
         "fmt with its own filter, then the deck" => {
-            registry.with(print!().with_filter(info())).with(deck.map(Deck::layer)).try_init()?;
+            registry
+                .with(print().with_filter(info()))
+                .with(deck.map(Deck::layer))
+                .try_init()?;
         }
         // As `tracing_subscriber` is mostly set up: `init` also makes `log`'s records into events.
         "the deck, then fmt with its own filter" | "LogTracer" => {
-            registry.with(deck.map(Deck::layer)).with(print!().with_filter(info())).try_init()?;
+            registry
+                .with(deck.map(Deck::layer))
+                .with(print().with_filter(info()))
+                .try_init()?;
         }
         "a global filter, then the deck" => {
-            registry.with(info()).with(print!()).with(deck.map(Deck::layer)).try_init()?;
+            registry
+                .with(info())
+                .with(print())
+                .with(deck.map(Deck::layer))
+                .try_init()?;
         }
         "the deck, then a global filter" => {
-            registry.with(deck.map(Deck::layer)).with(print!()).with(info()).try_init()?;
+            registry
+                .with(deck.map(Deck::layer))
+                .with(print())
+                .with(info())
+                .try_init()?;
         }
         "fmt().finish().with(the deck)" => {
-            let host = fmt().without_time().with_ansi(false).with_writer(|| Sink).finish();
+            let host = fmt()
+                .without_time()
+                .with_ansi(false)
+                .with_writer(|| Sink)
+                .finish();
             host.with(deck.map(Deck::layer)).try_init()?;
         }
         other => anyhow::bail!("no such set-up: {other}"),
@@ -179,13 +232,20 @@ fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
 
 /// What the deck tells once it has told of everything, or of nothing for three ticks.
 async fn told(socket: &std::path::Path) -> Result<(Queries, Status)> {
-    let options = Options { viewer: "test".into(), read_only: true };
+    let options = Options {
+        viewer: "test".into(),
+        read_only: true,
+    };
     let client = Client::connect(socket, options).await?;
     let mut last = None;
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(1_200)).await;
-        let Answer::Now(queries) = client.ask(Question::Now(Topic::Queries)).await? else { continue };
-        let Answer::Now(status) = client.ask(Question::Now(Topic::Status)).await? else { continue };
+        let Answer::Now(queries) = client.ask(Question::Now(Topic::Queries)).await? else {
+            continue;
+        };
+        let Answer::Now(status) = client.ask(Question::Now(Topic::Status)).await? else {
+            continue;
+        };
         if let (State::Queries(queries), State::Status(status)) = (&queries.state, &status.state) {
             last = Some((queries.clone(), status.clone()));
         }

@@ -98,7 +98,7 @@ impl Host {
 
     /// Returns what a table or column is called in its database.
     #[must_use]
-    pub fn name(&self, in_the_code: &str) -> &str {
+    pub fn name<'a>(&'a self, in_the_code: &'a str) -> &'a str {
         self.names[in_the_code].as_str().unwrap_or(in_the_code)
     }
 

@@ -4,4 +4,5 @@ pub mod folder;
 pub mod host;
 pub mod http;
 pub mod process;
+pub mod terminal;
 pub mod wait;

@@ -1,6 +1,6 @@
 //! Many rows a statement, in one transaction a table.
 
-use sqlx::{Database, Encode, IntoArguments, Pool, QueryBuilder, Type};
+use sqlx::{Database, Encode, IntoArguments, Pool, Postgres, QueryBuilder, Sqlite, Type};
 
 use super::table::{Cell, Table};
 use crate::store::{Pools, Store};
@@ -12,8 +12,8 @@ const BATCH: usize = 400;
 pub(super) async fn insert(store: &Store, table: Table) -> anyhow::Result<u64> {
     let head = format!("{} ", store.text(table.insert));
     match store.pools() {
-        Pools::Sqlite(pool) => insert_into(pool.inner(), &head, table).await,
-        Pools::Postgres(pool) => insert_into(pool.inner(), &head, table).await,
+        Pools::Sqlite(pool) => insert_into::<Sqlite>(pool.inner(), &head, table).await,
+        Pools::Postgres(pool) => insert_into::<Postgres>(pool.inner(), &head, table).await,
     }
 }
 

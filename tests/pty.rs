@@ -1,0 +1,85 @@
+//! The real program in a real terminal, against a real host.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use perfdeck_tests::host::Host;
+use perfdeck_tests::process::program;
+use perfdeck_tests::terminal::Terminal;
+use portable_pty::CommandBuilder;
+
+use crate::journey::{SOON, check_helped, diagnose, verdict};
+
+const A_MOMENT: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_person_walks_the_screens_applies_a_fix_and_sees_its_gain() -> Result<()> {
+    let host = Host::start(&["--service", "pty"])?;
+    diagnose(&host)?;
+    let mut terminal = attach(&host)?;
+    terminal.shows("pty", A_MOMENT)?;
+    terminal.shows("live", A_MOMENT)?;
+    ensure!(terminal.is_alternate(), "it draws over the shell's lines");
+
+    for (key, sight) in [
+        ("2", "GET /workspaces"),
+        ("3", "SELECT"),
+        ("4", "analytics"),
+        ("6", "watched"),
+        ("8", "Nothing was done yet"),
+        ("7", "together worth"),
+        ("1", "where the users' time goes"),
+    ] {
+        terminal.press(key)?;
+        terminal.shows(sight, A_MOMENT)?;
+    }
+    terminal.press("?")?;
+    terminal.shows("leave; the service goes on", A_MOMENT)?;
+    terminal.press("\x1b")?;
+
+    // The row of the embed codes, its preview, the table's name, and enter.
+    terminal.press("7")?;
+    terminal.shows("together worth", A_MOMENT)?;
+    terminal.press("/embed_codes\r")?;
+    terminal.press("a")?;
+    terminal.shows("CREATE INDEX", A_MOMENT)?;
+    terminal.shows("type embed_codes to go on", A_MOMENT)?;
+    terminal.press("embed_codes\r")?;
+    terminal.press("8")?;
+    terminal.shows("create_index", A_MOMENT)?;
+    terminal.shows("helped", SOON)?;
+    let rows = host.json(&["ledger"])?;
+    check_helped(&verdict(&host, &rows[0]["id"])?)?;
+
+    terminal.press("q")?;
+    ensure!(terminal.end(A_MOMENT)?.success());
+    ensure!(terminal.is_restored()?, "{}", terminal.text());
+    ensure!(host.get("/workspaces/1/documents")?.status == 200);
+    Ok(())
+}
+
+#[test]
+fn a_lost_host_leaves_its_numbers_and_the_terminal_can_be_left() -> Result<()> {
+    let host = Host::start(&["--service", "pty", "--healthy"])?;
+    let mut terminal = attach(&host)?;
+    terminal.press("2")?;
+    terminal.shows("GET /workspaces", SOON)?;
+    drop(host);
+    terminal.shows("lost", SOON)?;
+    terminal.shows("GET /workspaces", A_MOMENT)?;
+    terminal.press("q")?;
+    ensure!(terminal.end(A_MOMENT)?.success());
+    ensure!(terminal.is_restored()?, "{}", terminal.text());
+    Ok(())
+}
+
+fn attach(host: &Host) -> Result<Terminal> {
+    let mut command = CommandBuilder::new(program("perfdeck")?);
+    command.args(["--service", "pty"]);
+    command.env("PERFDECK_RUNTIME_DIR", host.runtime());
+    command.env("TERM", "xterm-256color");
+    let size = NonZero::new(120).zip(NonZero::new(40));
+    let (columns, rows) = size.context("no size is zero")?;
+    Terminal::start(command, columns, rows)
+}
