@@ -33,6 +33,17 @@ pub(crate) fn squeeze(values: &[f32], width: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Brings a series to `width` values: a longer one is squeezed, of a shorter one each value is told several times.
+pub(crate) fn stretch(values: &[f32], width: usize) -> Vec<f32> {
+    if values.len() >= width {
+        return squeeze(values, width);
+    }
+    let place = |column: usize| column * values.len() / width;
+    (0..width)
+        .filter_map(|column| values.get(place(column)).copied())
+        .collect()
+}
+
 fn scale(values: &[f32]) -> (f32, f32) {
     let known = values.iter().copied().filter(|value| value.is_finite());
     let low = known.clone().fold(f32::INFINITY, f32::min);

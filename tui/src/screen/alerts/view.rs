@@ -145,7 +145,7 @@ fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
     let (width, height) = (canvas.width(), canvas.height());
     if height > y + 3 {
         canvas.put(2, y + 1, "lately", Role::Dim);
-        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), (height - y - 2).min(8));
+        let mut part = canvas.part(15, y + 1, width.saturating_sub(17), (height - y - 2).min(8));
         chart::draw(&mut part, &alert.recent, |number| value(alert, number));
     }
 }

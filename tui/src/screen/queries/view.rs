@@ -63,13 +63,14 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let list = |canvas: &mut Canvas<'_>| {
         let unit = TimeUnit::of(shown.iter().map(|row| row.p95_seconds));
         let theme = canvas.theme();
+        let most = bar::full(shown.iter().map(|row| row.time_share));
         let rows = shown.iter().map(|row| {
             let route = row.route.as_deref().unwrap_or("background");
             vec![
                 host(&row.text, Role::Text),
                 piece(fit(&printable(route, 64), 22), Role::Dim),
                 piece(format::share(row.time_share), Role::Text),
-                piece(bar::render(theme, row.time_share, 8), Role::Text),
+                piece(bar::render(theme, row.time_share / most, 8), Role::Text),
                 piece(format::rate(row.calls_per_second), Role::Text),
                 piece(unit.tell(row.p50_seconds), Role::Text),
                 piece(unit.tell(row.p95_seconds), Role::Text),
@@ -149,7 +150,7 @@ fn statement(
         let rows = (height - y - 2).min(if open { 4 } else { 6 });
         let width = canvas.width();
         canvas.put(2, y + 1, "p95 lately", Role::Dim);
-        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), rows);
+        let mut part = canvas.part(15, y + 1, width.saturating_sub(17), rows);
         chart::draw(&mut part, &row.recent, format::seconds);
         y += rows + 1;
     }
