@@ -43,7 +43,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -
                     x,
                     row,
                     theme.column(filled).encode_utf8(&mut [0; 4]),
-                    Role::Text,
+                    Role::Graph,
                 );
             }
         }

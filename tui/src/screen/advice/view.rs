@@ -104,7 +104,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                     },
                     role,
                 ),
-                piece(bar::render(theme, saved / most, 8), role),
+                piece(bar::render(theme, saved / most, 8), Role::Graph),
                 piece(sure(finding.confidence), role),
                 host(&finding.title, role),
                 piece(points(finding), role),
@@ -178,10 +178,7 @@ fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u1
         "{} measured (p95)",
         format::seconds(evidence.query_p95_seconds)
     );
-    let after = format!(
-        "about {}",
-        format::about(evidence.query_p95_seconds_after)
-    );
+    let after = format!("about {}", format::about(evidence.query_p95_seconds_after));
     let y = plan(
         canvas,
         y + 1,

@@ -22,6 +22,7 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     let watched = plural(alerts.rules as usize, "rule", "rules");
     let waiting = match pending {
         0 => String::new(),
+        1 => " One more waits to be sure.".to_owned(),
         number => format!(" {number} more wait to be sure."),
     };
     if firing == 0 {

@@ -101,7 +101,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                     format::maybe(row.hit_ratio, format::share),
                     Role::from(level),
                 ),
-                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Graph),
                 piece(format::rate(row.lookups_per_second), Role::Text),
                 piece(saved, Role::Text),
                 piece(

@@ -77,12 +77,8 @@ fn beside(view: &View<'_>, state: &State, overview: &Overview, canvas: &mut Canv
     let (width, height) = (canvas.width(), canvas.height());
     let left = width * 55 / 100;
     let routes = (overview.time.len() as u16).saturating_add(1).min(height);
-    let charts = height.saturating_sub(routes.max(9) + 2);
-    let top = if charts >= 5 {
-        height - charts - 2
-    } else {
-        height
-    };
+    let charts = height.saturating_sub(routes.max(9) + 2).min(14);
+    let top = if charts >= 5 { routes.max(9) } else { height };
     time(state, overview, &mut canvas.part(0, 0, left - 2, top));
     let end = changes(overview, &mut canvas.part(left + 2, 0, width, top));
     blind(
@@ -95,7 +91,7 @@ fn beside(view: &View<'_>, state: &State, overview: &Overview, canvas: &mut Canv
     }
     if top < height {
         let vitals = &overview.vitals;
-        let mut charts = canvas.below(top + 1);
+        let mut charts = canvas.part(0, top + 1, width, charts + 1);
         let (rows, half) = (charts.height(), left - 2);
         charts.put(2, 0, "p95 of all requests", Role::Dim);
         let recent = &vitals.request_p95_seconds.recent;
@@ -252,7 +248,7 @@ fn grid(meters: &[Meter<'_>], columns: u16, canvas: &mut Canvas<'_>) -> u16 {
         cell.put_before(end, 0, &meter.value, role);
         let spark = cell.width().saturating_sub(end + 3).min(14);
         let line = sparkline::render(cell.theme(), &meter.vital.recent, spark);
-        let x = cell.put(end + 1, 0, &line, Role::from(meter.vital.level));
+        let x = cell.put(end + 1, 0, &line, Role::graph(meter.vital.level));
         cell.mark(x + 1, 0, meter.vital.level);
     }
     (meters.len() as u16).div_ceil(columns)
@@ -287,7 +283,7 @@ fn time(state: &State, overview: &Overview, canvas: &mut Canvas<'_>) {
             piece(format::share(row.share), Role::Text),
             piece(
                 bar::render(theme, row.share / most, bar),
-                Role::from(row.level),
+                Role::graph(row.level),
             ),
             piece(
                 format::maybe(row.p95_seconds, |p95| unit.tell(p95)),

@@ -95,14 +95,14 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
             vec![
                 host(&row.route, Role::Text),
                 piece(format::share(row.wait_share), Role::Text),
-                piece(bar::render(theme, row.wait_share / most, 8), Role::Text),
+                piece(bar::render(theme, row.wait_share / most, 8), Role::Graph),
                 piece(format::rate(row.requests_per_second), Role::Text),
                 time(row.p50_seconds, Role::Text),
                 time(row.p95_seconds, slow),
                 time(row.p99_seconds, Role::Text),
                 piece(format::share(row.error_ratio), failing),
                 piece(format::quantity(row.queries_per_request.p50), Role::Text),
-                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Graph),
                 piece(theme.level_mark(level), Role::from(level)),
             ]
         });
