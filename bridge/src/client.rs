@@ -1,8 +1,6 @@
 //! Attaches to a host from another process, through its socket or any other pair of streams.
 
 mod link;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::link::{Ending, Link, Order};
@@ -32,7 +30,10 @@ pub const REQUEST: Duration = Duration::from_secs(30);
 /// How long to wait before a full host is tried again. Hosts accept a connection each 10 ms, so one place opens then.
 const RETRY: Duration = Duration::from_millis(1);
 
-/// Requests that wait to be sent; more wait where they are made.
+/// Requests that may be unanswered at once; more wait where they are made. The host works on four at a time.
+const MAX_OPEN: usize = 64;
+
+/// Requests on their way to the connection's task.
 const ORDERS: usize = 16;
 
 /// How a client presents itself.
@@ -57,6 +58,7 @@ struct Shared {
     hello: Hello,
     board: Board,
     orders: mpsc::Sender<Order>,
+    open: Semaphore,
     ending: watch::Receiver<Option<Ending>>,
 }
 
@@ -121,6 +123,7 @@ impl Client {
                 hello,
                 board,
                 orders,
+                open: Semaphore::new(MAX_OPEN),
                 ending,
             }),
         })
@@ -143,6 +146,7 @@ impl Client {
         let (sender, receiver) = oneshot::channel();
         let limit_seconds = REQUEST.as_secs();
         let answered = timeout(REQUEST, async {
+            let _place = self.shared.open.acquire().await;
             if self.shared.orders.send(order(sender)).await.is_err() {
                 return Err(self.closed().await);
             }

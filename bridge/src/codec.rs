@@ -76,6 +76,10 @@ fn encode_within<T: Serialize>(message: &T, limit: usize) -> Result<Bytes> {
         });
     }
     encoded.map_err(|_| Error::Malformed("the message can't be encoded"))?;
+    if body.size > MAX_VALUES {
+        // Only such a body can have so many values that the other end would refuse it.
+        shape::check(&body.bytes[LENGTH..])?;
+    }
     body.bytes[..LENGTH].copy_from_slice(&(body.size as u32).to_be_bytes());
     Ok(body.bytes.into())
 }

@@ -19,3 +19,8 @@ pub mod testing;
 
 pub use error::{Error, Result};
 pub use source::{BoxFuture, Source, Subscription};
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -7,8 +7,6 @@
 mod gate;
 mod pace;
 mod session;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,7 +37,7 @@ pub const ACCEPTS_PER_SECOND: u32 = 100;
 pub const MAX_REQUESTS: usize = 4;
 
 /// How many connections may be accepted at once after a quiet time.
-const ACCEPT_BURST: u32 = 10;
+const ACCEPT_BURST: u32 = 5;
 
 /// How long to leave the socket alone when the system has no file handle left for a connection.
 const EXHAUSTED: Duration = Duration::from_millis(100);

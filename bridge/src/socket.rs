@@ -7,8 +7,6 @@
 mod discovery;
 mod folder;
 mod name;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -71,16 +69,7 @@ impl Drop for Listener {
 ///
 /// [`Error::UnsafeFolder`] if somebody else could have prepared the folder, else [`Error::Io`].
 pub fn bind(service: &str) -> Result<Listener> {
-    let path = own_folder();
-    let folder = Folder::make(&path)?;
-    for namesake in 1..=NAMESAKES {
-        let name = name::of_this_process(&path, service, namesake)?;
-        match bind_in(&folder, &path.join(name)) {
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {}
-            bound => return bound,
-        }
-    }
-    Err(in_use(&path))
+    bind_named(&own_folder(), service)
 }
 
 /// Binds a socket at `path`, whose folder must exist and be this user's alone.
@@ -97,6 +86,18 @@ pub fn bind_at(path: &Path) -> Result<Listener> {
         None => return Err(unsafe_folder(path, "it is not a path of a socket")),
     };
     bind_in(&Folder::open(parent, Owner::Me)?, path)
+}
+
+fn bind_named(path: &Path, service: &str) -> Result<Listener> {
+    let folder = Folder::make(path)?;
+    for namesake in 1..=NAMESAKES {
+        let name = name::of_this_process(path, service, namesake)?;
+        match bind_in(&folder, &path.join(name)) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound,
+        }
+    }
+    Err(in_use(path))
 }
 
 fn bind_in(folder: &Folder, path: &Path) -> Result<Listener> {
@@ -237,4 +238,39 @@ fn unsafe_folder(path: &Path, problem: impl Into<String>) -> Error {
 
 fn io_error(operation: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     Error::io(format!("{operation} {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decks_of_one_name_in_one_process_have_sockets_of_their_own() {
+        let path = std::env::temp_dir().join(format!("pdt-{}-namesakes", process::id()));
+        let first = bind_named(&path, "demo").unwrap();
+        let second = bind_named(&path, "demo").unwrap();
+        let found = discover_in(std::slice::from_ref(&path)).found;
+        let found: Vec<_> = found
+            .iter()
+            .map(|found| (found.service.as_str(), found.pid))
+            .collect();
+        assert_eq!(found, [("demo", process::id()), ("demo.2", process::id())]);
+        let name = first.path().to_owned();
+        drop(first);
+        // The first name is free again.
+        assert_eq!(bind_named(&path, "demo").unwrap().path(), name);
+        drop(second);
+        fs::remove_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn a_forked_child_does_not_unlink_its_parents_socket() {
+        let path = std::env::temp_dir().join(format!("pdt-{}-forked", process::id()));
+        let mut listener = bind_named(&path, "demo").unwrap();
+        let socket = listener.path().to_owned();
+        listener.pid += 1;
+        drop(listener);
+        assert!(fs::symlink_metadata(&socket).is_ok());
+        fs::remove_dir_all(&path).unwrap();
+    }
 }

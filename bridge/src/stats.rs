@@ -1,1 +1,159 @@
-//! Soon.
+//! Whether two sets of latencies differ beyond chance.
+//!
+//! Latencies are compared on a log scale, where a change is a factor and the long tail does not drown the rest.
+
+use crate::histogram::Histogram;
+
+/// The half-width of a 95 % interval, in standard errors.
+const Z: f64 = 1.96;
+
+/// A relative change with its 95 % interval: -0.79 is 79 % less.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// The change.
+    pub ratio: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Change {
+    fn from_logs(difference: f64, error: f64) -> Self {
+        let at = |log: f64| log.exp() - 1.0;
+        Self {
+            ratio: at(difference),
+            low: at(difference - Z * error),
+            high: at(difference + Z * error),
+        }
+    }
+}
+
+/// Compares the typical (geometric mean) latency, by Welch's standard error of the difference of mean logs.
+///
+/// `None` if a side has fewer than two values.
+#[must_use]
+pub fn typical_change(before: &Histogram, after: &Histogram) -> Option<Change> {
+    let (before, after) = (Logs::of(before)?, Logs::of(after)?);
+    Some(Change::from_logs(
+        after.mean - before.mean,
+        before.error.hypot(after.error),
+    ))
+}
+
+/// Compares the typical latency against a control that the change should not have touched.
+///
+/// What moved everything alike (less load, a faster machine) is taken out: the difference of the two differences.
+/// `None` if any side has fewer than two values.
+#[must_use]
+pub fn controlled_change(
+    [before, after]: [&Histogram; 2],
+    [control_before, control_after]: [&Histogram; 2],
+) -> Option<Change> {
+    let (before, after) = (Logs::of(before)?, Logs::of(after)?);
+    let (control_before, control_after) = (Logs::of(control_before)?, Logs::of(control_after)?);
+    let difference = (after.mean - before.mean) - (control_after.mean - control_before.mean);
+    let error = [before, after, control_before, control_after]
+        .into_iter()
+        .fold(0.0, |sum: f64, side| sum.hypot(side.error));
+    Some(Change::from_logs(difference, error))
+}
+
+/// Compares a quantile, its error taken from the ranks that a binomial would give it.
+///
+/// `None` if a side has fewer than 20 values.
+#[must_use]
+pub fn quantile_change(before: &Histogram, after: &Histogram, q: f64) -> Option<Change> {
+    let spread = |histogram: &Histogram| {
+        let n = histogram.count() as f64;
+        let width = Z * (q * (1.0 - q) / n).sqrt();
+        let log = |q: f64| histogram.quantile(q).max(1e-9).ln();
+        (n >= 20.0).then(|| (log(q), (log(q + width) - log(q - width)) / (2.0 * Z)))
+    };
+    let (before, after) = (spread(before)?, spread(after)?);
+    Some(Change::from_logs(
+        after.0 - before.0,
+        before.1.hypot(after.1),
+    ))
+}
+
+#[derive(Clone, Copy)]
+struct Logs {
+    mean: f64,
+    /// The standard error of the mean.
+    error: f64,
+}
+
+impl Logs {
+    fn of(histogram: &Histogram) -> Option<Self> {
+        if histogram.count() < 2 {
+            return None;
+        }
+        let n = histogram.count() as f64;
+        let weighted = || {
+            histogram
+                .buckets()
+                .map(|(low, high, count)| (((low + high) as f64 / 2.0).max(1.0).ln(), count as f64))
+        };
+        let mean = weighted().map(|(log, count)| log * count).sum::<f64>() / n;
+        let variance = weighted()
+            .map(|(log, count)| (log - mean).powi(2) * count)
+            .sum::<f64>()
+            / (n - 1.0);
+        Some(Self {
+            mean,
+            error: (variance / n).sqrt(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(millis: u64, count: u64) -> Histogram {
+        let mut histogram = Histogram::new();
+        for i in 0..count {
+            // From half to one and a half times, evenly.
+            histogram.record_nanos(millis * (500_000 + i * 1_000_000 / count));
+        }
+        histogram
+    }
+
+    #[test]
+    fn a_tenfold_gain_is_seen_with_its_size() {
+        for change in [
+            typical_change(&around(100, 200), &around(10, 200)),
+            quantile_change(&around(100, 200), &around(10, 200), 0.95),
+        ] {
+            let change = change.unwrap();
+            assert!((change.ratio + 0.9).abs() < 0.01, "{change:?}");
+            assert!(change.low < change.ratio && change.ratio < change.high && change.high < -0.8);
+        }
+    }
+
+    #[test]
+    fn the_same_latencies_don_t_differ() {
+        let change = typical_change(&around(100, 50), &around(100, 60)).unwrap();
+        assert!(change.low < 0.0 && change.high > 0.0, "{change:?}");
+    }
+
+    #[test]
+    fn what_moved_everything_is_no_gain() {
+        let change = controlled_change(
+            [&around(100, 200), &around(50, 200)],
+            [&around(20, 200), &around(10, 200)],
+        )
+        .unwrap();
+        assert!(change.low < 0.0 && change.high > 0.0, "{change:?}");
+    }
+
+    #[test]
+    fn a_handful_of_values_proves_nothing() {
+        assert_eq!(typical_change(&around(100, 1), &around(10, 200)), None);
+        assert_eq!(
+            quantile_change(&around(100, 19), &around(10, 200), 0.95),
+            None
+        );
+    }
+}

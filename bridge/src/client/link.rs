@@ -11,8 +11,8 @@ use crate::protocol::{
 };
 use crate::{Error, Result};
 
-/// Requests on their way or waiting for their answer; more are left with whoever makes them.
-const MAX_OPEN: usize = 64;
+/// Frames that wait to be written; more are left with whoever makes them.
+const MAX_WAITING: usize = 64;
 
 /// What a client wants sent, and who waits for the answer.
 pub(super) enum Order {
@@ -104,9 +104,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                     self.outbox.load(frame);
                 }
             }
-            // Answers that nobody waits for any more make room.
+            // Answers that nobody waits for any more are forgotten.
             self.open.retain(|_, answer| !answer.is_closed());
-            let has_room = self.open.len() < MAX_OPEN && self.waiting.len() < MAX_OPEN;
+            let has_room = self.waiting.len() < MAX_WAITING;
             tokio::select! {
                 body = self.frames.next() => {
                     let Some(body) = body? else { return Ok(()) };
@@ -167,7 +167,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 }
             }
             Heard::Message(FromHost::Reply(id, reply)) => {
-                self.answer(id, reply.map_err(Into::into))
+                self.answer(id, reply.map_err(Into::into));
             }
             Heard::Strange(id) => {
                 let reason = "an answer has an unknown meaning: the host's SDK is newer";

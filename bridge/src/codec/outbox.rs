@@ -36,9 +36,8 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
     /// Writes what is loaded. It is safe to drop the future and to call again.
     pub(crate) async fn drain(&mut self) -> io::Result<()> {
         while self.frame.has_remaining() {
-            match self.writer.write_buf(&mut self.frame).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                _ => {}
+            if self.writer.write_buf(&mut self.frame).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
         }
         self.writer.flush().await?;

@@ -32,6 +32,10 @@ pub enum FromViewer {
 /// What a host sends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a reply is encoded as soon as it is made"
+)]
 pub enum FromHost {
     /// The answer to the viewer's hello.
     Hello(Hello),
@@ -66,7 +70,10 @@ impl Refusal {
     /// Makes a refusal.
     #[must_use]
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 

@@ -67,7 +67,10 @@ pub struct ScorePart {
 
 /// The numbers of the overview.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are named by what they hold and its unit")]
+#[expect(
+    missing_docs,
+    reason = "the fields are named by what they hold and its unit"
+)]
 pub struct Vitals {
     pub requests_per_second: Vital,
     pub request_p95_seconds: Vital,

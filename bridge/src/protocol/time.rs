@@ -37,7 +37,11 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        Self(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64)
+        Self(
+            time.duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_micros() as u64,
+        )
     }
 }
 
@@ -64,7 +68,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
-            humantime::parse_rfc3339(&text).map(Self::from).map_err(de::Error::custom)
+            humantime::parse_rfc3339(&text)
+                .map(Self::from)
+                .map_err(de::Error::custom)
         } else {
             u64::deserialize(deserializer).map(Self)
         }

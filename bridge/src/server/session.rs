@@ -330,7 +330,14 @@ async fn hello(source: &dyn Source, role: Role) -> Result<Hello> {
 fn reply((id, answer): Answered, stats: &Stats) -> Result<Bytes> {
     codec::encode(&FromHost::Reply(id, answer)).or_else(|error| {
         stats.oversized.fetch_add(1, Ordering::Relaxed);
-        codec::encode(&FromHost::Reply(id, Err(refusal(error))))
+        let message = match error {
+            Error::TooLarge { .. } => error.to_string(),
+            _ => "the answer has too many values for a frame".to_owned(),
+        };
+        codec::encode(&FromHost::Reply(
+            id,
+            Err(Refusal::new(RefusalCode::Failed, message)),
+        ))
     })
 }
 

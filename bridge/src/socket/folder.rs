@@ -154,3 +154,55 @@ pub(super) fn is_socket(status: &Stat) -> bool {
 pub(super) fn is_mine(status: &Stat) -> bool {
     status.st_uid == my_uid()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_the_wished_one_else_the_runtime_one_else_one_in_tmp() {
+        let runtime = env::temp_dir().join(format!("pdt-{}-runtime", std::process::id()));
+        rustix::fs::mkdir(&runtime, Mode::RWXU).unwrap();
+        let mine = Some(runtime.as_os_str());
+        let me = my_uid();
+        let check = |wished: Option<&str>, runtime, uid, expected: PathBuf| {
+            assert_eq!(
+                chosen(wished.map(OsStr::new), runtime, uid),
+                expected,
+                "{wished:?}"
+            );
+        };
+        let in_tmp = |uid| PathBuf::from(format!("/tmp/perfdeck-{uid}"));
+        check(Some("/x"), mine, me, PathBuf::from("/x"));
+        check(Some(""), mine, me, runtime.join("perfdeck"));
+        check(None, mine, me, runtime.join("perfdeck"));
+        // Another user's, after `sudo -E`; a relative one; none.
+        check(None, mine, me + 1, in_tmp(me + 1));
+        check(None, Some(OsStr::new("run")), me, in_tmp(me));
+        check(None, Some(OsStr::new("")), me, in_tmp(me));
+        check(None, None, me, in_tmp(me));
+        fs::remove_dir(&runtime).unwrap();
+    }
+
+    #[test]
+    fn a_folders_name_says_whose_it_is() {
+        let check = |path, expected| assert_eq!(named_uid(Path::new(path)), expected, "{path}");
+        check("/tmp/perfdeck-1000", Some(1000));
+        check("/run/user/1000/perfdeck", Some(1000));
+        check("/tmp/perfdeck-x", None);
+        check("/home/perfdeck-1000", None);
+        check("/run/user/perfdeck", None);
+        check("/", None);
+    }
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone() {
+        let path = env::temp_dir().join(format!("pdt-{}-made", std::process::id()));
+        for _ in ["made", "found again"] {
+            let folder = Folder::make(&path).unwrap();
+            assert_eq!(folder.uid(), my_uid());
+            assert_eq!(fstat(&folder).unwrap().st_mode & 0o7777, 0o700);
+        }
+        fs::remove_dir(&path).unwrap();
+    }
+}

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::protocol::{
-    ActReply, ActRequest, Answer, FromViewer, PROTOCOL_VERSION, PlanId, QueryId, Question,
-    RefusalCode, Role, Topic,
+    ActReply, ActRequest, Answer, FromHost, FromViewer, PROTOCOL_VERSION, PlanId, QueryId,
+    Question, RefusalCode, Role, Topic,
 };
 use perfdeck_bridge::{Error, Source, codec};
 use tokio::time::timeout;
@@ -374,6 +374,63 @@ async fn words_of_a_newer_viewer_are_passed_over_or_refused_one_by_one() {
         .await;
     assert!(viewer.next().await.unwrap().starts_with("Update"));
     assert!(host.deck.acts.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn words_of_a_newer_host_are_passed_over_and_its_strange_answers_told() {
+    let (near, far) = tokio::io::duplex(4096);
+    let mut far = Far::new(far);
+    let attached = tokio::spawn(async move {
+        let (reader, writer) = tokio::io::split(near);
+        Client::over(reader, writer, options(false)).await.unwrap()
+    });
+    far.say(&serde_json::json!({ "weather": "fine" })).await;
+    far.say_hello(PROTOCOL_VERSION).await;
+    let client = attached.await.unwrap();
+    let mut states = client.subscribe(&[Topic::Status]);
+    let asked = client.clone();
+    let ask = tokio::spawn(async move { asked.ask(Question::Now(Topic::Host)).await });
+    far.hear(3).await;
+    far.say(&serde_json::json!({ "update": { "at": 1, "state": { "weather": {} } } }))
+        .await;
+    far.say(&serde_json::json!({ "reply": [1, { "Ok": { "forecast": {} } }] }))
+        .await;
+    far.say(&serde_json::json!({ "reply": [99, { "Err": { "code": "new", "message": "" } }] }))
+        .await;
+    far.say(&FromHost::Update(status(8.0))).await;
+    let error = ask.await.unwrap().unwrap_err();
+    assert!(
+        error.to_string().ends_with("the host's SDK is newer"),
+        "{error}"
+    );
+    assert_eq!(score(&states.next().await.unwrap().update), 8.0);
+    far.say(&serde_json::json!({ "goodbye": { "code": "tired", "message": "good night" } }))
+        .await;
+    let error = client.closed().await;
+    assert_eq!(error.to_string(), "good night");
+}
+
+#[tokio::test]
+async fn a_client_that_is_dropped_with_open_requests_ends_its_connection() {
+    let host = Host::start("dropped");
+    let client = host.client().await;
+    let asks: Vec<_> = (0..100)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.ask(Question::Route("slow".to_owned())).await })
+        })
+        .collect();
+    drop(client);
+    eventually("four run", || host.deck.running.load(Ordering::SeqCst) == 4).await;
+    for ask in asks {
+        ask.abort();
+    }
+    eventually("the viewer is gone", || {
+        // The host reads on, and so learns of it, when one of the four is done.
+        host.deck.gate.notify_one();
+        host.stats.viewers.load(Ordering::Relaxed) == 0
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -19,16 +19,16 @@ use tokio::task::JoinHandle;
 
 /// What all connections of a host share.
 #[derive(Default)]
-pub struct Deck {
-    pub board: Board,
-    pub acts: Mutex<Vec<ActRequest>>,
-    pub finished: AtomicU64,
-    pub asks: AtomicU64,
-    pub running: AtomicU32,
+pub(crate) struct Deck {
+    pub(crate) board: Board,
+    pub(crate) acts: Mutex<Vec<ActRequest>>,
+    pub(crate) finished: AtomicU64,
+    pub(crate) asks: AtomicU64,
+    pub(crate) running: AtomicU32,
     pub most_running: AtomicU32,
     /// Lets one slow question or action go on.
-    pub gate: Notify,
-    pub callers: Mutex<Vec<Caller>>,
+    pub(crate) gate: Notify,
+    pub(crate) callers: Mutex<Vec<Caller>>,
 }
 
 struct View {
@@ -104,16 +104,16 @@ impl Source for View {
 }
 
 /// A served host in a folder of its own, which goes when it is dropped.
-pub struct Host {
-    pub deck: Arc<Deck>,
-    pub stats: Arc<Stats>,
-    pub path: PathBuf,
-    pub folder: Folder,
+pub(crate) struct Host {
+    pub(crate) deck: Arc<Deck>,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) path: PathBuf,
+    pub(crate) folder: Folder,
     server: JoinHandle<()>,
 }
 
 impl Host {
-    pub fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let folder = Folder::new(name);
         let path = folder.path.join("demo-1-1.sock");
         let listener = socket::bind_at(&path).unwrap();
@@ -129,12 +129,12 @@ impl Host {
     }
 
     /// Ends the server and waits until it is gone.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.server.abort();
         let _ = (&mut self.server).await;
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.path, options(false)).await.unwrap()
     }
 }
@@ -145,7 +145,9 @@ impl Drop for Host {
     }
 }
 
-pub fn attach(deck: &Arc<Deck>) -> impl Fn(Caller) -> Arc<dyn Source> + Send + Sync + 'static {
+pub(crate) fn attach(
+    deck: &Arc<Deck>,
+) -> impl Fn(Caller) -> Arc<dyn Source> + Send + Sync + 'static {
     let deck = Arc::clone(deck);
     move |caller| {
         deck.callers.lock().unwrap().push(caller);
@@ -157,12 +159,12 @@ pub fn attach(deck: &Arc<Deck>) -> impl Fn(Caller) -> Arc<dyn Source> + Send + S
 }
 
 /// A folder that only this user may enter.
-pub struct Folder {
-    pub path: PathBuf,
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
 }
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         use std::os::unix::fs::DirBuilderExt;
         let path = std::env::temp_dir().join(format!("pdt-{}-{name}", std::process::id()));
         std::fs::DirBuilder::new()
@@ -179,14 +181,14 @@ impl Drop for Folder {
     }
 }
 
-pub fn options(read_only: bool) -> Options {
+pub(crate) fn options(read_only: bool) -> Options {
     Options {
         viewer: "test 0".to_owned(),
         read_only,
     }
 }
 
-pub fn hello(role: Role) -> Hello {
+pub(crate) fn hello(role: Role) -> Hello {
     Hello {
         protocol: PROTOCOL_VERSION,
         service: "demo".to_owned(),
@@ -199,7 +201,7 @@ pub fn hello(role: Role) -> Hello {
     }
 }
 
-pub fn status(score: f64) -> Arc<Update> {
+pub(crate) fn status(score: f64) -> Arc<Update> {
     let mut status = Status::default();
     status.optimization_summary.performance_score = score;
     Arc::new(Update {
@@ -208,7 +210,7 @@ pub fn status(score: f64) -> Arc<Update> {
     })
 }
 
-pub fn score(update: &Update) -> f64 {
+pub(crate) fn score(update: &Update) -> f64 {
     match &update.state {
         State::Status(status) => status.optimization_summary.performance_score,
         other => panic!("no status but {other:?}"),
@@ -216,7 +218,7 @@ pub fn score(update: &Update) -> f64 {
 }
 
 /// A state of about `bytes` bytes.
-pub fn bulky(requests: u64, bytes: usize) -> Arc<Update> {
+pub(crate) fn bulky(requests: u64, bytes: usize) -> Arc<Update> {
     let row = RequestRow {
         route: "x".repeat(bytes),
         ..RequestRow::default()
@@ -232,7 +234,7 @@ pub fn bulky(requests: u64, bytes: usize) -> Arc<Update> {
     })
 }
 
-pub fn row() -> LedgerRow {
+pub(crate) fn row() -> LedgerRow {
     LedgerRow {
         id: LedgerId(1),
         at: Timestamp::from_micros(0),
@@ -250,7 +252,7 @@ pub fn row() -> LedgerRow {
     }
 }
 
-pub fn preview() -> Preview {
+pub(crate) fn preview() -> Preview {
     Preview {
         plan_id: PlanId("plan".to_owned()),
         expires_at: Timestamp::from_micros(60_000_000),
@@ -269,7 +271,7 @@ pub fn preview() -> Preview {
 }
 
 /// One of each kind of action.
-pub fn every_act() -> Vec<ActRequest> {
+pub(crate) fn every_act() -> Vec<ActRequest> {
     let finding = perfdeck_bridge::protocol::FindingId("f".to_owned());
     vec![
         ActRequest::Preview(Intent::Apply(finding)),
@@ -282,7 +284,7 @@ pub fn every_act() -> Vec<ActRequest> {
 }
 
 /// Waits until `condition` holds; fails when it has not for long.
-pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let patience = tokio::time::Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(
@@ -294,13 +296,13 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Returns the refusal that an error is.
-pub fn refusal<T: std::fmt::Debug>(result: Result<T>) -> Refusal {
+pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T>) -> Refusal {
     match result {
         Err(Error::Refused(refusal)) => refusal,
         other => panic!("no refusal but {other:?}"),
     }
 }
 
-pub fn is_there(path: &Path) -> bool {
+pub(crate) fn is_there(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }

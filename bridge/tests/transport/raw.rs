@@ -12,13 +12,13 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::host;
 
-pub struct Viewer {
+pub(crate) struct Viewer {
     frames: Frames<OwnedReadHalf>,
     writer: OwnedWriteHalf,
 }
 
 impl Viewer {
-    pub async fn connect(path: &Path) -> Self {
+    pub(crate) async fn connect(path: &Path) -> Self {
         let (reader, writer) = UnixStream::connect(path).await.unwrap().into_split();
         Self {
             frames: Frames::new(reader, MAX_FRAME),
@@ -27,14 +27,14 @@ impl Viewer {
     }
 
     /// Connects and says hello.
-    pub async fn attach(path: &Path) -> Self {
+    pub(crate) async fn attach(path: &Path) -> Self {
         let mut viewer = Self::connect(path).await;
         viewer.say_hello(PROTOCOL_VERSION).await;
         assert!(viewer.next().await.unwrap().starts_with("Hello"));
         viewer
     }
 
-    pub async fn say_hello(&mut self, protocol: u32) {
+    pub(crate) async fn say_hello(&mut self, protocol: u32) {
         let viewer = "raw".to_owned();
         self.say(&FromViewer::Hello {
             protocol,
@@ -44,59 +44,73 @@ impl Viewer {
         .await;
     }
 
-    pub async fn say(&mut self, message: &impl serde::Serialize) {
+    pub(crate) async fn say(&mut self, message: &impl serde::Serialize) {
         let frame = codec::encode(message).unwrap();
         self.write(&frame).await;
     }
 
-    pub async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.writer.write_all(bytes).await.unwrap();
     }
 
     /// Returns what the host says next, as debug text; `None` once it has hung up.
-    pub async fn next(&mut self) -> Option<String> {
+    pub(crate) async fn next(&mut self) -> Option<String> {
         self.next_message()
             .await
             .map(|message| format!("{message:?}"))
     }
 
-    pub async fn next_reply(&mut self) -> RequestId {
+    pub(crate) async fn next_reply(&mut self) -> RequestId {
         match self.next_message().await {
             Some(FromHost::Reply(id, _)) => id,
             other => panic!("no reply but {other:?}"),
         }
     }
 
-    pub async fn next_requests(&mut self) -> u64 {
+    pub(crate) async fn next_requests(&mut self) -> u64 {
         match self.next_message().await {
             Some(FromHost::Update(update)) => requests(&update),
             other => panic!("no update but {other:?}"),
         }
     }
 
-    pub async fn next_message(&mut self) -> Option<FromHost> {
+    pub(crate) async fn next_message(&mut self) -> Option<FromHost> {
         let body = self.frames.next().await.ok()??;
         Some(codec::decode(&body).unwrap())
     }
 }
 
 /// A host's end of a pair of streams.
-pub struct Far(DuplexStream);
+pub(crate) struct Far(DuplexStream);
 
 impl Far {
-    pub fn new(stream: DuplexStream) -> Self {
+    pub(crate) fn new(stream: DuplexStream) -> Self {
         Self(stream)
     }
 
-    pub async fn say_hello(&mut self, protocol: u32) {
+    pub(crate) async fn say_hello(&mut self, protocol: u32) {
         let mut hello = host::hello(Role::Observe);
         hello.protocol = protocol;
-        let frame = codec::encode(&FromHost::Hello(hello)).unwrap();
-        self.0.write_all(&frame).await.unwrap();
+        self.say(&FromHost::Hello(hello)).await;
+    }
+
+    pub(crate) async fn say(&mut self, message: &impl serde::Serialize) {
+        self.0
+            .write_all(&codec::encode(message).unwrap())
+            .await
+            .unwrap();
+    }
+
+    /// Reads and forgets so many frames.
+    pub(crate) async fn hear(&mut self, count: usize) {
+        let mut frames = Frames::new(&mut self.0, MAX_FRAME);
+        for _ in 0..count {
+            frames.next().await.unwrap().unwrap();
+        }
     }
 }
 
-pub fn requests(update: &Update) -> u64 {
+pub(crate) fn requests(update: &Update) -> u64 {
     match &update.state {
         State::Requests(requests) => requests.requests,
         other => panic!("no requests but {other:?}"),

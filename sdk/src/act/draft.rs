@@ -1,0 +1,44 @@
+//! What an action would do, before anybody has agreed to it.
+
+use perfdeck_bridge::protocol::{FindingId, Gain, LedgerId, Risk, Undo};
+
+/// What is carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Job {
+    /// Create what the finding proposes.
+    CreateIndex {
+        finding: FindingId,
+    },
+    /// Drop what an earlier row created.
+    DropIndex {
+        finding: FindingId,
+    },
+    ClearCache {
+        namespace: String,
+    },
+    /// Bring back what an earlier row cleared.
+    RestoreCache {
+        namespace: String,
+        cleared: LedgerId,
+    },
+}
+
+/// An action with everything that a person wants to know first.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Draft {
+    pub(crate) job: Job,
+    pub(crate) kind: &'static str,
+    /// What it is done to; one action at a time on each.
+    pub(crate) target: String,
+    pub(crate) title: String,
+    pub(crate) statement: String,
+    pub(crate) risk: Risk,
+    pub(crate) notes: Vec<String>,
+    pub(crate) expected: Option<String>,
+    pub(crate) undo: Undo,
+    pub(crate) confirm: Option<String>,
+    pub(crate) predicted: Option<Gain>,
+    /// Changes when what the draft rests on changes.
+    pub(crate) state: u64,
+    pub(crate) undo_of: Option<LedgerId>,
+}

@@ -1,0 +1,341 @@
+//! The tick, and the best file to read first: merge the shards, judge, verify, measure, publish.
+//!
+//! The agent is one named thread with a runtime of its own, so that a blocked host is shown and not suffered. It owns
+//! everything that is not a shard; whoever wants something of it sends a [`Command`].
+
+mod act;
+pub(crate) mod history;
+mod verify;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use perfdeck_bridge::board::Board;
+use perfdeck_bridge::protocol::{
+    ActReply, ActRequest, Answer, Change, FindingId, Hello, Level, Question, Refusal, RefusalCode,
+    Timestamp, Topic, Update,
+};
+use perfdeck_bridge::server::{Caller, Stats};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use self::history::{CacheHistory, Vitals};
+use self::verify::Verified;
+use crate::act::Plans;
+use crate::act::ledger::Ledger;
+use crate::act::measure::Measurement;
+use crate::clock::Clock;
+use crate::judge::facts::Facts;
+use crate::judge::window::Window;
+use crate::judge::{self, Judgement, Verdicts};
+use crate::observe::Eyes;
+use crate::observe::host::{HostProbe, HostSample};
+use crate::observe::layer::Installed;
+use crate::pools::Pools;
+use crate::record::store::Store;
+
+/// How often the shards are merged.
+const TICK: Duration = Duration::from_secs(1);
+/// Seconds between two looks at what the layer hears.
+const PROBE_EVERY: u64 = 10;
+/// Changes that are told.
+const MAX_CHANGES: usize = 50;
+/// Commands that wait for the agent.
+pub(crate) const COMMANDS: usize = 64;
+
+/// What others want of the agent.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Ask(Question, oneshot::Sender<Result<Answer, Refusal>>),
+    Act(
+        Caller,
+        ActRequest,
+        oneshot::Sender<Result<ActReply, Refusal>>,
+    ),
+}
+
+/// What work that runs beside the tick came to.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Verified(Verified),
+    Act(act::Event),
+}
+
+/// What an agent is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) hello: Hello,
+    pub(crate) eyes: Arc<Eyes>,
+    pub(crate) pools: Arc<Pools>,
+    #[cfg(feature = "cache")]
+    pub(crate) caches: crate::cache::Caches,
+    pub(crate) board: Board,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) ledger: Ledger,
+    pub(crate) first_deck: bool,
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+/// The deck's own thread.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    pub(crate) hello: Hello,
+    pub(crate) eyes: Arc<Eyes>,
+    pub(crate) clock: Clock,
+    pub(crate) pools: Arc<Pools>,
+    #[cfg(feature = "cache")]
+    pub(crate) caches: crate::cache::Caches,
+    pub(crate) store: Store,
+    pub(crate) host: HostSample,
+    pub(crate) vitals: Vitals,
+    #[cfg(feature = "cache")]
+    pub(crate) cache_rows: Vec<crate::cache::Row>,
+    pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
+    pub(crate) counters: HashMap<String, f64>,
+    pub(crate) counter_rates: HashMap<String, f64>,
+    pub(crate) window: Window,
+    pub(crate) verdicts: Verdicts,
+    pub(crate) ledger: Ledger,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) verified: Verified,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) board: Board,
+    pub(crate) second: u64,
+    pub(crate) cpu: Cpu,
+    pub(crate) first_deck: bool,
+    probe: HostProbe,
+    judgement: Judgement,
+    facts: Facts,
+    plans: Plans,
+    measurements: Vec<Measurement>,
+    acting: HashMap<String, act::Acting>,
+    /// What each applied finding made, for its undo.
+    made: HashMap<FindingId, act::Made>,
+    #[cfg(feature = "cache")]
+    cleared: Option<act::Cleared>,
+    verifying: bool,
+    events: mpsc::Sender<Event>,
+    inbox: mpsc::Receiver<Event>,
+    commands: mpsc::Receiver<Command>,
+}
+
+/// The agent thread's processor time.
+#[derive(Debug, Default)]
+pub(crate) struct Cpu {
+    last: Duration,
+    recent: std::collections::VecDeque<f64>,
+}
+
+impl Agent {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (events, inbox) = mpsc::channel(COMMANDS);
+        Self {
+            hello: parts.hello,
+            clock: parts.eyes.clock.clone(),
+            eyes: parts.eyes,
+            pools: parts.pools,
+            #[cfg(feature = "cache")]
+            caches: parts.caches,
+            store: Store::new(),
+            host: HostSample::default(),
+            vitals: Vitals::default(),
+            #[cfg(feature = "cache")]
+            cache_rows: Vec::new(),
+            cache_history: HashMap::new(),
+            counters: HashMap::new(),
+            counter_rates: HashMap::new(),
+            window: Window::default(),
+            verdicts: Verdicts::default(),
+            ledger: parts.ledger,
+            changes: Vec::new(),
+            verified: Verified::default(),
+            stats: parts.stats,
+            board: parts.board,
+            second: 0,
+            cpu: Cpu::default(),
+            first_deck: parts.first_deck,
+            probe: HostProbe::new(),
+            judgement: Judgement::default(),
+            facts: Facts::default(),
+            plans: Plans::default(),
+            measurements: Vec::new(),
+            acting: HashMap::new(),
+            made: HashMap::new(),
+            #[cfg(feature = "cache")]
+            cleared: None,
+            verifying: false,
+            events,
+            inbox,
+            commands: parts.commands,
+        }
+    }
+
+    /// Runs until every handle of the deck is gone.
+    pub(crate) async fn run(mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let board = self.board.clone();
+        self.changed(Level::Good, format!("{} started", self.service()));
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.tick(),
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                Some(event) = self.inbox.recv() => self.take(event),
+                () = board.interest() => self.publish(),
+            }
+        }
+        self.board.close();
+    }
+
+    fn tick(&mut self) {
+        self.second = self.clock.now().0 / 1_000_000_000;
+        self.store.drain(&self.eyes.recorder, self.second);
+        self.look_at_host();
+        self.observe_caches();
+        self.observe_counters();
+        self.window = crate::publish::window(self);
+        self.judge();
+        self.measure();
+        self.push_vitals();
+        self.verify();
+        self.publish();
+        self.cpu.tick();
+    }
+
+    fn look_at_host(&mut self) {
+        self.host = self.probe.sample();
+        self.eyes
+            .rss_bytes
+            .store(self.host.rss_bytes.unwrap_or(0), Ordering::Relaxed);
+        let heard = Installed::load(&self.eyes.layer);
+        let due = heard == Installed::Unproved || self.second.is_multiple_of(PROBE_EVERY);
+        if heard != Installed::No && due {
+            self.prove_layer();
+        }
+    }
+
+    /// Asks on a thread of its own; see [`Installed::probe`].
+    fn prove_layer(&self) {
+        let eyes = Arc::clone(&self.eyes);
+        let prove = move || Installed::probe().store(&eyes.layer);
+        // Without a thread the state stays what it was, and the next tick tries again.
+        let _ = std::thread::Builder::new()
+            .name("perfdeck-probe".into())
+            .spawn(prove);
+    }
+
+    fn judge(&mut self) {
+        let before: Vec<_> = self
+            .verdicts
+            .alerts
+            .iter()
+            .map(|alert| (alert.id.clone(), alert.state))
+            .collect();
+        let now = self.now();
+        self.verdicts = judge::step(&mut self.judgement, &self.window, &self.facts, now);
+        let mut changes = Vec::new();
+        for alert in &self.verdicts.alerts {
+            use perfdeck_bridge::protocol::AlertState::{Firing, Resolved};
+            let was = before
+                .iter()
+                .find(|(id, _)| *id == alert.id)
+                .map(|(_, state)| *state);
+            if was != Some(alert.state) && alert.state == Firing {
+                changes.push((Level::Over, alert.message.clone()));
+            } else if was == Some(Firing) && alert.state == Resolved {
+                changes.push((Level::Good, format!("over: {}", alert.message)));
+            }
+        }
+        for (level, text) in changes {
+            self.changed(level, text);
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Verified(verified) => self.verified(verified),
+            Event::Act(event) => self.acted(event),
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Ask(question, reply) => {
+                let _ = reply.send(self.answer(&question));
+            }
+            Command::Act(caller, request, reply) => self.act(caller, request, reply),
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Result<Answer, Refusal> {
+        let unknown = |what: &str| Refusal::new(RefusalCode::Unknown, format!("no such {what}"));
+        match question {
+            Question::Now(topic) => Ok(Answer::Now(self.state(*topic))),
+            Question::Query(id) => crate::publish::query::detail(self, id)
+                .map(Answer::Query)
+                .ok_or_else(|| unknown("query")),
+            Question::Route(route) => crate::publish::request::detail(self, route)
+                .map(Answer::Route)
+                .ok_or_else(|| unknown("route")),
+        }
+    }
+
+    fn publish(&self) {
+        for topic in self.board.followed().collect::<Vec<_>>() {
+            self.board.publish(self.state(topic));
+        }
+    }
+
+    fn state(&self, topic: Topic) -> Arc<Update> {
+        Arc::new(Update {
+            at: self.now(),
+            state: crate::publish::state(self, topic),
+        })
+    }
+
+    /// Notes something for the list of what changed.
+    pub(crate) fn changed(&mut self, level: Level, text: String) {
+        if self.changes.len() == MAX_CHANGES {
+            self.changes.remove(0);
+        }
+        self.changes.push(Change {
+            at: self.now(),
+            text,
+            level,
+        });
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.timestamp(self.clock.now())
+    }
+
+    fn service(&self) -> String {
+        match &self.hello.version {
+            Some(version) => format!("{} {version}", self.hello.service),
+            None => self.hello.service.clone(),
+        }
+    }
+}
+
+impl Cpu {
+    fn tick(&mut self) {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let now = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+        if self.recent.len() == 60 {
+            self.recent.pop_front();
+        }
+        self.recent
+            .push_back(now.saturating_sub(self.last).as_secs_f64());
+        self.last = now;
+    }
+
+    /// The share of one core over the last minute, in percent.
+    pub(crate) fn percent(&self) -> f64 {
+        self.recent.iter().sum::<f64>() / self.recent.len().max(1) as f64 * 100.0
+    }
+}

@@ -1,0 +1,528 @@
+//! Carries out what viewers ask for: preview, apply, undo, and the measurement afterwards.
+
+#[cfg(all(
+    feature = "advisor",
+    any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+))]
+mod index;
+
+use perfdeck_bridge::protocol::{
+    ActReply, ActRequest, FindingId, Intent, LedgerId, LedgerStatus, Level, Refusal, RefusalCode,
+    Risk, Role, Undo, Verdict,
+};
+use perfdeck_bridge::server::Caller;
+use tokio::sync::oneshot;
+
+use super::Agent;
+use crate::act::ledger::Life;
+use crate::act::measure::{self, Measurement, Subject, Taken};
+use crate::act::{Draft, Job, Plan};
+
+pub(super) type Reply = oneshot::Sender<Result<ActReply, Refusal>>;
+
+/// How long a clear can be undone; the caches hold the same.
+#[cfg(feature = "cache")]
+const CLEAR_UNDO: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What came of work beside the tick.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A draft whose database was asked.
+    Drafted(Caller, Reply, Result<Box<Draft>, Refusal>),
+    /// How far a row is.
+    Progress(LedgerId, String),
+    /// What came of a row.
+    Done(LedgerId, Result<Done, (LedgerStatus, String)>),
+}
+
+/// A finished action.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) message: String,
+    /// Whether the database now uses what was made.
+    pub(crate) credited: bool,
+}
+
+/// An action under way.
+#[derive(Debug)]
+pub(crate) struct Acting {
+    row: LedgerId,
+    job: Job,
+    subject: Subject,
+    before: Taken,
+    undo: Undo,
+}
+
+/// An index that a finding proposes, or that was made for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    #[cfg(all(
+        feature = "advisor",
+        any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+    ))]
+    pub(crate) pool: u16,
+    #[cfg(all(
+        feature = "advisor",
+        any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+    ))]
+    pub(crate) index: crate::database::advisor::IndexPlan,
+    /// The statements that it serves, with their text as executed.
+    #[cfg(all(
+        feature = "advisor",
+        any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+    ))]
+    pub(crate) statements: Vec<(u64, std::sync::Arc<str>)>,
+}
+
+/// The last clear that may be undone.
+#[cfg(feature = "cache")]
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    row: LedgerId,
+    state: crate::cache::Cleared,
+}
+
+impl Agent {
+    pub(super) fn act(&mut self, caller: Caller, request: ActRequest, reply: Reply) {
+        if caller.role != Role::Control {
+            let _ = reply.send(Err(not_allowed("this viewer may only look")));
+            return;
+        }
+        match request {
+            ActRequest::Preview(intent) => self.preview(caller, intent, reply),
+            ActRequest::Apply(plan_id) => {
+                let taken = self.plans.take(&plan_id, caller.viewer, self.clock.now());
+                match taken.and_then(|plan| self.apply(caller, plan)) {
+                    Ok(applied) => drop(reply.send(Ok(applied))),
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                }
+            }
+        }
+    }
+
+    pub(super) fn acted(&mut self, event: Event) {
+        match event {
+            Event::Drafted(caller, reply, draft) => {
+                let preview = draft.and_then(|draft| self.show(caller, *draft));
+                let _ = reply.send(preview);
+            }
+            Event::Progress(row, message) => self.ledger.progress(row, message),
+            Event::Done(row, result) => self.finish(row, result),
+        }
+    }
+
+    /// Looks at the windows that are open.
+    pub(super) fn measure(&mut self) {
+        let (store, second, clock) = (&self.store, self.second, &self.clock);
+        let mut closed = Vec::new();
+        self.measurements
+            .retain(|measurement| match measurement.look(store, second, clock) {
+                Some(outcome) => {
+                    closed.push((measurement.row, outcome));
+                    false
+                }
+                None => true,
+            });
+        for (row, outcome) in closed {
+            let told = outcome
+                .statements
+                .map_or_else(String::new, |[before, after]| {
+                    format!(
+                        "; its statements (p95): {:.2} ms -> {:.2} ms",
+                        before * 1e3,
+                        after * 1e3
+                    )
+                });
+            self.ledger.change(row, |row| {
+                row.message.push_str(&told);
+                row.measured(outcome.verdict, outcome.realised, outcome.interval);
+            });
+            if let Some((action, target)) = self
+                .ledger
+                .row(row)
+                .map(|row| (row.action.clone(), row.target.clone()))
+            {
+                let (level, word) = match outcome.verdict {
+                    Verdict::Helped => (Level::Good, "helped"),
+                    Verdict::Worse => (Level::Over, "made it worse: undo it"),
+                    Verdict::NoChange => (Level::Near, "changed nothing"),
+                    Verdict::NotEnoughTraffic | Verdict::Measuring => {
+                        (Level::Near, "can't be measured")
+                    }
+                };
+                self.changed(level, format!("{action} {target} {word}"));
+            }
+        }
+    }
+
+    fn preview(&mut self, caller: Caller, intent: Intent, reply: Reply) {
+        let draft = match intent {
+            Intent::Apply(finding) => return self.preview_finding(caller, &finding, reply),
+            Intent::ClearCache { namespace } => self.draft_clear(namespace),
+            Intent::Undo(row) => match self.undo_job(row) {
+                Ok(Job::DropIndex { finding }) => {
+                    return self.preview_drop(caller, row, &finding, reply);
+                }
+                Ok(Job::RestoreCache { namespace, cleared }) => {
+                    self.draft_restore(namespace, cleared)
+                }
+                Ok(Job::CreateIndex { .. } | Job::ClearCache { .. }) => Err(Refusal::new(
+                    RefusalCode::Unknown,
+                    format!("row {row} can't be undone"),
+                )),
+                Err(refusal) => Err(refusal),
+            },
+        };
+        let preview = draft.and_then(|draft| self.show(caller, draft));
+        let _ = reply.send(preview);
+    }
+
+    /// Makes a plan of a draft, if the host allows its class.
+    fn show(&mut self, caller: Caller, draft: Draft) -> Result<ActReply, Refusal> {
+        self.allowed(draft.risk)?;
+        let (now, told) = (self.clock.now(), self.now());
+        Ok(ActReply::Preview(self.plans.make(
+            draft,
+            caller.viewer,
+            now,
+            told,
+        )))
+    }
+
+    fn allowed(&self, risk: Risk) -> Result<(), Refusal> {
+        if self.hello.allows.contains(&risk) {
+            return Ok(());
+        }
+        let class = format!("{risk:?}");
+        Err(not_allowed(&format!(
+            "the service does not allow actions of class {}: it would say `.allow(Risk::{class})`",
+            class.to_lowercase()
+        )))
+    }
+
+    fn apply(&mut self, caller: Caller, plan: Plan) -> Result<ActReply, Refusal> {
+        let draft = plan.draft;
+        self.allowed(draft.risk)?;
+        if let Some(acting) = self.acting.get(&draft.target) {
+            return Err(Refusal::new(
+                RefusalCode::Busy,
+                format!(
+                    "{} is being worked on: see row {} of the ledger",
+                    draft.target, acting.row
+                ),
+            ));
+        }
+        let subject = self.subject(&draft.job);
+        let before = measure::before(&self.store, &subject, self.second);
+        let now = self.now();
+        let row = self
+            .ledger
+            .begin(&draft, format!("uid {}", caller.uid), now)
+            .map_err(|_| {
+                Refusal::new(
+                    RefusalCode::Failed,
+                    "the ledger can't be written, and nothing is done that it does not hold",
+                )
+            })?;
+        let acting = Acting {
+            row: row.id,
+            job: draft.job.clone(),
+            subject,
+            before,
+            undo: draft.undo.clone(),
+        };
+        self.acting.insert(draft.target.clone(), acting);
+        match &draft.job {
+            Job::CreateIndex { finding } => self.create_index(row.id, finding, draft.state),
+            Job::DropIndex { finding } => self.drop_index(row.id, finding),
+            Job::ClearCache { namespace } => {
+                let result = self.clear_cache(row.id, namespace);
+                self.finish(row.id, result);
+            }
+            Job::RestoreCache { cleared, .. } => {
+                let result = self.restore_cache(*cleared);
+                self.finish(row.id, result);
+            }
+        }
+        let row = self.ledger.row(row.id).cloned().unwrap_or(row);
+        Ok(ActReply::Applied(row))
+    }
+
+    /// Closes a row and opens its measurement.
+    fn finish(&mut self, row: LedgerId, result: Result<Done, (LedgerStatus, String)>) {
+        let target = self.acting.iter().find(|(_, acting)| acting.row == row);
+        let Some(target) = target.map(|(target, _)| target.clone()) else {
+            return;
+        };
+        let Some(acting) = self.acting.remove(&target) else {
+            return;
+        };
+        match result {
+            Err((status, message)) => {
+                self.changed(Level::Near, format!("{target}: {message}"));
+                self.ledger.change(row, |row| row.failed(status, message));
+            }
+            Ok(done) => {
+                self.changed(Level::Good, done.message.clone());
+                self.applied(&acting.job, row);
+                let undo = (!acting.undo.statement.is_empty()).then_some(acting.undo);
+                self.ledger.change(row, |row| row.done(done.message, undo));
+                self.second = self.second.max(self.clock.now().0 / 1_000_000_000);
+                self.measurements.push(Measurement::new(
+                    row,
+                    acting.subject,
+                    acting.before,
+                    self.second,
+                    done.credited,
+                ));
+            }
+        }
+    }
+
+    /// Remembers what an action leaves behind.
+    fn applied(&mut self, job: &Job, row: LedgerId) {
+        match job {
+            Job::CreateIndex { finding } => {
+                if let Some(made) = self.verified.proposals.get(finding) {
+                    self.made.insert(finding.clone(), made.clone());
+                }
+                self.facts.applied.insert(finding.clone());
+                self.facts
+                    .indexes
+                    .retain(|fact| crate::judge::finding::missing_index_id(fact) != *finding);
+            }
+            Job::DropIndex { finding } => {
+                self.made.remove(finding);
+                self.facts.applied.remove(finding);
+                self.close_undone(row);
+            }
+            Job::RestoreCache { .. } => self.close_undone(row),
+            Job::ClearCache { .. } => {}
+        }
+    }
+
+    /// Says of the row that `row` took back that it was.
+    fn close_undone(&mut self, row: LedgerId) {
+        let Some(undone) = self.ledger.row(row).and_then(|row| row.undo_of) else {
+            return;
+        };
+        self.measurements
+            .retain(|measurement| measurement.row != undone);
+        self.ledger.change(undone, |row| {
+            row.status = LedgerStatus::Undone;
+            row.undo = None;
+            if row.verdict == Verdict::Measuring {
+                row.verdict = Verdict::NotEnoughTraffic;
+            }
+        });
+    }
+
+    /// What undoing a row means.
+    fn undo_job(&self, id: LedgerId) -> Result<Job, Refusal> {
+        let unknown = |message: String| Refusal::new(RefusalCode::Unknown, message);
+        let row = self
+            .ledger
+            .row(id)
+            .ok_or_else(|| unknown(format!("no such row: {id}")))?;
+        let undo = row
+            .undo
+            .as_ref()
+            .filter(|_| row.status == LedgerStatus::Done);
+        let undo = undo.ok_or_else(|| unknown(format!("row {id} can't be undone")))?;
+        if undo.until.is_some_and(|until| self.now() > until) {
+            return Err(Refusal::new(
+                RefusalCode::Expired,
+                format!("row {id} could be undone for a minute only"),
+            ));
+        }
+        if row.action == "clear_cache" {
+            return Ok(Job::RestoreCache {
+                namespace: row.target.clone(),
+                cleared: id,
+            });
+        }
+        self.made_for(row)
+            .map(|finding| Job::DropIndex { finding })
+            .ok_or_else(|| {
+                unknown(format!(
+                    "row {id} is of an earlier process: run {}",
+                    undo.statement
+                ))
+            })
+    }
+
+    fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
+        #[cfg(feature = "cache")]
+        if let Some(row) = self.cache_rows.iter().find(|row| *row.name == *namespace) {
+            let loads = self
+                .cache_history
+                .get(&row.name)
+                .map(|history| &history.loads);
+            let until = self.now().after(CLEAR_UNDO);
+            return Ok(Draft {
+                job: Job::ClearCache {
+                    namespace: namespace.clone(),
+                },
+                kind: "clear_cache",
+                title: format!("clear cache {namespace}"),
+                statement: format!("drop all {} entries of cache `{namespace}`", row.entries),
+                risk: Risk::Cache,
+                notes: vec![
+                    "each entry is loaded anew when it is next asked for".into(),
+                    format!(
+                        "a load takes {:.1} ms (p95)",
+                        loads.map_or(0.0, |loads| loads.quantile(0.95) * 1e3)
+                    ),
+                ],
+                expected: None,
+                undo: Undo {
+                    statement: format!("bring the entries of `{namespace}` back"),
+                    until: Some(until),
+                },
+                confirm: None,
+                predicted: None,
+                state: 0,
+                undo_of: None,
+                target: namespace,
+            });
+        }
+        Err(Refusal::new(
+            RefusalCode::Unknown,
+            format!("no such cache: {namespace}"),
+        ))
+    }
+
+    fn draft_restore(&self, namespace: String, cleared: LedgerId) -> Result<Draft, Refusal> {
+        Ok(Draft {
+            job: Job::RestoreCache {
+                namespace: namespace.clone(),
+                cleared,
+            },
+            kind: "restore_cache",
+            title: format!("bring back the entries of cache {namespace}"),
+            statement: format!(
+                "bring the entries of `{namespace}` back, as they were at row {cleared}"
+            ),
+            risk: Risk::Cache,
+            notes: vec!["refused if anything was invalidated since".into()],
+            expected: None,
+            undo: Undo {
+                statement: String::new(),
+                until: None,
+            },
+            confirm: None,
+            predicted: None,
+            state: 0,
+            undo_of: Some(cleared),
+            target: namespace,
+        })
+    }
+
+    /// The row whose clear of a namespace can still be undone.
+    #[cfg(feature = "cache")]
+    pub(crate) fn undo_of_clear(&self, namespace: &str) -> Option<LedgerId> {
+        let row = self.ledger.row(self.cleared.as_ref()?.row)?;
+        let until = row.undo.as_ref()?.until?;
+        (row.target == namespace && self.now() < until).then_some(row.id)
+    }
+
+    #[cfg(feature = "cache")]
+    fn clear_cache(
+        &mut self,
+        row: LedgerId,
+        namespace: &str,
+    ) -> Result<Done, (LedgerStatus, String)> {
+        self.read_caches();
+        let entries = self.cache_rows.iter().find(|row| *row.name == *namespace);
+        let entries = entries.map_or(0, |row| row.entries);
+        let cleared = self.caches.clear(namespace);
+        let state =
+            cleared.ok_or((LedgerStatus::Refused, format!("no such cache: {namespace}")))?;
+        self.cleared = Some(Cleared { row, state });
+        self.read_caches();
+        let message = format!("cleared {entries} entries of {namespace}");
+        Ok(Done {
+            message,
+            credited: true,
+        })
+    }
+
+    #[cfg(feature = "cache")]
+    fn restore_cache(&mut self, of: LedgerId) -> Result<Done, (LedgerStatus, String)> {
+        let cleared = self.cleared.take().filter(|cleared| cleared.row == of);
+        let refused = |message: String| (LedgerStatus::Refused, message);
+        let cleared = cleared.ok_or_else(|| refused("a later clear has taken its place".into()))?;
+        self.caches
+            .restore(&cleared.state)
+            .map_err(|error| refused(error.to_string()))?;
+        self.read_caches();
+        Ok(Done {
+            message: format!("brought back what row {of} cleared"),
+            credited: true,
+        })
+    }
+
+    #[cfg(not(feature = "cache"))]
+    fn clear_cache(&mut self, _: LedgerId, _: &str) -> Result<Done, (LedgerStatus, String)> {
+        Err((
+            LedgerStatus::Failed,
+            "built without the feature `cache`".into(),
+        ))
+    }
+
+    #[cfg(not(feature = "cache"))]
+    fn restore_cache(&mut self, _: LedgerId) -> Result<Done, (LedgerStatus, String)> {
+        Err((
+            LedgerStatus::Failed,
+            "built without the feature `cache`".into(),
+        ))
+    }
+}
+
+/// Without the advisor there are no index findings, so these are never reached with one.
+#[cfg(not(all(
+    feature = "advisor",
+    any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+)))]
+impl Agent {
+    fn preview_finding(&mut self, _: Caller, finding: &FindingId, reply: Reply) {
+        let _ = reply.send(Err(no_action(finding)));
+    }
+
+    fn preview_drop(&mut self, _: Caller, _: LedgerId, finding: &FindingId, reply: Reply) {
+        let _ = reply.send(Err(no_action(finding)));
+    }
+
+    fn subject(&self, _: &Job) -> Subject {
+        Subject::default()
+    }
+
+    fn made_for(&self, _: &perfdeck_bridge::protocol::LedgerRow) -> Option<FindingId> {
+        None
+    }
+
+    fn create_index(&mut self, row: LedgerId, _: &FindingId, _: u64) {
+        self.finish(
+            row,
+            Err((
+                LedgerStatus::Failed,
+                "built without the feature `advisor`".into(),
+            )),
+        );
+    }
+
+    fn drop_index(&mut self, row: LedgerId, finding: &FindingId) {
+        self.create_index(row, finding, 0);
+    }
+}
+
+fn not_allowed(message: &str) -> Refusal {
+    Refusal::new(RefusalCode::NotAllowed, message)
+}
+
+fn no_action(finding: &FindingId) -> Refusal {
+    Refusal::new(
+        RefusalCode::Unknown,
+        format!("no open finding {} that perfdeck can act on", finding.0),
+    )
+}

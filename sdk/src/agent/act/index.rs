@@ -1,0 +1,290 @@
+//! Creating an index that a finding proposes, and dropping it again.
+
+use perfdeck_bridge::protocol::{
+    FindingId, FindingStatus, LedgerId, LedgerRow, LedgerStatus, Refusal, RefusalCode, Risk, Undo,
+};
+use perfdeck_bridge::server::Caller;
+
+use super::{Done, Made, Reply, no_action};
+use crate::act::measure::{self, Subject};
+use crate::act::{Draft, Job};
+use crate::agent::{Agent, Event};
+use crate::database::{Handle, ddl, plan_uses};
+
+type Failure = (LedgerStatus, String);
+
+impl Agent {
+    /// Asks the database whether the index can be made now, beside the tick, and shows what it says.
+    pub(super) fn preview_finding(&mut self, caller: Caller, finding: &FindingId, reply: Reply) {
+        let found = self
+            .verdicts
+            .findings
+            .iter()
+            .find(|found| found.id == *finding);
+        let ready = found
+            .filter(|found| found.status == FindingStatus::Ready)
+            .cloned();
+        let made = self.verified.proposals.get(finding).cloned();
+        let (Some(found), Some(made)) = (ready, made) else {
+            let _ = reply.send(Err(no_action(finding)));
+            return;
+        };
+        let Some(handle) = self.handle(&made) else {
+            let _ = reply.send(Err(no_action(finding)));
+            return;
+        };
+        if let Err(refusal) = self.allowed(Risk::Schema) {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        let job = Job::CreateIndex {
+            finding: finding.clone(),
+        };
+        let before = measure::before(&self.store, &self.subject(&job), self.second);
+        let impact = &found.impact;
+        let predicted = impact
+            .p95_seconds_after
+            .and_then(|after| measure::predicted(&before, after, &self.clock));
+        let expected = match (
+            &impact.route,
+            impact.p95_seconds_now,
+            impact.p95_seconds_after,
+        ) {
+            (Some(route), Some(now), Some(after)) => Some(format!(
+                "{route} p95 {:.1} ms -> about {:.1} ms",
+                now * 1e3,
+                after * 1e3
+            )),
+            _ => None,
+        };
+        let index = made.index.clone();
+        let columns: Vec<_> = index
+            .columns
+            .iter()
+            .map(|column| {
+                format!(
+                    "{}{}",
+                    column.name,
+                    if column.descending { " DESC" } else { "" }
+                )
+            })
+            .collect();
+        let draft = Draft {
+            job,
+            kind: "create_index",
+            target: index.name.clone(),
+            title: format!("create index on {} ({})", index.table, columns.join(", ")),
+            statement: index.create.clone(),
+            risk: Risk::Schema,
+            notes: Vec::new(),
+            expected,
+            undo: Undo {
+                statement: index.drop.clone(),
+                until: None,
+            },
+            confirm: Some(index.table.clone()),
+            predicted,
+            state: 0,
+            undo_of: None,
+        };
+        self.ask_first(caller, reply, handle, made, draft);
+    }
+
+    pub(super) fn preview_drop(
+        &mut self,
+        caller: Caller,
+        row: LedgerId,
+        finding: &FindingId,
+        reply: Reply,
+    ) {
+        let made = self.made.get(finding).cloned();
+        let Some(made) = made.filter(|made| self.handle(made).is_some()) else {
+            let _ = reply.send(Err(no_action(finding)));
+            return;
+        };
+        let index = &made.index;
+        let draft = Draft {
+            job: Job::DropIndex {
+                finding: finding.clone(),
+            },
+            kind: "drop_index",
+            target: index.name.clone(),
+            title: format!("drop index {}", index.name),
+            statement: index.drop.clone(),
+            risk: Risk::Schema,
+            notes: vec![format!("made by row {row}")],
+            expected: None,
+            undo: Undo {
+                statement: String::new(),
+                until: None,
+            },
+            confirm: Some(index.table.clone()),
+            predicted: None,
+            state: 0,
+            undo_of: Some(row),
+        };
+        let preview = self.show(caller, draft);
+        let _ = reply.send(preview);
+    }
+
+    pub(super) fn create_index(&mut self, row: LedgerId, finding: &FindingId, state: u64) {
+        let Some((handle, made)) = self.proposal(finding) else {
+            self.finish(
+                row,
+                Err((LedgerStatus::Refused, "the finding is gone".into())),
+            );
+            return;
+        };
+        let events = self.events.clone();
+        let clock = self.clock.clone();
+        tokio::spawn(async move {
+            let start = clock.now();
+            let told = events.clone();
+            let progress = move |message| {
+                // A full inbox loses a word of progress, not the outcome.
+                let _ = told.try_send(Event::Act(super::Event::Progress(row, message)));
+            };
+            let result = create(&handle, &made, state, progress)
+                .await
+                .map(|credited| Done {
+                    message: format!(
+                        "created {} in {:.1} s",
+                        made.index.name,
+                        clock.now().since(start).as_secs_f64()
+                    ),
+                    credited,
+                });
+            let _ = events
+                .send(Event::Act(super::Event::Done(row, result)))
+                .await;
+        });
+    }
+
+    pub(super) fn drop_index(&mut self, row: LedgerId, finding: &FindingId) {
+        let made = self.made.get(finding).cloned();
+        let Some((made, handle)) = made.and_then(|made| Some((made.clone(), self.handle(&made)?)))
+        else {
+            self.finish(
+                row,
+                Err((
+                    LedgerStatus::Refused,
+                    "the index is not known any more".into(),
+                )),
+            );
+            return;
+        };
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let result = ddl::drop_index(&handle, &made.index)
+                .await
+                .map(|()| Done {
+                    message: format!("dropped {}", made.index.name),
+                    credited: true,
+                })
+                .map_err(|error| (LedgerStatus::Failed, error.to_string()));
+            let _ = events
+                .send(Event::Act(super::Event::Done(row, result)))
+                .await;
+        });
+    }
+
+    /// The statements and the route that an action is about.
+    pub(super) fn subject(&self, job: &Job) -> Subject {
+        let (made, finding) = match job {
+            Job::CreateIndex { finding } => (self.verified.proposals.get(finding), finding),
+            Job::DropIndex { finding } => (self.made.get(finding), finding),
+            Job::ClearCache { .. } | Job::RestoreCache { .. } => return Subject::default(),
+        };
+        let found = self
+            .verdicts
+            .findings
+            .iter()
+            .find(|found| found.id == *finding);
+        Subject {
+            queries: made
+                .map(|made| made.statements.iter().map(|(query, _)| *query).collect())
+                .unwrap_or_default(),
+            route: found.and_then(|found| found.impact.route.clone()),
+        }
+    }
+
+    /// The finding whose index an earlier row made.
+    pub(super) fn made_for(&self, row: &LedgerRow) -> Option<FindingId> {
+        let made = self
+            .made
+            .iter()
+            .find(|(_, made)| made.index.name == row.target);
+        made.map(|(finding, _)| finding.clone())
+    }
+
+    fn ask_first(
+        &self,
+        caller: Caller,
+        reply: Reply,
+        handle: Handle,
+        made: Made,
+        mut draft: Draft,
+    ) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let drafted = match ddl::preflight(&handle, &made.index).await {
+                Ok(preflight) if preflight.exists => Err(Refusal::new(
+                    RefusalCode::Drifted,
+                    format!(
+                        "an index that does the same is on {} already",
+                        made.index.table
+                    ),
+                )),
+                Ok(preflight) => {
+                    draft.notes = preflight.notes;
+                    draft.state = preflight.state_hash;
+                    Ok(Box::new(draft))
+                }
+                Err(error) => Err(Refusal::new(RefusalCode::Failed, error.to_string())),
+            };
+            let drafted = super::Event::Drafted(caller, reply, drafted);
+            let _ = events.send(Event::Act(drafted)).await;
+        });
+    }
+
+    fn proposal(&self, finding: &FindingId) -> Option<(Handle, Made)> {
+        let made = self.verified.proposals.get(finding)?;
+        Some((self.handle(made)?, made.clone()))
+    }
+
+    fn handle(&self, made: &Made) -> Option<Handle> {
+        self.pools.get(made.pool)?.handle
+    }
+}
+
+/// Looks again, creates, and asks the database whether its plans use the index; returns that.
+async fn create(
+    handle: &Handle,
+    made: &Made,
+    state: u64,
+    progress: impl Fn(String) + Send,
+) -> Result<bool, Failure> {
+    let failed = |error: crate::database::Error| (LedgerStatus::Failed, error.to_string());
+    let preflight = ddl::preflight(handle, &made.index).await.map_err(failed)?;
+    if preflight.exists || preflight.state_hash != state {
+        return Err((
+            LedgerStatus::Refused,
+            format!(
+                "{} has changed since the preview: look again",
+                made.index.table
+            ),
+        ));
+    }
+    ddl::create_index(handle, &made.index, progress)
+        .await
+        .map_err(failed)?;
+    for (_, text) in &made.statements {
+        if plan_uses(handle, text, &made.index.name)
+            .await
+            .unwrap_or(false)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

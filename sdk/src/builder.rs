@@ -1,0 +1,259 @@
+//! How a deck is made.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use perfdeck_bridge::board::Board;
+use perfdeck_bridge::protocol::{Hello, PROTOCOL_VERSION, Risk, Role};
+use perfdeck_bridge::server::Stats;
+use perfdeck_bridge::socket::{self, Listener};
+use tokio::sync::{mpsc, watch};
+
+use crate::act::ledger::Ledger;
+use crate::agent::{Agent, COMMANDS, Command, Parts};
+use crate::clock::{Clock, Moment};
+use crate::deck::{Core, Deck, Guard, Host};
+use crate::error::{Error, Kind};
+use crate::observe::{Eyes, monitor};
+use crate::pools::Pools;
+
+/// The longest name of a service.
+const MAX_NAME: usize = 200;
+
+/// Makes a deck; see [`Builder::start`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), perfdeck::Error> {
+/// let (_guard, deck) = perfdeck::Builder::new("support-desk")
+///     .version(env!("CARGO_PKG_VERSION"))
+///     .allow(perfdeck::Risk::Schema)
+///     .start()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    service: String,
+    version: Option<String>,
+    allows: Vec<Risk>,
+    ledger: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    #[cfg(feature = "cache")]
+    policies: Vec<(String, crate::cache::Policy)>,
+}
+
+impl Builder {
+    /// Begins with the service's name, by which viewers find it.
+    pub fn new(service: impl Into<String>) -> Self {
+        Self {
+            service: service.into(),
+            version: None,
+            allows: vec![Risk::Cache],
+            ledger: None,
+            socket: None,
+            #[cfg(feature = "cache")]
+            policies: Vec::new(),
+        }
+    }
+
+    /// Sets the service's own version, which viewers are shown.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Lets viewers of the service's own user apply actions of a class.
+    ///
+    /// Each class is allowed by itself: to allow [`Risk::Schema`] lets them create and drop indexes with the rights of the
+    /// pool's role, and nothing else. [`Risk::Cache`] is allowed from the start.
+    pub fn allow(mut self, risk: Risk) -> Self {
+        if !self.allows.contains(&risk) {
+            self.allows.push(risk);
+        }
+        self
+    }
+
+    /// Keeps the ledger in a file, so that it survives a restart.
+    ///
+    /// Each change is a line of JSON, written and synced before the action has its effect; if it can't be written, nothing
+    /// is applied. The file is made with mode 0600. Without a path the last 1,000 rows are kept in memory.
+    pub fn ledger(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ledger = Some(path.into());
+        self
+    }
+
+    /// Serves on a socket of this path, and not in the runtime folder where viewers look by themselves.
+    ///
+    /// Its folder must belong to this user and be closed to all others.
+    pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.socket = Some(path.into());
+        self
+    }
+
+    /// Sets a cache namespace's policy, over what the functions that use it say.
+    #[cfg(feature = "cache")]
+    pub fn cache(mut self, namespace: impl Into<String>, policy: crate::cache::Policy) -> Self {
+        self.policies.push((namespace.into(), policy));
+        self
+    }
+
+    /// Starts the deck: one thread, and one socket in the user's private runtime folder.
+    ///
+    /// It stops when the guard and every [`Deck`] are dropped, or on [`Guard::stop`]. With `PERFDECK=off` in the
+    /// environment, or without the feature `enabled`, nothing is started: the deck's layers and pools then pass through
+    /// what they wrap.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`] if the name is empty or too long; [`Error::is_bind`] if the socket can't be served safely. A
+    /// service that would rather run unobserved goes on with [`Builder::start_or_off`].
+    pub fn start(self) -> Result<(Guard, Deck), Error> {
+        if self.service.is_empty() || self.service.len() > MAX_NAME {
+            return Err(Kind::Config(format!(
+                "a service's name has 1 to {MAX_NAME} bytes, and not {}",
+                self.service.len()
+            ))
+            .into());
+        }
+        if is_off() {
+            return Ok(self.off());
+        }
+        let bound = match &self.socket {
+            Some(path) => socket::bind_at(path),
+            None => socket::bind(&self.service),
+        };
+        let listener = bound.map_err(Kind::Bind)?;
+        let ledger = match &self.ledger {
+            Some(path) => Ledger::open(path).map_err(|source| Kind::Ledger {
+                path: path.display().to_string(),
+                source,
+            })?,
+            None => Ledger::default(),
+        };
+        self.launch(listener, ledger)
+    }
+
+    /// Starts the deck, or goes on without where that fails, with a warning in the log.
+    pub fn start_or_off(self) -> (Guard, Deck) {
+        match self.clone().start() {
+            Ok(started) => started,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "perfdeck is off");
+                self.off()
+            }
+        }
+    }
+
+    fn off(self) -> (Guard, Deck) {
+        #[cfg(feature = "cache")]
+        {
+            let caches = self.caches(false);
+            caches.install();
+            (Guard::off(), Deck::off(caches))
+        }
+        #[cfg(not(feature = "cache"))]
+        (Guard::off(), Deck::off())
+    }
+
+    #[cfg(feature = "cache")]
+    fn caches(&self, metered: bool) -> crate::cache::Caches {
+        let caches = crate::cache::Caches::new(metered);
+        for (namespace, policy) in &self.policies {
+            caches.policy(namespace, policy);
+        }
+        caches
+    }
+
+    fn launch(self, listener: Listener, ledger: Ledger) -> Result<(Guard, Deck), Error> {
+        let clock = Clock::new();
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            service: self.service.clone(),
+            version: self.version.clone(),
+            pid: std::process::id(),
+            started_at: clock.timestamp(Moment(0)),
+            sdk: env!("CARGO_PKG_VERSION").into(),
+            role: Role::Control,
+            allows: self.allows.clone(),
+        };
+        let eyes = Eyes::new(clock);
+        let first_deck = monitor::install(&eyes);
+        #[cfg(feature = "cache")]
+        let caches = self.caches(true);
+        #[cfg(feature = "cache")]
+        caches.install();
+        let pools = Arc::new(Pools::default());
+        let board = Board::new();
+        let stats = Arc::new(Stats::default());
+        let path = listener.path().to_owned();
+        let (commands, inbox) = mpsc::channel::<Command>(COMMANDS);
+        let (stop, stopped) = watch::channel(false);
+        let parts = Parts {
+            hello: hello.clone(),
+            eyes: Arc::clone(&eyes),
+            pools: Arc::clone(&pools),
+            #[cfg(feature = "cache")]
+            caches: caches.clone(),
+            board: board.clone(),
+            stats: Arc::clone(&stats),
+            ledger,
+            first_deck,
+            commands: inbox,
+        };
+        let host = Host {
+            hello,
+            board,
+            commands,
+        };
+        let agent = move || run(parts, listener, host, stats, stopped);
+        let thread = std::thread::Builder::new()
+            .name("perfdeck-agent".into())
+            .spawn(agent)
+            .map_err(Kind::Thread)?;
+        let core = Core {
+            eyes,
+            pools,
+            #[cfg(feature = "cache")]
+            caches: caches.clone(),
+            socket: path,
+            stop: stop.clone(),
+        };
+        Ok((Guard::new(stop, thread), Deck::on(core)))
+    }
+}
+
+/// The agent's thread: a runtime of its own, the tick and the server.
+fn run(
+    parts: Parts,
+    listener: Listener,
+    host: Host,
+    stats: Arc<Stats>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        tracing::warn!("perfdeck is off: its runtime could not be made");
+        return;
+    };
+    runtime.block_on(async move {
+        let attach = move |caller| host.source(caller);
+        let server = tokio::spawn(perfdeck_bridge::server::serve(listener, attach, stats));
+        let agent = tokio::spawn(Agent::new(parts).run());
+        // Ends as well when the guard and all decks are gone.
+        let _ = stopped.wait_for(|stop| *stop).await;
+        server.abort();
+        agent.abort();
+        // What they hold is dropped here, so that the socket is gone when the thread is.
+        let _ = tokio::join!(server, agent);
+    });
+}
+
+fn is_off() -> bool {
+    !cfg!(feature = "enabled")
+        || std::env::var("PERFDECK").is_ok_and(|value| value.eq_ignore_ascii_case("off"))
+}

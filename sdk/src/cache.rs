@@ -1,0 +1,238 @@
+//! Floor 2: cached values, one policy a namespace.
+//!
+//! A look-up goes to the namespace's map and compares what it finds with the namespace's present stamps; a miss boards
+//! the one flight of its key, and the load's value enters the map under the stamps read before it began. An invalidation
+//! only changes a stamp. So nothing invalidated is ever served again, one key has one load at a time, and a full map
+//! drops what is used least.
+//!
+//! The attributes `#[cached]` and `#[cache_invalidate]` are written against this module through the crate's
+//! `__private`; [`Namespace`] is the same by hand.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use perfdeck_bridge::histogram::Histogram;
+
+mod census;
+mod chain;
+mod flight;
+mod key;
+mod load;
+mod local;
+mod meter;
+mod namespace;
+mod policy;
+pub(crate) mod site;
+mod space;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod tick;
+
+pub use key::{CacheKey, KeyWriter};
+pub use namespace::Namespace;
+pub use policy::Policy;
+
+use crate::clock::Clock;
+use space::{Origin, Space};
+use tick::Tick;
+
+/// Namespaces of one registry; those beyond keep nothing.
+const NAMESPACES: usize = 1_000;
+/// How long a clear can be undone.
+pub(crate) const UNDO: Duration = Duration::from_secs(60);
+
+/// The registry that attributes use.
+static INSTALLED: OnceLock<Caches> = OnceLock::new();
+
+/// All namespaces of a deck; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Caches {
+    spaces: Arc<RwLock<HashMap<Arc<str>, Arc<Space>>>>,
+    shared: Shared,
+}
+
+/// What all namespaces of a registry have in common.
+#[derive(Clone)]
+struct Shared {
+    metered: bool,
+    hasher: foldhash::quality::RandomState,
+    tick: Tick,
+    clock: Clock,
+    flights: Arc<AtomicUsize>,
+}
+
+/// One namespace at one moment. Counts are since the start.
+///
+/// Without calls under way, `loads + joined + unloaded = misses`.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Policy,
+    /// Whether a function asked for a longer time to live or another capacity than the policy's.
+    pub(crate) conflict: bool,
+    /// Entries that a look-up could answer now.
+    pub(crate) entries: u64,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) loads: u64,
+    /// Loads that returned an error or panicked.
+    pub(crate) load_errors: u64,
+    /// Look-ups that waited for somebody else's load.
+    pub(crate) joined: u64,
+    /// Misses of a plain [`Namespace::get`], which loads nothing.
+    pub(crate) unloaded: u64,
+    pub(crate) evictions: u64,
+    pub(crate) invalidations: u64,
+    /// The loads that ended since the rows were last asked for.
+    pub(crate) load_times: Histogram,
+}
+
+/// A clear that can be undone for a while.
+#[derive(Debug, Clone)]
+pub(crate) struct Cleared {
+    pub(crate) namespace: Arc<str>,
+    former: u64,
+    since: u64,
+    until: u64,
+}
+
+/// Why a clear could not be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotRestorable {
+    #[error("the clear is more than a minute old")]
+    TooLate,
+    #[error("the namespace was invalidated or cleared since")]
+    ChangedSince,
+    #[error("the namespace is not known")]
+    Unknown,
+}
+
+impl Caches {
+    /// Makes an empty registry; only a metered one counts.
+    pub(crate) fn new(metered: bool) -> Self {
+        Self::with_tick(metered, Tick::Coarse)
+    }
+
+    fn with_tick(metered: bool, tick: Tick) -> Self {
+        let shared = Shared {
+            metered,
+            hasher: foldhash::quality::RandomState::default(),
+            tick,
+            clock: Clock::new(),
+            flights: Arc::default(),
+        };
+        Self {
+            spaces: Arc::default(),
+            shared,
+        }
+    }
+
+    /// Makes this the registry that attributes use, unless an earlier deck's is; returns whether it is this one's.
+    pub(crate) fn install(&self) -> bool {
+        INSTALLED.set(self.clone()).is_ok()
+    }
+
+    /// The registry of the first deck that was started.
+    fn installed() -> Option<&'static Self> {
+        INSTALLED.get()
+    }
+
+    /// Returns the namespace, made with the default policy if it is new.
+    pub(crate) fn namespace(&self, name: &str) -> Namespace {
+        Namespace {
+            space: self.space(name, &Policy::new(), Origin::Default),
+        }
+    }
+
+    /// Sets a namespace's policy as the builder wants it, whatever functions say.
+    pub(crate) fn policy(&self, namespace: &str, policy: &Policy) {
+        self.space(namespace, policy, Origin::Builder)
+            .settle(policy, Origin::Builder);
+    }
+
+    /// Reads all namespaces, by name.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let spaces: Vec<_> = self.read().values().map(Arc::clone).collect();
+        let mut rows: Vec<_> = spaces.iter().map(|space| space.row()).collect();
+        rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        rows
+    }
+
+    /// Makes all entries of a namespace unusable until [`Self::restore`]; `None` if there is no such namespace.
+    pub(crate) fn clear(&self, namespace: &str) -> Option<Cleared> {
+        let space = self.known(namespace)?;
+        let (former, since) = space.invalidate();
+        let until = self.shared.tick.after(UNDO);
+        Some(Cleared {
+            namespace: Arc::clone(&space.name),
+            former,
+            since,
+            until,
+        })
+    }
+
+    /// Brings back what a clear took away, and drops what was loaded since.
+    ///
+    /// A clear changes no data, so what was valid before it still is, unless an invalidation followed: then it is
+    /// refused. Keys that were invalidated since stay so.
+    pub(crate) fn restore(&self, cleared: &Cleared) -> Result<(), NotRestorable> {
+        let space = self
+            .known(&cleared.namespace)
+            .ok_or(NotRestorable::Unknown)?;
+        if self.shared.tick.now() > cleared.until {
+            return Err(NotRestorable::TooLate);
+        }
+        if space.stamps.restore(cleared.former, cleared.since) {
+            Ok(())
+        } else {
+            Err(NotRestorable::ChangedSince)
+        }
+    }
+
+    fn shared(&self) -> Shared {
+        self.shared.clone()
+    }
+
+    fn known(&self, name: &str) -> Option<Arc<Space>> {
+        self.read().get(name).map(Arc::clone)
+    }
+
+    fn space(&self, name: &str, policy: &Policy, by: Origin) -> Arc<Space> {
+        if let Some(space) = self.known(name) {
+            return space;
+        }
+        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(space) = spaces.get(name) {
+            return Arc::clone(space);
+        }
+        let name: Arc<str> = name.into();
+        if spaces.len() >= NAMESPACES {
+            // Names made from data would grow without end; such a namespace loads, and neither keeps nor shows.
+            let policy = Policy::new().capacity(0);
+            return Arc::new(Space::new(name, policy, Origin::Builder, self.shared()));
+        }
+        let space = Arc::new(Space::new(
+            Arc::clone(&name),
+            policy.clone(),
+            by,
+            self.shared(),
+        ));
+        spaces.insert(name, Arc::clone(&space));
+        space
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, Arc<Space>>> {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Caches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caches")
+            .field("metered", &self.shared.metered)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,315 @@
+//! What the attributes expand to: one site a function, bound to its namespace on the first call after a deck started.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::Caches;
+use super::key::{CacheKey, KeyWriter};
+use super::load::{self, Call};
+use super::namespace::Namespace;
+use super::policy::Policy;
+use super::space::Origin;
+
+pub use super::load::Refusal;
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A function that caches.
+#[derive(Debug)]
+pub struct Site {
+    namespace: &'static str,
+    ttl: Option<Duration>,
+    capacity: Option<u64>,
+    id: OnceLock<u32>,
+    bound: OnceLock<Namespace>,
+}
+
+/// One call of a function that caches: its namespace and its key.
+#[derive(Debug)]
+pub struct Lookup {
+    site: u32,
+    ttl: Option<Duration>,
+    namespace: Held,
+    key: KeyWriter,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// Bound for good, so a hit counts no reference.
+    Bound(&'static Namespace),
+    Lent(Namespace),
+}
+
+/// A load as the attribute hands it over.
+///
+/// Its `kind` is [`Task`] if the load can move to a task of its own, else [`Caller`]: method resolution takes
+/// [`InTask`] where its bounds hold, and [`InCaller`], one reference further, where they don't.
+#[derive(Debug)]
+pub struct Loader<F>(pub F);
+
+/// Runs loads in tasks of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Task;
+
+/// Runs loads in their callers.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller;
+
+/// Loads that can move to a task.
+pub trait InTask {
+    /// Returns how the load runs.
+    fn kind(&self) -> Task {
+        Task
+    }
+}
+
+/// Loads that borrow, or can't change threads.
+pub trait InCaller {
+    /// Returns how the load runs.
+    fn kind(&self) -> Caller {
+        Caller
+    }
+}
+
+/// An error's type; its `refusal` shares clones where it has them, by the same method resolution.
+#[derive(Debug)]
+pub struct Errors<E>(PhantomData<E>);
+
+/// Errors that everybody who waited gets a clone of.
+pub trait ByClone<E> {
+    /// Returns how the error is shared.
+    fn refusal(&self) -> Refusal<E>;
+}
+
+/// Errors that stay with the caller whose load brought them.
+pub trait ByLoad<E> {
+    /// Returns how the error is shared.
+    fn refusal(&self) -> Refusal<E>;
+}
+
+/// Names the error of a `Result`, whatever alias it hides behind.
+pub trait Fallible {
+    /// The error.
+    type Error;
+}
+
+impl<T, E> Fallible for Result<T, E> {
+    type Error = E;
+}
+
+impl Site {
+    /// Makes the site of a function.
+    #[must_use]
+    pub const fn new(
+        namespace: &'static str,
+        ttl: Option<Duration>,
+        capacity: Option<u64>,
+    ) -> Self {
+        Self {
+            namespace,
+            ttl,
+            capacity,
+            id: OnceLock::new(),
+            bound: OnceLock::new(),
+        }
+    }
+
+    /// Begins a call in the first deck that was started; `None`, which runs the body, before any was or if the key
+    /// can't be one.
+    pub fn lookup(&'static self, write: impl FnOnce(&mut KeyWriter)) -> Option<Lookup> {
+        let namespace = match self.bound.get() {
+            Some(namespace) => namespace,
+            None => {
+                let namespace = Caches::installed()?.namespace(self.namespace);
+                self.register(&namespace);
+                self.bound.get_or_init(|| namespace)
+            }
+        };
+        self.begin(Held::Bound(namespace), write)
+    }
+
+    /// Begins a call in a deck that the attribute named.
+    pub fn lookup_in(
+        &'static self,
+        namespace: Namespace,
+        write: impl FnOnce(&mut KeyWriter),
+    ) -> Option<Lookup> {
+        self.register(&namespace);
+        self.begin(Held::Lent(namespace), write)
+    }
+
+    fn begin(&self, namespace: Held, write: impl FnOnce(&mut KeyWriter)) -> Option<Lookup> {
+        let mut key = KeyWriter::new();
+        write(&mut key);
+        if key.is_refused() {
+            return None;
+        }
+        let site = *self.id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed));
+        Some(Lookup {
+            site,
+            ttl: self.ttl,
+            namespace,
+            key,
+        })
+    }
+
+    fn register(&self, namespace: &Namespace) {
+        let policy = Policy::new();
+        let policy = self.ttl.map_or(policy.clone(), |ttl| policy.ttl(ttl));
+        let policy = self
+            .capacity
+            .map_or(policy.clone(), |capacity| policy.capacity(capacity));
+        namespace.space.settle(&policy, Origin::Function);
+    }
+}
+
+impl Lookup {
+    fn call<E>(&self, refusal: Refusal<E>) -> Call<'_, E> {
+        let namespace = match &self.namespace {
+            Held::Bound(namespace) => namespace,
+            Held::Lent(namespace) => namespace,
+        };
+        Call {
+            space: &namespace.space,
+            site: self.site,
+            key: &self.key,
+            ttl: self.ttl,
+            refusal,
+        }
+    }
+}
+
+impl Task {
+    /// Answers the call.
+    pub async fn answer<V, E, F, L>(
+        self,
+        lookup: Option<Lookup>,
+        refusal: Refusal<E>,
+        load: Loader<F>,
+    ) -> Result<V, E>
+    where
+        V: Any + Clone + Send + Sync,
+        E: Send + 'static,
+        F: FnOnce() -> L,
+        L: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        match &lookup {
+            Some(lookup) => load::spawned(lookup.call(refusal), load.0).await,
+            None => (load.0)().await,
+        }
+    }
+}
+
+impl Caller {
+    /// Answers the call.
+    pub async fn answer<V, E, F, L>(
+        self,
+        lookup: Option<Lookup>,
+        refusal: Refusal<E>,
+        load: Loader<F>,
+    ) -> Result<V, E>
+    where
+        V: Any + Clone + Send + Sync,
+        F: FnOnce() -> L,
+        L: Future<Output = Result<V, E>>,
+    {
+        match &lookup {
+            Some(lookup) => load::inline(lookup.call(refusal), load.0).await,
+            None => (load.0)().await,
+        }
+    }
+
+    /// Answers the call of a function that isn't async.
+    pub fn block<V, E>(
+        self,
+        lookup: Option<Lookup>,
+        refusal: Refusal<E>,
+        load: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        V: Any + Clone + Send + Sync,
+    {
+        match &lookup {
+            Some(lookup) => load::blocking(&lookup.call(refusal), load),
+            None => load(),
+        }
+    }
+}
+
+impl<F, L, V, E> InTask for Loader<F>
+where
+    F: FnOnce() -> L,
+    L: Future<Output = Result<V, E>> + Send + 'static,
+    V: Send + 'static,
+    E: Send + 'static,
+{
+}
+
+impl<F> InCaller for &Loader<F> {}
+
+impl<E> Errors<E> {
+    /// Names the type.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it is a name, not a value")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> ByClone<E> for Errors<E> {
+    fn refusal(&self) -> Refusal<E> {
+        Refusal::shared()
+    }
+}
+
+impl<E> ByLoad<E> for &Errors<E> {
+    fn refusal(&self) -> Refusal<E> {
+        Refusal::alone()
+    }
+}
+
+/// Runs a load whose every answer is cached.
+///
+/// # Errors
+///
+/// Never.
+pub async fn always<L: Future>(load: L) -> Result<L::Output, Infallible> {
+    Ok(load.await)
+}
+
+/// Runs a load whose `None` isn't cached.
+///
+/// # Errors
+///
+/// Returns `()` for `None`.
+pub async fn some<L: Future<Output = Option<V>>, V>(load: L) -> Result<V, ()> {
+    load.await.ok_or(())
+}
+
+/// Makes a namespace's entries unusable, or those of the key.
+pub fn invalidate(namespace: &str, key: Option<KeyWriter>) {
+    if let Some(caches) = Caches::installed() {
+        invalidate_in(&caches.namespace(namespace), key);
+    }
+}
+
+/// Does the same in a deck that the attribute named.
+pub fn invalidate_in(namespace: &Namespace, key: Option<KeyWriter>) {
+    match key {
+        Some(key) => namespace.invalidate_written(&key),
+        None => namespace.invalidate(),
+    }
+}
+
+/// Writes a key before the body consumes what it is made of.
+#[must_use]
+pub fn written(value: &(impl CacheKey + ?Sized)) -> KeyWriter {
+    let mut key = KeyWriter::new();
+    value.write(&mut key);
+    key
+}

@@ -1,0 +1,102 @@
+//! Floor 2: the databases behind the pools, beside the host's own use of them.
+//!
+//! Everything here runs on connections of its own, opened from the pool's options under the name `perfdeck`, with
+//! time-outs and without statement logging, and closes them when the work is done. The host's pool is left alone but for
+//! one case: a SQLite database in memory, which no other connection can see.
+
+use std::any::Any;
+use std::fmt;
+
+#[cfg(feature = "advisor")]
+pub(crate) mod advisor;
+pub(crate) mod ddl;
+mod error;
+mod identifier;
+mod plan;
+#[cfg(feature = "sqlx-postgres")]
+mod postgres;
+#[cfg(feature = "sqlx-sqlite")]
+mod sqlite;
+
+pub(crate) use error::Error;
+#[cfg(feature = "advisor")]
+pub(crate) use plan::plan_uses;
+
+/// The name under which perfdeck's own connections, locks and comments are known.
+const OWN_NAME: &str = "perfdeck";
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Engine {
+    Postgres,
+    Sqlite,
+}
+
+/// A pool of the host, of an engine that perfdeck knows.
+#[derive(Clone)]
+pub(crate) enum Handle {
+    #[cfg(feature = "sqlx-postgres")]
+    Postgres(sqlx::PgPool),
+    #[cfg(feature = "sqlx-sqlite")]
+    Sqlite(sqlx::SqlitePool),
+}
+
+/// How full a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Occupancy {
+    /// Connections that are open.
+    pub(crate) size: u32,
+    /// Those of them that wait for work.
+    pub(crate) idle: u32,
+    /// Connections that may be open.
+    pub(crate) max: u32,
+}
+
+impl Handle {
+    /// Knows the pool again by its type; `None` for an engine without support or whose feature is off.
+    pub(crate) fn of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Option<Self> {
+        let pool: &dyn Any = pool;
+        #[cfg(feature = "sqlx-postgres")]
+        if let Some(pool) = pool.downcast_ref::<sqlx::PgPool>() {
+            return Some(Self::Postgres(pool.clone()));
+        }
+        #[cfg(feature = "sqlx-sqlite")]
+        if let Some(pool) = pool.downcast_ref::<sqlx::SqlitePool>() {
+            return Some(Self::Sqlite(pool.clone()));
+        }
+        None
+    }
+
+    pub(crate) const fn engine(&self) -> Engine {
+        match self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(_) => Engine::Postgres,
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    pub(crate) fn occupancy(&self) -> Occupancy {
+        match self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(pool) => occupancy(pool),
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(pool) => occupancy(pool),
+        }
+    }
+}
+
+fn occupancy<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Occupancy {
+    Occupancy {
+        size: pool.size(),
+        idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+        max: pool.options().get_max_connections(),
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A pool's own form shows its options, and with them the address.
+        write!(f, "Handle({:?}, {:?})", self.engine(), self.occupancy())
+    }
+}

@@ -1,0 +1,231 @@
+//! The handle that a host holds.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use perfdeck_bridge::board::Board;
+use perfdeck_bridge::protocol::{
+    ActReply, ActRequest, Answer, Hello, Question, Refusal, RefusalCode, Role, Topic,
+};
+use perfdeck_bridge::server::Caller;
+use perfdeck_bridge::{BoxFuture, Result, Source, Subscription};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::agent::Command;
+use crate::observe::Eyes;
+use crate::observe::custom::{Counter, Gauge};
+use crate::observe::layer::DeckLayer;
+use crate::observe::request::HttpLayer;
+use crate::pools::Pools;
+
+/// A running deck; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Deck {
+    core: Option<Arc<Core>>,
+    #[cfg(feature = "cache")]
+    caches: crate::cache::Caches,
+}
+
+/// What a running deck shares with its agent.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) eyes: Arc<Eyes>,
+    pub(crate) pools: Arc<Pools>,
+    #[cfg(feature = "cache")]
+    pub(crate) caches: crate::cache::Caches,
+    pub(crate) socket: PathBuf,
+    /// Held for as long as any deck is: the agent ends when all are gone.
+    #[expect(dead_code, reason = "it is held, not used")]
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+impl Deck {
+    pub(crate) fn on(core: Core) -> Self {
+        Self {
+            #[cfg(feature = "cache")]
+            caches: core.caches.clone(),
+            core: Some(Arc::new(core)),
+        }
+    }
+
+    #[cfg(feature = "cache")]
+    pub(crate) const fn off(caches: crate::cache::Caches) -> Self {
+        Self { core: None, caches }
+    }
+
+    #[cfg(not(feature = "cache"))]
+    pub(crate) const fn off() -> Self {
+        Self { core: None }
+    }
+
+    /// Returns whether the deck observes; see [`crate::Builder::start`].
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.core.is_some()
+    }
+
+    /// Returns the socket that viewers attach to; `None` while the deck is off.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.core.as_deref().map(|core| core.socket.as_path())
+    }
+
+    /// Makes a layer for `tracing_subscriber` that hears each statement sqlx runs; see [`DeckLayer`].
+    #[must_use]
+    pub fn layer<S>(&self) -> DeckLayer<S> {
+        DeckLayer::new(self.eyes())
+    }
+
+    /// Makes a tower layer that times each request; see [`HttpLayer`].
+    #[must_use]
+    pub fn http_layer(&self) -> HttpLayer {
+        HttpLayer::new(self.eyes())
+    }
+
+    /// Names a pool and observes what is run through it; see [`crate::Pool`].
+    ///
+    /// A name that was given before is taken over. At most 63 pools can be told apart.
+    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    #[must_use]
+    pub fn pool<DB: sqlx::Database>(&self, name: &str, pool: sqlx::Pool<DB>) -> crate::Pool<DB> {
+        let number = self
+            .core
+            .as_ref()
+            .map_or(0, |core| core.pools.add(name, &pool));
+        crate::Pool::new(pool, self.eyes(), number)
+    }
+
+    /// Finds or makes a counter of the service's own, `chat.messages` say; beyond 1,000 names it counts for nobody.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> Counter {
+        self.core
+            .as_ref()
+            .map_or_else(Counter::noop, |core| core.eyes.custom.counter(name))
+    }
+
+    /// Finds or makes a gauge of the service's own; beyond 1,000 names it shows for nobody.
+    #[must_use]
+    pub fn gauge(&self, name: &str) -> Gauge {
+        self.core
+            .as_ref()
+            .map_or_else(Gauge::noop, |core| core.eyes.custom.gauge(name))
+    }
+
+    /// Finds or makes a cache namespace; its policy is the builder's, else that of who uses it first.
+    ///
+    /// It works while the deck is off, too: unmetered, with its time to live and its invalidation.
+    #[cfg(feature = "cache")]
+    #[must_use]
+    pub fn cache(&self, namespace: &str) -> crate::cache::Namespace {
+        self.caches.namespace(namespace)
+    }
+
+    fn eyes(&self) -> Option<Arc<Eyes>> {
+        self.core.as_ref().map(|core| Arc::clone(&core.eyes))
+    }
+}
+
+/// Stops the deck when it is dropped.
+#[derive(Debug)]
+#[must_use = "the deck stops when its guard is dropped"]
+pub struct Guard {
+    agent: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+}
+
+impl Guard {
+    pub(crate) const fn new(stop: watch::Sender<bool>, thread: JoinHandle<()>) -> Self {
+        Self {
+            agent: Some((stop, thread)),
+        }
+    }
+
+    pub(crate) const fn off() -> Self {
+        Self { agent: None }
+    }
+
+    /// Stops the deck and waits until its thread and its socket are gone.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some((stop, thread)) = self.agent.take() {
+            stop.send_replace(true);
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Where viewers get their sources.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) hello: Hello,
+    pub(crate) board: Board,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+impl Host {
+    /// The deck as one viewer sees it.
+    pub(crate) fn source(&self, caller: Caller) -> Arc<dyn Source> {
+        let mut hello = self.hello.clone();
+        hello.role = caller.role;
+        if caller.role == Role::Observe {
+            hello.allows.clear();
+        }
+        let (board, commands) = (self.board.clone(), self.commands.clone());
+        Arc::new(View {
+            caller,
+            hello,
+            board,
+            commands,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct View {
+    caller: Caller,
+    hello: Hello,
+    board: Board,
+    commands: mpsc::Sender<Command>,
+}
+
+impl View {
+    async fn command<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<std::result::Result<T, Refusal>>) -> Command,
+    ) -> Result<T> {
+        let gone = || Refusal::new(RefusalCode::Failed, "the deck has stopped");
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| gone())?;
+        Ok(answer.await.map_err(|_| gone())??)
+    }
+}
+
+impl Source for View {
+    fn hello(&self) -> BoxFuture<'_, Result<Hello>> {
+        Box::pin(async { Ok(self.hello.clone()) })
+    }
+
+    fn subscribe(&self, topics: &[Topic]) -> Subscription {
+        Subscription::new(self.board.follower(topics))
+    }
+
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Answer>> {
+        Box::pin(self.command(|reply| Command::Ask(question, reply)))
+    }
+
+    fn act(&self, request: ActRequest) -> BoxFuture<'_, Result<ActReply>> {
+        Box::pin(self.command(|reply| Command::Act(self.caller, request, reply)))
+    }
+}

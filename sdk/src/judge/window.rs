@@ -1,0 +1,99 @@
+//! The record of the last minute, as plain data for the rules.
+
+use std::sync::Arc;
+
+use perfdeck_bridge::protocol::Quantities;
+
+/// The last minute.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Window {
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) requests_per_second: f64,
+    pub(crate) p95_seconds: f64,
+    /// What all users waited together.
+    pub(crate) wait_seconds: f64,
+    /// The busiest routes.
+    pub(crate) routes: Vec<Route>,
+    /// The statements that take the most time.
+    pub(crate) queries: Vec<Query>,
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) caches: Vec<Cache>,
+    /// From 0 to 1, of the cgroup's limit or the machine.
+    pub(crate) cpu_ratio: Option<f64>,
+    /// From 0 to 1, of the cgroup's limit or the machine.
+    pub(crate) memory_ratio: Option<f64>,
+}
+
+/// One route.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Route {
+    pub(crate) name: Arc<str>,
+    pub(crate) requests: u64,
+    pub(crate) p95_seconds: f64,
+    /// What its users waited together.
+    pub(crate) wait_seconds: f64,
+    pub(crate) statements: Vec<Statement>,
+}
+
+/// One statement of a route.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Statement {
+    pub(crate) query: u64,
+    /// Requests that ran it.
+    pub(crate) requests: u64,
+    /// Its share of the route's wait.
+    pub(crate) time_share: f64,
+    pub(crate) per_request: Quantities,
+}
+
+/// One statement, over all routes and background work.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Query {
+    pub(crate) id: u64,
+    pub(crate) text: Arc<str>,
+    pub(crate) calls_per_second: f64,
+    pub(crate) mean_seconds: f64,
+    pub(crate) p95_seconds: f64,
+}
+
+/// One pool.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Pool {
+    pub(crate) name: String,
+    pub(crate) in_use: u32,
+    pub(crate) max: u32,
+    /// Waits that ran out of time in the last minute.
+    pub(crate) timeouts: u64,
+}
+
+/// One cache namespace.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Cache {
+    pub(crate) namespace: String,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+}
+
+impl Window {
+    pub(crate) fn query(&self, id: u64) -> Option<&Query> {
+        self.queries.iter().find(|query| query.id == id)
+    }
+
+    pub(crate) fn error_ratio(&self) -> f64 {
+        if self.requests == 0 {
+            0.0
+        } else {
+            self.errors as f64 / self.requests as f64
+        }
+    }
+
+    /// A part of all users' wait.
+    pub(crate) fn share(&self, seconds: f64) -> f64 {
+        if self.wait_seconds > 0.0 {
+            (seconds / self.wait_seconds).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Floor 2: how signals get in. Each file is one kind of signal; all of them record through [`Eyes`].
+
+pub(crate) mod custom;
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+pub(crate) mod executor;
+pub(crate) mod host;
+pub(crate) mod layer;
+pub(crate) mod monitor;
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+pub(crate) mod pool;
+pub(crate) mod request;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64};
+
+use crate::clock::Clock;
+use crate::record::recorder::Recorder;
+
+/// What all observers of one deck share.
+///
+/// A deck that is off has none, and every observer then passes through what it wraps.
+#[derive(Debug)]
+pub(crate) struct Eyes {
+    pub(crate) recorder: Recorder,
+    pub(crate) clock: Clock,
+    pub(crate) custom: custom::Custom,
+    /// The process's resident memory at the last tick, for a header.
+    pub(crate) rss_bytes: AtomicU64,
+    /// How the layer was built in; see [`layer::Installed`].
+    pub(crate) layer: AtomicU8,
+}
+
+impl Eyes {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            recorder: Recorder::new(),
+            clock,
+            custom: custom::Custom::default(),
+            rss_bytes: AtomicU64::new(0),
+            layer: AtomicU8::new(0),
+        })
+    }
+}

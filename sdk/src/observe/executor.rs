@@ -1,0 +1,379 @@
+//! Tier 1: the executor that times each statement on the caller's side.
+//!
+//! It sees what sqlx's events don't: errors, the pool, and the wait for a connection apart from the statement. While it
+//! runs a statement, tier 0 is told not to count it again: by a flag on this thread, and for drivers that run statements
+//! on a thread of their own by a span that they carry there.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use either::Either;
+use futures_core::Stream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
+use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
+
+use super::Eyes;
+use super::layer::{COUNTED, Installed, counted};
+use super::pool::{Pool, quietly};
+use crate::clock::Moment;
+use crate::record::recorder::Query;
+
+/// Where the statements of one pool are recorded.
+#[derive(Debug, Clone)]
+pub(super) struct Tap {
+    pub(super) eyes: Option<Arc<Eyes>>,
+    pub(super) pool: u16,
+    /// Whether the driver runs statements on a thread of its own.
+    pub(super) on_other_thread: bool,
+}
+
+/// A held connection; `&mut Executing` is a [`sqlx::Executor`] whose statements are observed.
+pub struct Executing<DB: Database> {
+    pub(super) held: Held<DB>,
+    pub(super) tap: Tap,
+}
+
+pub(super) enum Held<DB: Database> {
+    Connection(PoolConnection<DB>),
+    Transaction(sqlx::Transaction<'static, DB>),
+}
+
+impl<DB: Database> Executing<DB> {
+    /// Returns sqlx's connection; what is done through it is not observed by this tier.
+    pub fn inner(&mut self) -> &mut DB::Connection {
+        match &mut self.held {
+            Held::Connection(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+impl<DB: Database> fmt::Debug for Executing<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executing")
+            .field("pool", &self.tap.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'p, DB: Database> Executor<'p> for &'p Pool<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    type Database = DB;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let query = Taken::from(query);
+        async_stream::try_stream! {
+            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+            let observed = self.tap.begin(query.sql.clone());
+            let mut rows = observed.over(connection.fetch_many(query));
+            while let Some(row) = rows.try_next().await? {
+                yield row;
+            }
+        }
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let query = Taken::from(query);
+        Box::pin(async move {
+            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+            self.tap.one(query, &mut *connection).await
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move {
+            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+            connection.prepare_with(sql, parameters).await
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move {
+            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+            connection.describe(sql).await
+        })
+    }
+}
+
+impl<'h, DB: Database> Executor<'h> for &'h mut Executing<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    type Database = DB;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
+    where
+        'h: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let query = Taken::from(query);
+        let observed = self.tap.begin(query.sql.clone());
+        observed.over(self.inner().fetch_many(query)).boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    where
+        'h: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let query = Taken::from(query);
+        let tap = self.tap.clone();
+        Box::pin(async move { tap.one(query, self.inner()).await })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
+        'h: 'e,
+    {
+        self.inner().prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'h: 'e,
+    {
+        self.inner().describe(sql)
+    }
+}
+
+/// A query taken apart, so that its text can be read and it can still be executed.
+struct Taken<DB: Database> {
+    sql: SqlStr,
+    statement: Option<DB::Statement>,
+    arguments: Result<Option<DB::Arguments>, Option<BoxDynError>>,
+    persistent: bool,
+}
+
+impl<DB: Database> Taken<DB> {
+    fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
+        let arguments = query.take_arguments().map_err(Some);
+        Self {
+            arguments,
+            statement: query.statement().cloned(),
+            persistent: query.persistent(),
+            sql: query.sql(),
+        }
+    }
+}
+
+impl<'q, DB: Database> Execute<'q, DB> for Taken<DB> {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.statement.as_ref()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        match &mut self.arguments {
+            Ok(arguments) => Ok(arguments.take()),
+            Err(error) => match error.take() {
+                Some(error) => Err(error),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+impl Tap {
+    /// Begins to time a statement.
+    fn begin(&self, sql: SqlStr) -> Observed {
+        let running = self.eyes.as_ref().map(|eyes| Running {
+            eyes: Arc::clone(eyes),
+            start: eyes.clock.now(),
+            span: self.span(eyes),
+        });
+        Observed {
+            running,
+            sql,
+            pool: self.pool,
+            rows: 0,
+            failed: false,
+        }
+    }
+
+    async fn one<'c, DB: Database, C>(
+        &self,
+        query: Taken<DB>,
+        connection: C,
+    ) -> Result<Option<DB::Row>, Error>
+    where
+        C: Executor<'c, Database = DB>,
+    {
+        let mut observed = self.begin(query.sql.clone());
+        let mut fetch = Some(connection.fetch_optional(query));
+        let fetched = std::future::poll_fn(|cx| {
+            observed.entered(|| match &mut fetch {
+                Some(running) => {
+                    let polled = running.as_mut().poll(cx);
+                    if polled.is_ready() {
+                        // sqlx tells of the statement when this is dropped.
+                        fetch = None;
+                    }
+                    polled
+                }
+                None => Poll::Pending,
+            })
+        })
+        .await;
+        observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
+        observed.failed = fetched.is_err();
+        fetched
+    }
+
+    /// Runs a statement that sqlx makes itself, `COMMIT` say.
+    pub(super) async fn statement<T>(
+        &self,
+        sql: &'static str,
+        run: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut observed = self.begin(SqlStr::from_static(sql));
+        let ran = quietly(run).inspect_err(|_| observed.failed = true).await;
+        drop(observed);
+        ran
+    }
+
+    fn span(&self, eyes: &Eyes) -> tracing::Span {
+        if self.on_other_thread && Installed::load(&eyes.layer) != Installed::No {
+            tracing::debug_span!(target: COUNTED, "query")
+        } else {
+            tracing::Span::none()
+        }
+    }
+}
+
+/// One statement under way; recorded when it is dropped, so also when its caller gives up.
+struct Observed {
+    running: Option<Running>,
+    sql: SqlStr,
+    pool: u16,
+    rows: u64,
+    failed: bool,
+}
+
+struct Running {
+    eyes: Arc<Eyes>,
+    start: Moment,
+    span: tracing::Span,
+}
+
+impl Observed {
+    fn over<S>(self, rows: S) -> Rows<S> {
+        Rows {
+            rows: Some(rows),
+            observed: self,
+        }
+    }
+
+    fn entered<T>(&self, poll: impl FnOnce() -> T) -> T {
+        match &self.running {
+            Some(running) => running.span.in_scope(|| counted(poll)),
+            None => poll(),
+        }
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if let Some(Running { eyes, start, .. }) = &self.running {
+            eyes.recorder.query(&Query {
+                sql: self.sql.as_str(),
+                nanos: eyes.clock.now().nanos_since(*start),
+                rows: self.rows,
+                failed: self.failed,
+                pool: Some(self.pool),
+                remote: None,
+            });
+        }
+    }
+}
+
+/// A statement's rows.
+struct Rows<S> {
+    rows: Option<S>,
+    observed: Observed,
+}
+
+impl<S, Q, R> Stream for Rows<S>
+where
+    S: Stream<Item = Result<Either<Q, R>, Error>> + Unpin,
+{
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let Some(rows) = &mut this.rows else {
+            return Poll::Ready(None);
+        };
+        let item = ready!(this.observed.entered(|| rows.poll_next_unpin(cx)));
+        match &item {
+            Some(Ok(Either::Right(_))) => this.observed.rows += 1,
+            Some(Ok(Either::Left(_))) => {}
+            Some(Err(_)) => this.observed.failed = true,
+            None => this.finish(),
+        }
+        Poll::Ready(item)
+    }
+}
+
+impl<S> Rows<S> {
+    /// sqlx tells of the statement when its rows are dropped.
+    fn finish(&mut self) {
+        let rows = &mut self.rows;
+        self.observed.entered(|| *rows = None);
+    }
+}
+
+impl<S> Drop for Rows<S> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,375 @@
+//! Tier 0: what sqlx tells through `tracing`, without an edited line.
+//!
+//! sqlx emits an event after each statement (`sqlx::query`) and after slow waits for a connection
+//! (`sqlx::pool::acquire`). To hear them without a word of the host's own logging changing, the layer is in two: a
+//! per-layer filter that is asked about each callsite once and takes only these, and the ears outside of it, which see
+//! every span that the host makes, so that each can carry the request it belongs to.
+
+use std::any::TypeId;
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Filtered;
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::Eyes;
+use crate::record::recorder::Query;
+use crate::record::scope::{self, Remote};
+
+const QUERY: &str = "sqlx::query";
+const ACQUIRE: &str = "sqlx::pool::acquire";
+/// The target of the span that tells a driver's thread that a statement is already counted.
+pub(crate) const COUNTED: &str = "perfdeck::query";
+/// The number of the pool that waits are filed under where the pool is not known.
+pub(crate) const UNKNOWN_POOL: u16 = 0;
+
+thread_local! {
+    static COUNTED_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How the layer stands in the host's subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Installed {
+    /// Not at all.
+    No = 0,
+    /// In, and not yet known what it hears.
+    Unproved = 1,
+    /// It hears each statement.
+    All = 2,
+    /// It hears only statements that sqlx warns of as slow.
+    SlowOnly = 3,
+}
+
+impl Installed {
+    pub(crate) fn load(cell: &AtomicU8) -> Self {
+        match cell.load(Ordering::Relaxed) {
+            1 => Self::Unproved,
+            2 => Self::All,
+            3 => Self::SlowOnly,
+            _ => Self::No,
+        }
+    }
+
+    pub(crate) fn store(self, cell: &AtomicU8) {
+        cell.store(self as u8, Ordering::Relaxed);
+    }
+
+    /// Asks the host's subscriber whether a statement's event would be heard.
+    ///
+    /// To be called on a thread that does nothing else: a question without an event after it leaves its veto behind for
+    /// the thread's next event (tokio-rs/tracing#2519).
+    pub(crate) fn probe() -> Self {
+        if STATIC_MAX_LEVEL >= LevelFilter::DEBUG && tracing::enabled!(target: QUERY, Level::DEBUG)
+        {
+            Self::All
+        } else {
+            Self::SlowOnly
+        }
+    }
+}
+
+/// Counts the statements and events of `poll` as told already.
+pub(crate) fn counted<T>(poll: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let _ = COUNTED_HERE.try_with(|counted| counted.set(self.0));
+        }
+    }
+    let before = COUNTED_HERE
+        .try_with(|counted| counted.replace(true))
+        .unwrap_or(false);
+    let _restore = Restore(before);
+    poll()
+}
+
+/// Hears sqlx's events; for `tracing_subscriber::registry().with(..)`, beside any other layers, in any order.
+///
+/// Beside a `fmt` layer with its own filter both see all they should. Under a *global* `EnvFilter` that leaves out
+/// `sqlx::query=debug` nobody hears the statements, and the deck's status says so. It must not be put into
+/// `tracing_subscriber::reload`.
+pub struct DeckLayer<S> {
+    eyes: Option<Arc<Eyes>>,
+    filtered: Option<Filtered<Silent, Sqlx, S>>,
+}
+
+/// The layer inside the filter; it is there only for the filter to be asked.
+#[derive(Debug)]
+struct Silent;
+
+#[derive(Debug)]
+struct Sqlx;
+
+/// The request that a span belongs to.
+struct Stamp(Arc<Remote>);
+
+impl<S> DeckLayer<S> {
+    pub(crate) const fn new(eyes: Option<Arc<Eyes>>) -> Self {
+        Self {
+            eyes,
+            filtered: None,
+        }
+    }
+}
+
+impl<S> fmt::Debug for DeckLayer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeckLayer")
+            .field("on", &self.eyes.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> DeckLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn hear(&self, eyes: &Eyes, event: &Event<'_>, ctx: &Context<'_, S>) {
+        let target = event.metadata().target();
+        if (target != QUERY && target != ACQUIRE) || COUNTED_HERE.try_with(Cell::get) != Ok(false) {
+            return;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if target == ACQUIRE {
+            if let Some(seconds) = fields.acquired_seconds {
+                eyes.recorder.acquire(UNKNOWN_POOL, nanos(seconds), false);
+            }
+            return;
+        }
+        let Some(seconds) = fields.elapsed_seconds else {
+            return;
+        };
+        let mut remote = None;
+        for span in ctx.event_scope(event).into_iter().flatten() {
+            if span.metadata().target() == COUNTED {
+                return;
+            }
+            if let Some(stamp) = span.extensions().get::<Stamp>() {
+                remote = Some(Arc::clone(&stamp.0));
+                break;
+            }
+        }
+        if !fields.slow {
+            Installed::All.store(&eyes.layer);
+        } else if Installed::load(&eyes.layer) != Installed::All {
+            eyes.recorder.slow_only();
+            return;
+        }
+        // A request on this very thread is surer than the span, which may be an older one.
+        if scope::is_present() {
+            remote = None;
+        }
+        eyes.recorder.query(&Query {
+            sql: fields.sql(),
+            nanos: nanos(seconds),
+            rows: fields.rows_returned,
+            failed: false,
+            pool: None,
+            remote: remote.as_deref(),
+        });
+    }
+}
+
+/// Forwards to the filter, once `on_layer` has chosen to have one.
+impl<S> Layer<S> for DeckLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_layer(&mut self, subscriber: &mut S) {
+        let Some(eyes) = &self.eyes else { return };
+        Installed::Unproved.store(&eyes.layer);
+        // `fmt().finish()` can't hold a per-layer filter: it panics. There the layer has no opinion of its own.
+        if !std::any::type_name::<S>().contains("tracing_subscriber::fmt::Subscriber<") {
+            let mut filtered = Silent.with_filter(Sqlx);
+            filtered.on_layer(subscriber);
+            self.filtered = Some(filtered);
+        }
+    }
+
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        if let Some(filtered) = &self.filtered {
+            filtered.on_register_dispatch(subscriber);
+        }
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match &self.filtered {
+            Some(filtered) => filtered.register_callsite(metadata),
+            None => Interest::always(),
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
+        self.filtered
+            .as_ref()
+            .is_none_or(|filtered| filtered.enabled(metadata, ctx))
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, ctx: Context<'_, S>) -> bool {
+        self.filtered
+            .as_ref()
+            .is_none_or(|filtered| filtered.event_enabled(event, ctx))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.filtered.as_ref().and_then(Layer::max_level_hint)
+    }
+
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        if self.eyes.is_some()
+            && let Some(remote) = scope::remote()
+            && let Some(span) = ctx.span(id)
+        {
+            span.extensions_mut().insert(Stamp(remote));
+        }
+        if let Some(filtered) = &self.filtered {
+            filtered.on_new_span(attrs, id, ctx);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
+        if let Some(filtered) = &self.filtered {
+            filtered.on_record(id, values, ctx);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        if let Some(eyes) = &self.eyes {
+            self.hear(eyes, event, &ctx);
+        }
+        if let Some(filtered) = &self.filtered {
+            filtered.on_event(event, ctx);
+        }
+    }
+
+    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
+        if let Some(filtered) = &self.filtered {
+            filtered.on_enter(id, ctx);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
+        if let Some(filtered) = &self.filtered {
+            filtered.on_exit(id, ctx);
+        }
+    }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        if let Some(filtered) = &self.filtered {
+            filtered.on_close(id, ctx);
+        }
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "the registry finds per-layer filters only through this method"
+    )]
+    unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
+        if id == TypeId::of::<Self>() {
+            return Some(std::ptr::from_ref(self).cast());
+        }
+        let filtered = self.filtered.as_ref()?;
+        // SAFETY: the call is passed on as it came, to a field that lives as long as `self`, so what the caller may do
+        // with a pointer from `self` it may do with the field's.
+        unsafe { filtered.downcast_raw(id) }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Silent {}
+
+impl<S> Filter<S> for Sqlx {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        wants(metadata)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        // Not `always`: with it, a question that no event follows loses the thread's next event (tracing#2519).
+        if wants(metadata) {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        // No lower: sqlx asks whether DEBUG is wanted before it makes an event at all.
+        Some(LevelFilter::DEBUG)
+    }
+}
+
+/// Everything of sqlx's that is not a span (an event, or the question whether one is wanted), and our own marks.
+fn wants(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    if metadata.is_span() {
+        target == COUNTED
+    } else {
+        target == QUERY || target == ACQUIRE
+    }
+}
+
+/// The fields of sqlx's events, from 0.7 to 0.9.
+#[derive(Default)]
+struct Fields {
+    summary: String,
+    statement: String,
+    elapsed_seconds: Option<f64>,
+    rows_returned: u64,
+    slow: bool,
+    acquired_seconds: Option<f64>,
+}
+
+impl Fields {
+    /// The statement; sqlx leaves it empty where its four-word summary says it all.
+    fn sql(&self) -> &str {
+        let statement = self.statement.trim_matches('\n');
+        if statement.is_empty() {
+            &self.summary
+        } else {
+            statement
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match field.name() {
+            "elapsed_secs" => self.elapsed_seconds = Some(value),
+            // The first spelling is sqlx's own up to 0.8.
+            "aquired_after_secs" | "acquired_after_secs" => self.acquired_seconds = Some(value),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "rows_returned" {
+            self.rows_returned = value;
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => value.clone_into(&mut self.summary),
+            "db.statement" => value.clone_into(&mut self.statement),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, _: &dyn fmt::Debug) {
+        self.slow |= field.name() == "slow_threshold";
+    }
+}
+
+fn nanos(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}

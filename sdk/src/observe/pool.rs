@@ -1,0 +1,194 @@
+//! Tier 1: a pool that knows its name, and the connections and transactions it hands out.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
+use sqlx::{Acquire, Database, Error};
+
+use super::Eyes;
+use super::executor::{Executing, Held, Tap};
+use super::layer::counted;
+
+/// A [`sqlx::Pool`] whose statements and waits are observed.
+///
+/// `&Pool` is a [`sqlx::Executor`], as `&sqlx::Pool` is, so queries stay as they are. What is not here is the inner
+/// pool's, by deref; statements on a connection from the inner pool are not observed by this tier.
+pub struct Pool<DB: Database> {
+    pub(super) inner: sqlx::Pool<DB>,
+    pub(super) tap: Tap,
+}
+
+impl<DB: Database> Pool<DB> {
+    pub(crate) fn new(inner: sqlx::Pool<DB>, eyes: Option<Arc<Eyes>>, number: u16) -> Self {
+        let on_other_thread = DB::NAME == "SQLite";
+        Self {
+            inner,
+            tap: Tap {
+                eyes,
+                pool: number,
+                on_other_thread,
+            },
+        }
+    }
+
+    /// Returns the pool that sqlx made; what is done through it is not observed by this tier.
+    #[must_use]
+    pub const fn inner(&self) -> &sqlx::Pool<DB> {
+        &self.inner
+    }
+
+    /// Takes a connection from the pool; the wait is recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`sqlx::Pool::acquire`].
+    pub async fn acquire(&self) -> Result<Connection<DB>, Error> {
+        let held = self.tap.acquired(self.inner.acquire()).await?;
+        Ok(Connection(Executing {
+            held: Held::Connection(held),
+            tap: self.tap.clone(),
+        }))
+    }
+
+    /// Takes a connection and begins a transaction; the wait and the `BEGIN` are recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`sqlx::Pool::begin`].
+    pub async fn begin(&self) -> Result<Transaction<DB>, Error> {
+        let connection = self.tap.acquired(self.inner.acquire()).await?;
+        let begin = sqlx::Transaction::begin(connection, None);
+        let held = self.tap.statement("BEGIN", begin).await?;
+        Ok(Transaction(Executing {
+            held: Held::Transaction(held),
+            tap: self.tap.clone(),
+        }))
+    }
+}
+
+/// A connection of a [`Pool`]; `&mut *connection` is a [`sqlx::Executor`].
+#[derive(Debug)]
+pub struct Connection<DB: Database>(Executing<DB>);
+
+/// A transaction of a [`Pool`]; `&mut *transaction` is a [`sqlx::Executor`].
+///
+/// Dropped without [`Self::commit`] it is rolled back, as sqlx's own.
+#[derive(Debug)]
+pub struct Transaction<DB: Database>(Executing<DB>);
+
+impl<DB: Database> Transaction<DB> {
+    /// Commits; the `COMMIT` is recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`sqlx::Transaction::commit`].
+    pub async fn commit(self) -> Result<(), Error> {
+        let Executing { held, tap } = self.0;
+        match held {
+            Held::Transaction(transaction) => tap.statement("COMMIT", transaction.commit()).await,
+            Held::Connection(_) => Ok(()),
+        }
+    }
+
+    /// Rolls back; the `ROLLBACK` is recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`sqlx::Transaction::rollback`].
+    pub async fn rollback(self) -> Result<(), Error> {
+        let Executing { held, tap } = self.0;
+        match held {
+            Held::Transaction(transaction) => {
+                tap.statement("ROLLBACK", transaction.rollback()).await
+            }
+            Held::Connection(_) => Ok(()),
+        }
+    }
+}
+
+macro_rules! deref {
+    ($($type:ident),*) => { $(
+        impl<DB: Database> Deref for $type<DB> {
+            type Target = Executing<DB>;
+            fn deref(&self) -> &Executing<DB> {
+                &self.0
+            }
+        }
+
+        impl<DB: Database> std::ops::DerefMut for $type<DB> {
+            fn deref_mut(&mut self) -> &mut Executing<DB> {
+                &mut self.0
+            }
+        }
+    )* };
+}
+
+deref!(Connection, Transaction);
+
+impl<DB: Database> Clone for Pool<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            tap: self.tap.clone(),
+        }
+    }
+}
+
+impl<DB: Database> fmt::Debug for Pool<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pool").field(&self.inner).finish()
+    }
+}
+
+impl<DB: Database> Deref for Pool<DB> {
+    type Target = sqlx::Pool<DB>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+/// For what takes any way to a connection, migrations say; it is not observed by this tier.
+impl<'a, DB: Database> Acquire<'a> for &'_ Pool<DB>
+where
+    for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+{
+    type Database = DB;
+    type Connection = PoolConnection<DB>;
+
+    fn acquire(self) -> BoxFuture<'a, Result<Self::Connection, Error>> {
+        Box::pin(self.inner.acquire())
+    }
+
+    fn begin(self) -> BoxFuture<'a, Result<sqlx::Transaction<'a, DB>, Error>> {
+        let pool = self.inner.clone();
+        Box::pin(async move { pool.begin().await })
+    }
+}
+
+impl Tap {
+    /// Waits for a connection and records the wait.
+    pub(super) async fn acquired<T>(
+        &self,
+        acquire: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(eyes) = &self.eyes else {
+            return acquire.await;
+        };
+        let start = eyes.clock.now();
+        let acquired = quietly(acquire).await;
+        let timed_out = matches!(acquired, Err(Error::PoolTimedOut));
+        eyes.recorder
+            .acquire(self.pool, eyes.clock.now().nanos_since(start), timed_out);
+        acquired
+    }
+}
+
+/// Polls a future with sqlx's own events of it counted already.
+pub(super) async fn quietly<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| counted(|| future.as_mut().poll(cx))).await
+}

@@ -1,0 +1,54 @@
+//! Cache namespaces.
+
+use perfdeck_bridge::protocol::Caches;
+
+use crate::agent::Agent;
+
+#[cfg(not(feature = "cache"))]
+pub(super) fn caches(_: &Agent) -> Caches {
+    Caches::default()
+}
+
+#[cfg(feature = "cache")]
+pub(super) fn caches(agent: &Agent) -> Caches {
+    use perfdeck_bridge::protocol::CacheRow;
+
+    let mut namespaces: Vec<_> = agent
+        .cache_rows
+        .iter()
+        .map(|row| {
+            let history = agent.cache_history.get(&row.name);
+            let (hits, misses, saved) = history.map_or((0, 0, 0.0), |history| history.minute());
+            let seconds = history.map_or(1, |history| history.seconds().max(1)) as f64;
+            let lookups = hits + misses;
+            CacheRow {
+                namespace: row.name.to_string(),
+                entries: row.entries,
+                capacity: row.policy.capacity,
+                ttl_seconds: row.policy.ttl.map(|ttl| ttl.as_secs_f64()),
+                hits: row.hits,
+                misses: row.misses,
+                loads: row.loads,
+                load_errors: row.load_errors,
+                joined: row.joined,
+                evictions: row.evictions,
+                invalidations: row.invalidations,
+                hit_ratio: (lookups > 0).then(|| hits as f64 / lookups as f64),
+                lookups_per_second: lookups as f64 / seconds,
+                load_p95_seconds: history
+                    .filter(|history| !history.loads.is_empty())
+                    .map(|history| history.loads.quantile(0.95)),
+                saved_seconds_per_second: saved / seconds,
+                recent: history.map_or_else(Vec::new, |history| history.hit_ratio.recent(1, 60)),
+                undo: agent.undo_of_clear(&row.name),
+            }
+        })
+        .collect();
+    namespaces.sort_by(|a, b| {
+        b.saved_seconds_per_second
+            .total_cmp(&a.saved_seconds_per_second)
+            .then_with(|| a.namespace.cmp(&b.namespace))
+    });
+    namespaces.truncate(super::MAX_ROWS);
+    Caches { namespaces }
+}

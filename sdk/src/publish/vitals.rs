@@ -1,0 +1,161 @@
+//! The overview's numbers: as they are now, and with their limits and last minutes.
+
+use perfdeck_bridge::protocol::{Level, Vital, Vitals};
+
+use crate::agent::Agent;
+use crate::record::series::Series;
+use crate::record::store::per_second;
+
+/// A statement from which on it is slow.
+const SLOW_SECONDS: f64 = 1.0;
+/// Points that a sparkline has.
+const POINTS: usize = 60;
+
+/// The numbers of this second.
+#[derive(Debug, Default)]
+pub(crate) struct Now {
+    pub(crate) requests_per_second: Option<f64>,
+    pub(crate) request_p95_seconds: Option<f64>,
+    pub(crate) error_ratio: Option<f64>,
+    pub(crate) in_flight: Option<f64>,
+    pub(crate) queries_per_second: Option<f64>,
+    pub(crate) query_p95_seconds: Option<f64>,
+    pub(crate) queries_per_request: Option<f64>,
+    pub(crate) slow_queries_per_minute: Option<f64>,
+    pub(crate) pool_in_use: Option<f64>,
+    pub(crate) pool_size: Option<f64>,
+    pub(crate) pool_wait_p95_seconds: Option<f64>,
+    pub(crate) cache_hit_ratio: Option<f64>,
+    pub(crate) saved_seconds_per_second: Option<f64>,
+    pub(crate) cpu_ratio: Option<f64>,
+    pub(crate) rss_bytes: Option<f64>,
+}
+
+impl Now {
+    pub(crate) fn of(agent: &Agent) -> Self {
+        let store = &agent.store;
+        let (requests, request_sums) = store.all_requests.minute();
+        let (queries, query_sums) = store.all_queries.minute();
+        let seen = |count: u64, value: f64| (count > 0).then_some(value);
+        let slow: u64 = queries
+            .buckets()
+            .filter(|(low, _, _)| *low as f64 / 1e9 >= SLOW_SECONDS)
+            .map(|(_, _, count)| count)
+            .sum();
+        let pools = agent.pools.all();
+        let occupied = pools.iter().filter_map(crate::pools::Named::occupancy);
+        let (in_use, size) = occupied.fold((0, 0), |(used, size), (_, now, max)| {
+            (used + now, size + max)
+        });
+        let mut waits = perfdeck_bridge::histogram::Histogram::new();
+        for pool in &store.pools {
+            waits.merge(pool.timeline.minute().0);
+        }
+        let caches = agent.cache_history.values().map(|history| {
+            let (hits, misses, saved) = history.minute();
+            (hits, misses, saved / history.seconds().max(1) as f64)
+        });
+        let (hits, misses, saved) = caches.fold((0, 0, 0.0), |sum, one| {
+            (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2)
+        });
+        Self {
+            requests_per_second: Some(per_second(request_sums.requests, agent.second)),
+            request_p95_seconds: seen(requests.count(), requests.quantile(0.95)),
+            error_ratio: seen(
+                request_sums.requests,
+                request_sums.errors as f64 / request_sums.requests.max(1) as f64,
+            ),
+            in_flight: Some(store.totals.started.saturating_sub(store.totals.ended) as f64),
+            queries_per_second: Some(per_second(query_sums.calls, agent.second)),
+            query_p95_seconds: seen(queries.count(), queries.quantile(0.95)),
+            queries_per_request: seen(
+                request_sums.requests,
+                request_sums.queries as f64 / request_sums.requests.max(1) as f64,
+            ),
+            slow_queries_per_minute: seen(queries.count(), slow as f64),
+            pool_in_use: (size > 0).then_some(f64::from(in_use)),
+            pool_size: (size > 0).then_some(f64::from(size)),
+            pool_wait_p95_seconds: seen(waits.count(), waits.quantile(0.95)),
+            cache_hit_ratio: seen(hits + misses, hits as f64 / (hits + misses).max(1) as f64),
+            saved_seconds_per_second: seen(hits + misses, saved),
+            cpu_ratio: agent.host.cpu_ratio,
+            rss_bytes: agent.host.rss_bytes.map(|bytes| bytes as f64),
+        }
+    }
+}
+
+pub(super) fn vitals(agent: &Agent) -> Vitals {
+    let now = Now::of(agent);
+    let kept = &agent.vitals;
+    let pool_level = match (now.pool_in_use, now.pool_size) {
+        (Some(used), Some(size)) => over(Some(used / size), 0.6, 0.8),
+        _ => Level::Good,
+    };
+    let memory = over(agent.host.memory_ratio, 0.7, 0.85);
+    let hits = under(now.cache_hit_ratio, 0.8, 0.7);
+    let good = Level::Good;
+    Vitals {
+        requests_per_second: vital(now.requests_per_second, good, &kept.requests_per_second),
+        request_p95_seconds: vital(
+            now.request_p95_seconds,
+            over(now.request_p95_seconds, 1.0, 2.0),
+            &kept.request_p95_seconds,
+        ),
+        error_ratio: vital(
+            now.error_ratio,
+            over(now.error_ratio, 0.02, 0.05),
+            &kept.error_ratio,
+        ),
+        in_flight: vital(now.in_flight, good, &kept.in_flight),
+        queries_per_second: vital(now.queries_per_second, good, &kept.queries_per_second),
+        query_p95_seconds: vital(
+            now.query_p95_seconds,
+            over(now.query_p95_seconds, 0.5, SLOW_SECONDS),
+            &kept.query_p95_seconds,
+        ),
+        queries_per_request: vital(now.queries_per_request, good, &kept.queries_per_request),
+        slow_queries_per_minute: vital(
+            now.slow_queries_per_minute,
+            good,
+            &kept.slow_queries_per_minute,
+        ),
+        pool_in_use: vital(now.pool_in_use, pool_level, &kept.pool_in_use),
+        pool_size: Vital {
+            now: now.pool_size,
+            ..Vital::default()
+        },
+        pool_wait_p95_seconds: vital(now.pool_wait_p95_seconds, good, &kept.pool_wait_p95_seconds),
+        cache_hit_ratio: vital(now.cache_hit_ratio, hits, &kept.cache_hit_ratio),
+        saved_seconds_per_second: vital(
+            now.saved_seconds_per_second,
+            good,
+            &kept.saved_seconds_per_second,
+        ),
+        cpu_ratio: vital(
+            now.cpu_ratio,
+            over(now.cpu_ratio, 0.7, 0.8),
+            &kept.cpu_ratio,
+        ),
+        rss_bytes: vital(now.rss_bytes, memory, &kept.rss_bytes),
+    }
+}
+
+fn vital(now: Option<f64>, level: Level, kept: &Series) -> Vital {
+    Vital {
+        now,
+        level,
+        recent: kept.recent(1, POINTS),
+    }
+}
+
+fn over(value: Option<f64>, near: f64, limit: f64) -> Level {
+    match value {
+        Some(value) if value > limit => Level::Over,
+        Some(value) if value > near => Level::Near,
+        _ => Level::Good,
+    }
+}
+
+fn under(value: Option<f64>, near: f64, limit: f64) -> Level {
+    over(value.map(|value| -value), -near, -limit)
+}

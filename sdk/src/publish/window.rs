@@ -1,0 +1,120 @@
+//! The last minute, for the rules.
+
+use std::sync::Arc;
+
+use super::MAX_ROWS;
+use crate::agent::Agent;
+use crate::judge::window::{Cache, Pool, Query, Route, Statement, Window};
+use crate::record::store::per_second;
+
+/// Takes the last minute from the record.
+pub(crate) fn window(agent: &Agent) -> Window {
+    let uptime = agent.second.max(1);
+    let (times, sums) = agent.store.all_requests.minute();
+    let pools = agent.pools.all();
+    let pools = pools.iter().enumerate().map(|(number, pool)| {
+        let record = agent.store.pools.get(number);
+        let (_, in_use, max) = pool.occupancy().unwrap_or_default();
+        let timeouts = record.map_or(0, |record| record.timeline.minute().1.errors);
+        Pool {
+            name: pool.name.clone(),
+            in_use,
+            max,
+            timeouts,
+        }
+    });
+    let caches = agent.cache_history.iter().map(|(namespace, history)| {
+        let (hits, misses, _) = history.minute();
+        Cache {
+            namespace: namespace.to_string(),
+            hits,
+            misses,
+        }
+    });
+    Window {
+        requests: sums.requests,
+        errors: sums.errors,
+        requests_per_second: per_second(sums.requests, uptime),
+        p95_seconds: times.quantile(0.95),
+        wait_seconds: times.sum_seconds(),
+        routes: routes(agent),
+        queries: queries(agent, uptime),
+        pools: pools.collect(),
+        caches: caches.collect(),
+        cpu_ratio: agent.host.cpu_ratio,
+        memory_ratio: agent.host.memory_ratio,
+    }
+}
+
+fn routes(agent: &Agent) -> Vec<Route> {
+    let mut records: Vec<_> = agent
+        .store
+        .requests
+        .iter()
+        .filter(|(_, record)| record.timeline.minute().1.requests > 0)
+        .collect();
+    records.sort_by(|(_, a), (_, b)| {
+        let wait =
+            |record: &crate::record::store::RequestRecord| record.timeline.minute().0.sum_seconds();
+        wait(b).total_cmp(&wait(a))
+    });
+    records.truncate(MAX_ROWS);
+    let route = |(name, record): (&Arc<str>, &crate::record::store::RequestRecord)| {
+        let (times, sums) = record.timeline.minute();
+        let recent = agent.store.recent_statements(record);
+        // The statements' window is half to one minute long, so shares are of what it covers.
+        let query_share = share_of_queries(times.sum_seconds(), sums.query_nanos);
+        let seconds: f64 = recent.iter().map(|used| used.seconds).sum();
+        let statements = recent.into_iter().map(|used| Statement {
+            query: used.query,
+            requests: used.requests,
+            time_share: if seconds > 0.0 {
+                query_share * used.seconds / seconds
+            } else {
+                0.0
+            },
+            per_request: used.per_request,
+        });
+        Route {
+            name: Arc::clone(name),
+            requests: sums.requests,
+            p95_seconds: times.quantile(0.95),
+            wait_seconds: times.sum_seconds(),
+            statements: statements.collect(),
+        }
+    };
+    records.into_iter().map(route).collect()
+}
+
+/// The share of a route's time that its statements took; statements side by side can't take more than all of it.
+pub(super) fn share_of_queries(wait_seconds: f64, query_nanos: u64) -> f64 {
+    if wait_seconds > 0.0 {
+        (query_nanos as f64 / 1e9 / wait_seconds).min(1.0)
+    } else {
+        0.0
+    }
+}
+
+fn queries(agent: &Agent, uptime: u64) -> Vec<Query> {
+    let mut queries: Vec<_> = agent
+        .store
+        .queries
+        .iter()
+        .filter_map(|(id, record)| {
+            let (times, sums) = record.timeline.minute();
+            (!times.is_empty()).then(|| {
+                let query = Query {
+                    id: *id,
+                    text: Arc::clone(&record.text),
+                    calls_per_second: per_second(sums.calls, uptime),
+                    mean_seconds: times.mean_seconds(),
+                    p95_seconds: times.quantile(0.95),
+                };
+                (times.sum_seconds(), query)
+            })
+        })
+        .collect();
+    queries.sort_by(|a, b| b.0.total_cmp(&a.0));
+    queries.truncate(MAX_ROWS);
+    queries.into_iter().map(|(_, query)| query).collect()
+}
