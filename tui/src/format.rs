@@ -187,7 +187,7 @@ pub(crate) fn plural(number: usize, one: &str, several: &str) -> String {
 }
 
 /// Whether a whole number is told without its zeros.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whole {
     Short,
     Never,

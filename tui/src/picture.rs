@@ -78,7 +78,7 @@ fn svg(buffer: &Buffer) -> String {
                 MARGIN + f64::from(y) * CELL.1,
             );
             if let Some(cell) = buffer.cell((x, y)) {
-                draw_run(&mut svg, cell, &run, (left, top), hex(cell.fg, ink));
+                draw_run(&mut svg, cell, &run, (left, top), &hex(cell.fg, ink));
             }
             x += run.chars().count().max(1) as u16;
         }
@@ -108,7 +108,7 @@ fn run(buffer: &Buffer, x: u16, y: u16) -> String {
     run
 }
 
-fn draw_run(svg: &mut String, cell: &Cell, run: &str, (x, y): (f64, f64), colour: String) {
+fn draw_run(svg: &mut String, cell: &Cell, run: &str, (x, y): (f64, f64), colour: &str) {
     let columns = run.chars().count() as f64;
     // Writing to a string can't fail.
     if let Some((dx, dy, wide, high)) = shape(cell.symbol()) {

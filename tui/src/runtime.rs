@@ -18,7 +18,7 @@ use self::terminal::Terminal;
 use crate::draw::draw;
 use crate::effect::Effect;
 use crate::error::sentence;
-use crate::model::{Candidate, Focus, Model};
+use crate::model::{Candidate, Model};
 use crate::msg::Msg;
 use crate::target::Target;
 use crate::theme::Theme;
@@ -113,7 +113,6 @@ async fn drive(target: Target, theme: Theme) -> Result<()> {
                 world.execute(effect);
             }
         }
-        debug_assert!(!matches!(model.focus, Focus::Picker { ref hosts, .. } if hosts.is_empty()));
     }
 }
 

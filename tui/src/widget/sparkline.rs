@@ -10,7 +10,7 @@ pub(crate) fn render(theme: Theme, values: &[f32], width: u16) -> String {
     let mut line = " ".repeat(usize::from(width).saturating_sub(columns.len()));
     line.extend(columns.iter().map(|value| {
         if value.is_finite() {
-            theme.column(1 + ((value - low) / span * 7.0).round() as usize)
+            theme.column(1 + ((value - low) / span * 7.0).round().clamp(0.0, 7.0) as usize)
         } else {
             ' '
         }

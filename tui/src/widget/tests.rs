@@ -71,6 +71,7 @@ fn a_sparkline_shows_peaks_and_keeps_noise_flat() {
     check(&[5.0, 5.1, 5.0], 3, "▁▁▁");
     check(&[f32::NAN, 1.0, 2.0], 4, "  ▁█");
     check(&[], 3, "   ");
+    check(&[f32::MIN, 0.0, f32::MAX], 3, "▁██");
 }
 
 #[test]
