@@ -171,6 +171,13 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
     Ok(())
 }
 
+/// The host's own layer; its type is another over each subscriber.
+macro_rules! print {
+    () => {
+        fmt::layer().without_time().with_ansi(false).with_writer(|| Sink)
+    };
+}
+
 /// Sets the subscriber up as a host would.
 fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
     let print = || {

@@ -75,7 +75,13 @@ pub fn hello_at(sample: Sample, now: Timestamp) -> Hello {
 /// Returns a host that shows the sample at [`NOW`], previews its actions, and applies them at once.
 #[must_use]
 pub fn host(sample: Sample) -> SampleHost {
-    SampleHost::new(sample, NOW)
+    host_at(sample, NOW)
+}
+
+/// Returns the same host as if the present were `now`.
+#[must_use]
+pub fn host_at(sample: Sample, now: Timestamp) -> SampleHost {
+    SampleHost::new(sample, now)
 }
 
 const fn before(now: Timestamp, age: Duration) -> Timestamp {

@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<()> {
         Some("hostile") => Sample::Hostile,
         _ => Sample::Typical,
     };
-    let host = testing::host(sample);
+    let host = testing::host_at(sample, Timestamp::from(SystemTime::now()));
     let listener = socket::bind("support-desk")?;
     let source = Arc::new(host.clone());
     let serve = server::serve(listener, move |_| source.clone(), Arc::default());

@@ -6,7 +6,11 @@
 mod args;
 mod connect;
 mod relay;
+#[cfg(test)]
+mod schema;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verb;
 mod wait;
@@ -20,6 +24,7 @@ use clap::{CommandFactory as _, Parser as _};
 use serde_json::json;
 
 use self::args::{Args, Verb};
+use crate::error::sentence;
 use crate::format::printable;
 use crate::theme::{Colours, Glyphs, Theme};
 
@@ -85,7 +90,7 @@ fn answer(verb: &Verb, args: &Args) -> Result<bool> {
 }
 
 fn complain(error: &anyhow::Error, json: bool) {
-    let sentence = format!("{error:#}");
+    let sentence = sentence(error);
     let line = if json {
         json!({ "error": sentence }).to_string()
     } else {

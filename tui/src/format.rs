@@ -69,6 +69,20 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// Tells an expected duration, of which only two digits are worth telling: `96ms`, `4ms`.
+pub(crate) fn about(expected: f64) -> String {
+    let scale = if expected >= 1.0 { 1.0 } else { 1e3 };
+    let unit = if expected >= 1.0 { "s" } else { "ms" };
+    let value = expected * scale;
+    if !(0.001..1e9).contains(&value) {
+        return seconds(expected);
+    }
+    let step = 10_f64.powf(value.log10().floor() - 1.0);
+    let rounded = (value / step).round() * step;
+    // Rounding again takes away what the division left behind.
+    format!("{}{unit}", (rounded * 1e6).round() / 1e6)
+}
+
 /// Tells a value that may be missing.
 pub(crate) fn maybe(value: Option<f64>, tell: impl FnOnce(f64) -> String) -> String {
     value.map_or_else(|| NOTHING.to_owned(), tell)
@@ -76,17 +90,25 @@ pub(crate) fn maybe(value: Option<f64>, tell: impl FnOnce(f64) -> String) -> Str
 
 /// Tells how often a second: `148/s`, `1.91k/s`.
 pub(crate) fn rate(per_second: f64) -> String {
-    format!("{}/s", quantity(per_second))
+    format!(
+        "{}/s",
+        prefixed(per_second, 1_000.0, &["", "k", "M", "G", "T"], Whole::Never)
+    )
 }
 
 /// Tells a number with three digits and a prefix: `214`, `12.9`, `1.91k`.
 pub(crate) fn quantity(value: f64) -> String {
-    prefixed(value, 1_000.0, &["", "k", "M", "G", "T"])
+    prefixed(value, 1_000.0, &["", "k", "M", "G", "T"], Whole::Short)
 }
 
 /// Tells a size: `11.0MiB`.
 pub(crate) fn bytes(bytes: f64) -> String {
-    prefixed(bytes, 1_024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
+    prefixed(
+        bytes,
+        1_024.0,
+        &["B", "KiB", "MiB", "GiB", "TiB"],
+        Whole::Short,
+    )
 }
 
 /// Tells a share of one: `0.8%`, `61%`.
@@ -164,7 +186,14 @@ pub(crate) fn plural(number: usize, one: &str, several: &str) -> String {
     )
 }
 
-fn prefixed(value: f64, step: f64, prefixes: &[&str]) -> String {
+/// Whether a whole number is told without its zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Short,
+    Never,
+}
+
+fn prefixed(value: f64, step: f64, prefixes: &[&str], whole: Whole) -> String {
     if !value.is_finite() {
         return NOTHING.to_owned();
     }
@@ -176,7 +205,7 @@ fn prefixed(value: f64, step: f64, prefixes: &[&str]) -> String {
         place += 1;
     }
     let prefix = prefixes.get(place).copied().unwrap_or_default();
-    let whole = place == 0 && scaled.fract() == 0.0;
+    let whole = whole == Whole::Short && place == 0 && scaled.fract() == 0.0;
     if whole {
         format!("{scaled:.0}{prefix}")
     } else {

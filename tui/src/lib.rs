@@ -8,11 +8,13 @@
 mod cli;
 mod draw;
 mod effect;
+mod error;
 mod format;
 mod keymap;
 mod list;
 mod model;
 mod msg;
+mod picture;
 mod runtime;
 mod screen;
 mod target;
@@ -25,6 +27,7 @@ mod widget;
 use std::path::PathBuf;
 
 pub use cli::run;
+pub use picture::picture;
 
 /// Shows the screens of the host that listens at `socket`, until the user leaves.
 ///

@@ -17,7 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use self::terminal::Terminal;
 use crate::draw::draw;
 use crate::effect::Effect;
-use crate::model::{Candidate, Focus, Model};
+use crate::error::sentence;
+use crate::model::{Candidate, Model};
 use crate::msg::Msg;
 use crate::target::Target;
 use crate::theme::Theme;
@@ -112,7 +113,6 @@ async fn drive(target: Target, theme: Theme) -> Result<()> {
                 world.execute(effect);
             }
         }
-        debug_assert!(!matches!(model.focus, Focus::Picker { ref hosts, .. } if hosts.is_empty()));
     }
 }
 
@@ -202,17 +202,12 @@ impl Order {
         match self {
             Self::Ask(question) => {
                 let answer = source.ask(question.clone()).await;
-                Msg::Answered(question, answer.map_err(|error| sentence(error.into())))
+                Msg::Answered(question, answer.map_err(|error| sentence(&error.into())))
             }
             Self::Act(request) => {
                 let reply = source.act(request.clone()).await;
-                Msg::Acted(request, reply.map_err(|error| sentence(error.into())))
+                Msg::Acted(request, reply.map_err(|error| sentence(&error.into())))
             }
         }
     }
-}
-
-/// Tells an error and its causes on one line.
-fn sentence(error: anyhow::Error) -> String {
-    format!("{error:#}")
 }

@@ -16,6 +16,8 @@ pub(crate) enum Role {
     Strong,
     /// Labels, units, context, and what is old.
     Dim,
+    /// Bars and charts of what is as it should be.
+    Graph,
     /// Rules between regions.
     Rule,
     /// Over its limit.
@@ -28,6 +30,16 @@ pub(crate) enum Role {
     Selected,
     /// A key to press.
     Key,
+}
+
+impl Role {
+    /// Returns the role of a bar or a chart at this level.
+    pub(crate) fn graph(level: Level) -> Self {
+        match level {
+            Level::Good => Self::Graph,
+            level => Self::from(level),
+        }
+    }
 }
 
 impl From<Level> for Role {
@@ -96,6 +108,10 @@ impl Theme {
         stale: false,
     };
 
+    /// What text and ground are where a picture has to say it; a terminal knows its own.
+    pub(crate) const PICTURE: (Color, Color) =
+        (Color::Rgb(0xd8, 0xdc, 0xe4), Color::Rgb(0x16, 0x19, 0x21));
+
     /// Returns the theme for what is old: everything is greyed.
     pub(crate) const fn greyed(self) -> Self {
         Self {
@@ -117,6 +133,7 @@ impl Theme {
                 Role::Text => plain,
                 Role::Strong => plain.add_modifier(Modifier::BOLD),
                 Role::Dim => plain.fg(Color::Rgb(0x80, 0x88, 0x98)),
+                Role::Graph => plain.fg(Color::Rgb(0x8b, 0x9b, 0xb8)),
                 Role::Rule => plain.fg(Color::Rgb(0x4a, 0x50, 0x5e)),
                 Role::Over => plain.fg(Color::Rgb(0xf2, 0x6d, 0x78)),
                 Role::Near => plain.fg(Color::Rgb(0xe6, 0xb4, 0x50)),
@@ -127,7 +144,7 @@ impl Theme {
                 Role::Key => plain.add_modifier(Modifier::BOLD),
             },
             Colours::Sixteen => match role {
-                Role::Text => plain,
+                Role::Text | Role::Graph => plain,
                 Role::Strong | Role::Key => plain.add_modifier(Modifier::BOLD),
                 Role::Dim | Role::Rule => plain.fg(Color::DarkGray),
                 Role::Over => plain.fg(Color::LightRed),
@@ -136,7 +153,7 @@ impl Theme {
                 Role::Selected => plain.fg(Color::LightBlue).add_modifier(Modifier::BOLD),
             },
             Colours::None => match role {
-                Role::Text | Role::Near | Role::Good => plain,
+                Role::Text | Role::Graph | Role::Near | Role::Good => plain,
                 Role::Strong | Role::Key | Role::Over => plain.add_modifier(Modifier::BOLD),
                 Role::Dim | Role::Rule => plain.add_modifier(Modifier::DIM),
                 Role::Selected => plain.add_modifier(Modifier::REVERSED),

@@ -286,10 +286,9 @@ impl Shared {
         let (action, target, undo_of) = match intent {
             Intent::Apply(id) => {
                 let finding = self.finding(id);
-                let target = finding.and_then(|finding| finding.action);
                 (
                     "create_index",
-                    target.map(|action| action.preview).unwrap_or_default(),
+                    finding.map(|finding| finding.title).unwrap_or_default(),
                     None,
                 )
             }

@@ -62,122 +62,127 @@ impl<DB: Database> fmt::Debug for Executing<DB> {
     }
 }
 
-impl<'p, DB: Database> Executor<'p> for &'p Pool<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-{
-    type Database = DB;
+/// One implementation a database, and none for all: a generic one would ask of every reference to an [`Executing`] whether
+/// its database's connection is an executor, and in a host's generic code that question has no end.
+macro_rules! executor {
+    ($database:ty) => {
+        impl<'p> Executor<'p> for &'p Pool<$database> {
+            type Database = $database;
 
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let query = Taken::from(query);
-        async_stream::try_stream! {
-            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
-            let observed = self.tap.begin(query.sql.clone());
-            let mut rows = observed.over(connection.fetch_many(query));
-            while let Some(row) = rows.try_next().await? {
-                yield row;
+            fn fetch_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxStream<'e, Result<Either<<$database as Database>::QueryResult, <$database as Database>::Row>, Error>>
+            where
+                'p: 'e,
+                E: 'q + Execute<'q, $database>,
+            {
+                let query = Taken::from(query);
+                async_stream::try_stream! {
+                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    let observed = self.tap.begin(query.sql.clone());
+                    let mut rows = observed.over(connection.fetch_many(query));
+                    while let Some(row) = rows.try_next().await? {
+                        yield row;
+                    }
+                }
+                .boxed()
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Option<<$database as Database>::Row>, Error>>
+            where
+                'p: 'e,
+                E: 'q + Execute<'q, $database>,
+            {
+                let query = Taken::from(query);
+                Box::pin(async move {
+                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    self.tap.one(query, &mut *connection).await
+                })
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: SqlStr,
+                parameters: &'e [<$database as Database>::TypeInfo],
+            ) -> BoxFuture<'e, Result<<$database as Database>::Statement, Error>>
+            where
+                'p: 'e,
+            {
+                Box::pin(async move {
+                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    connection.prepare_with(sql, parameters).await
+                })
+            }
+
+            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<$database>, Error>>
+            where
+                'p: 'e,
+            {
+                Box::pin(async move {
+                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    connection.describe(sql).await
+                })
             }
         }
-        .boxed()
-    }
 
-    fn fetch_optional<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let query = Taken::from(query);
-        Box::pin(async move {
-            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
-            self.tap.one(query, &mut *connection).await
-        })
-    }
+        impl<'h> Executor<'h> for &'h mut Executing<$database> {
+            type Database = $database;
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [DB::TypeInfo],
-    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
-    where
-        'p: 'e,
-    {
-        Box::pin(async move {
-            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
-            connection.prepare_with(sql, parameters).await
-        })
-    }
+            fn fetch_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxStream<'e, Result<Either<<$database as Database>::QueryResult, <$database as Database>::Row>, Error>>
+            where
+                'h: 'e,
+                E: 'q + Execute<'q, $database>,
+            {
+                let query = Taken::from(query);
+                let observed = self.tap.begin(query.sql.clone());
+                observed.over(self.inner().fetch_many(query)).boxed()
+            }
 
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
-    where
-        'p: 'e,
-    {
-        Box::pin(async move {
-            let mut connection = self.tap.acquired(self.inner.acquire()).await?;
-            connection.describe(sql).await
-        })
-    }
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Option<<$database as Database>::Row>, Error>>
+            where
+                'h: 'e,
+                E: 'q + Execute<'q, $database>,
+            {
+                let query = Taken::from(query);
+                let tap = self.tap.clone();
+                Box::pin(async move { tap.one(query, self.inner()).await })
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: SqlStr,
+                parameters: &'e [<$database as Database>::TypeInfo],
+            ) -> BoxFuture<'e, Result<<$database as Database>::Statement, Error>>
+            where
+                'h: 'e,
+            {
+                self.inner().prepare_with(sql, parameters)
+            }
+
+            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<$database>, Error>>
+            where
+                'h: 'e,
+            {
+                self.inner().describe(sql)
+            }
+        }
+    };
 }
 
-impl<'h, DB: Database> Executor<'h> for &'h mut Executing<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-{
-    type Database = DB;
-
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
-    where
-        'h: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let query = Taken::from(query);
-        let observed = self.tap.begin(query.sql.clone());
-        observed.over(self.inner().fetch_many(query)).boxed()
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
-    where
-        'h: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let query = Taken::from(query);
-        let tap = self.tap.clone();
-        Box::pin(async move { tap.one(query, self.inner()).await })
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [DB::TypeInfo],
-    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
-    where
-        'h: 'e,
-    {
-        self.inner().prepare_with(sql, parameters)
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
-    where
-        'h: 'e,
-    {
-        self.inner().describe(sql)
-    }
-}
+#[cfg(feature = "sqlx-postgres")]
+executor!(sqlx::Postgres);
+#[cfg(feature = "sqlx-sqlite")]
+executor!(sqlx::Sqlite);
 
 /// A query taken apart, so that its text can be read and it can still be executed.
 struct Taken<DB: Database> {

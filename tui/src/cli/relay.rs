@@ -19,10 +19,6 @@ pub(super) fn run(target: Target) -> Result<()> {
     joined
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the future owns what it needs"
-)]
 async fn join(target: Target) -> Result<()> {
     let path = match &target.socket {
         Some(path) => path.clone(),

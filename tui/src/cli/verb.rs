@@ -16,6 +16,9 @@ use crate::runtime::now;
 pub(super) async fn run(verb: &Verb, global: &Global) -> Result<Outcome> {
     let target = global.target();
     if matches!(verb, Verb::Ls) {
+        if target.via.is_some() {
+            bail!("ls lists the services of this machine: run it where --via leads");
+        }
         return ls(&target.candidates());
     }
     let attached = connect::attach(&target).await?;

@@ -228,17 +228,20 @@ pub(super) fn verdict(verdict: &Verdict, canvas: &mut Canvas<'_>) -> u16 {
         canvas.put(x, y, line, role);
     }
     let last = lines.len().saturating_sub(1) as u16;
+    let used = lines.last().map_or(0, |line| width(line) as u16) + x + 2;
+    let mut end = canvas.width().saturating_sub(2);
     if let Some((key, words)) = verdict.hint {
-        let length = (key.len() + 1 + words.len()) as u16;
-        let start = canvas.width().saturating_sub(length + 2);
-        let used = lines.last().map_or(0, |line| width(line) as u16) + x + 2;
+        let start = end.saturating_sub((key.len() + 1 + words.len()) as u16);
         if used < start {
-            canvas.line(
-                start,
-                last,
-                &[piece(key, Role::Key), piece(format!(" {words}"), Role::Dim)],
-            );
+            let pieces = [piece(key, Role::Key), piece(format!(" {words}"), Role::Dim)];
+            canvas.line(start, last, &pieces);
+            end = start.saturating_sub(4);
         }
+    }
+    if let Some(since) = &verdict.since
+        && used + (since.len() as u16) < end
+    {
+        canvas.put(used, last, since, Role::Dim);
     }
     (lines.len() as u16).max(1)
 }

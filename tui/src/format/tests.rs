@@ -39,6 +39,13 @@ fn quantities_rates_and_sizes_take_prefixes() {
     check(bytes((412_u64 << 20) as f64), "412MiB");
     check(bytes(11.0 * 1_048_576.0), "11.0MiB");
     check(bytes(0.0), "0B");
+    check(rate(61.0), "61.0/s");
+    check(about(0.096), "96ms");
+    check(about(0.004), "4ms");
+    check(about(0.0613), "61ms");
+    check(about(0.0002), "0.2ms");
+    check(about(1.26), "1.3s");
+    check(about(0.0), "0ms");
     check(count(205_113), "205 113");
     check(count(99), "99");
 }

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Order, now, sentence};
+use super::{Order, now};
+use crate::error::sentence;
 use crate::model::Candidate;
 use crate::msg::{LinkMsg, Msg};
 use crate::target::{Attached, Target};
@@ -63,7 +64,7 @@ impl Link {
                     ours: *ours,
                 },
                 _ => LinkMsg::Lost {
-                    reason: sentence(lost),
+                    reason: sentence(&lost),
                     retry_at,
                 },
             })

@@ -33,7 +33,7 @@ pub(crate) fn split(
 }
 
 /// The width of the labels at the left of a story.
-const LABEL: u16 = 11;
+const LABEL: u16 = 13;
 
 /// Draws a label and its text over at most `lines` lines, and returns the next free line.
 pub(crate) fn told(

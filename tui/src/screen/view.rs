@@ -17,6 +17,8 @@ pub(crate) struct View<'a> {
 pub(crate) struct Verdict {
     pub(crate) level: Level,
     pub(crate) text: String,
+    /// Since when, where there is room for it.
+    pub(crate) since: Option<String>,
     /// The key that leads on, and where to.
     pub(crate) hint: Option<(&'static str, &'static str)>,
 }
@@ -26,6 +28,7 @@ impl Verdict {
         Self {
             level,
             text: text.into(),
+            since: None,
             hint: None,
         }
     }

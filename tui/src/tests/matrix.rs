@@ -1,7 +1,9 @@
 use insta::{assert_debug_snapshot, assert_snapshot};
 use proptest::prelude::*;
 
-use super::harness::{Scene, frame, styled, text};
+use perfdeck_bridge::testing::Sample;
+
+use super::harness::{Scene, Viewer, frame, styled, text};
 use crate::keymap::BINDINGS;
 use crate::model::{Candidate, Focus};
 use crate::screen::Screen;
@@ -56,6 +58,46 @@ fn what_floats_looks_as_it_did() {
             let name = format!("{name}_{width}x{height}");
             kept(|| assert_snapshot!(name, frame(&model, width, height)));
         }
+    }
+}
+
+#[test]
+fn an_act_looks_as_it_did() {
+    for (sample, name) in [(Sample::Typical, "act"), (Sample::Hostile, "act_hostile")] {
+        for (keys, step) in [("7 a d o c", "schema"), ("4 c", "cache")] {
+            let mut viewer = Viewer::new(sample);
+            viewer.press(keys);
+            for (width, height) in SIZES {
+                let name = format!("{name}_{step}_{width}x{height}");
+                kept(|| assert_snapshot!(name, frame(&viewer.model, width, height)));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_opened_looks_as_it_did() {
+    for (keys, name) in [
+        ("2 enter", "route"),
+        ("3 enter", "query"),
+        ("7 enter", "finding"),
+    ] {
+        let mut viewer = Viewer::new(Sample::Typical);
+        viewer.press(keys);
+        for (width, height) in SIZES {
+            let name = format!("opened_{name}_{width}x{height}");
+            kept(|| assert_snapshot!(name, frame(&viewer.model, width, height)));
+        }
+    }
+    for (keys, name) in [
+        ("4 enter", "cache"),
+        ("6 enter", "alert"),
+        ("8 j enter", "receipt"),
+    ] {
+        let mut viewer = Viewer::new(Sample::Typical);
+        viewer.press(keys);
+        let name = format!("opened_{name}_80x24");
+        kept(|| assert_snapshot!(name, frame(&viewer.model, 80, 24)));
     }
 }
 

@@ -14,3 +14,9 @@ pub(crate) fn render(theme: Theme, share: f64, width: u16) -> String {
         .map(|cell| theme.bar(eighths.saturating_sub(cell * 8)))
         .collect()
 }
+
+/// Returns what a full bar stands for: the largest of the shares that are shown together.
+pub(crate) fn full(shares: impl Iterator<Item = f64>) -> f64 {
+    let most = shares.filter(|share| share.is_finite()).fold(0.0, f64::max);
+    if most > 0.0 { most } else { 1.0 }
+}

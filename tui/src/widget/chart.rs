@@ -1,5 +1,5 @@
 use super::Canvas;
-use super::sparkline::squeeze;
+use super::sparkline::stretch;
 use crate::format::width;
 use crate::theme::{Mark, Role};
 
@@ -25,7 +25,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -
     for row in 0..rows {
         canvas.put(margin + 1, row, theme.mark(Mark::Upright), Role::Rule);
     }
-    let columns = squeeze(values, usize::from(canvas.width() - left));
+    let columns = stretch(values, usize::from(canvas.width() - left));
     for (x, value) in (left..).zip(columns) {
         if !value.is_finite() {
             continue;
@@ -43,7 +43,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -
                     x,
                     row,
                     theme.column(filled).encode_utf8(&mut [0; 4]),
-                    Role::Text,
+                    Role::Graph,
                 );
             }
         }

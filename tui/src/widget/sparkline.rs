@@ -10,7 +10,7 @@ pub(crate) fn render(theme: Theme, values: &[f32], width: u16) -> String {
     let mut line = " ".repeat(usize::from(width).saturating_sub(columns.len()));
     line.extend(columns.iter().map(|value| {
         if value.is_finite() {
-            theme.column(1 + ((value - low) / span * 7.0).round() as usize)
+            theme.column(1 + ((value - low) / span * 7.0).round().clamp(0.0, 7.0) as usize)
         } else {
             ' '
         }
@@ -30,6 +30,17 @@ pub(crate) fn squeeze(values: &[f32], width: usize) -> Vec<f32> {
             let stretch = values.get(from..to).unwrap_or_default();
             stretch.iter().copied().fold(f32::NAN, f32::max)
         })
+        .collect()
+}
+
+/// Brings a series to `width` values: a longer one is squeezed, of a shorter one each value is told several times.
+pub(crate) fn stretch(values: &[f32], width: usize) -> Vec<f32> {
+    if values.len() >= width {
+        return squeeze(values, width);
+    }
+    let place = |column: usize| column * values.len() / width;
+    (0..width)
+        .filter_map(|column| values.get(place(column)).copied())
         .collect()
 }
 

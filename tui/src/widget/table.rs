@@ -136,26 +136,22 @@ impl Table<'_> {
                         *kept = false;
                     }
                 }
-                _ => {
-                    let spare = u32::from(width_).saturating_sub(total);
-                    return (0..kept.len())
-                        .map(|index| {
-                            let natural = natural.get(index).copied().unwrap_or(0);
-                            let fills = self
-                                .columns
-                                .get(index)
-                                .is_some_and(|column| column.fill.is_some());
-                            let room = if fills {
-                                (u32::from(needed(index)) + spare).min(u32::from(natural)) as u16
-                            } else {
-                                natural
-                            };
-                            (kept.get(index) == Some(&true)).then_some(room)
-                        })
-                        .collect();
-                }
+                _ => return self.rooms(&natural, &kept, i64::from(width_) - i64::from(total)),
             }
         }
+    }
+
+    /// Gives the kept columns their widths, and what is left over, or missing, to the one that fills.
+    fn rooms(&self, natural: &[u16], kept: &[bool], spare: i64) -> Vec<Option<u16>> {
+        let rooms = self.columns.iter().zip(natural).zip(kept);
+        rooms
+            .map(|((column, natural), kept)| {
+                let room = column.fill.map_or(i64::from(*natural), |least| {
+                    (i64::from(least.min(*natural)) + spare).clamp(0, i64::from(*natural))
+                });
+                kept.then_some(room as u16)
+            })
+            .collect()
     }
 
     fn places(&self, widths: &[Option<u16>]) -> Vec<(u16, Option<u16>)> {

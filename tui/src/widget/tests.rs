@@ -47,7 +47,7 @@ fn numbers_meet_at_the_right() {
 #[test]
 fn a_column_without_room_is_dropped_whole() {
     let expected = "  name    calls\n  first      12\n▸ second  1 204";
-    assert_eq!(drawn(20, 3, |canvas| table().draw(canvas)), expected);
+    assert_eq!(drawn(19, 3, |canvas| table().draw(canvas)), expected);
 }
 
 #[test]
@@ -71,6 +71,7 @@ fn a_sparkline_shows_peaks_and_keeps_noise_flat() {
     check(&[5.0, 5.1, 5.0], 3, "▁▁▁");
     check(&[f32::NAN, 1.0, 2.0], 4, "  ▁█");
     check(&[], 3, "   ");
+    check(&[f32::MIN, 0.0, f32::MAX], 3, "▁██");
 }
 
 #[test]

@@ -82,6 +82,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let rows = shown.len();
     let list = |canvas: &mut Canvas<'_>| {
         let theme = canvas.theme();
+        let most = bar::full(shown.iter().map(|finding| finding.impact.wait_share));
         let rows = shown.iter().map(|finding| {
             let role = if is_open(finding) {
                 Role::Text
@@ -103,10 +104,10 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                     },
                     role,
                 ),
-                piece(bar::render(theme, saved, 8), role),
+                piece(bar::render(theme, saved / most, 8), Role::Graph),
                 piece(sure(finding.confidence), role),
                 host(&finding.title, role),
-                piece(format!("{:+.0}", finding.score_points), role),
+                piece(points(finding), role),
                 piece(word(finding.status), status_role(finding.status)),
                 piece(act, Role::Key),
             ]
@@ -125,6 +126,14 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         }
     };
     story::split(canvas, rows, state.open, list, evidence);
+}
+
+fn points(finding: &Finding) -> String {
+    if finding.score_points > 0.0 {
+        format!("{:+.0}", finding.score_points)
+    } else {
+        format::NOTHING.to_owned()
+    }
 }
 
 fn told(finding: &Finding, canvas: &mut Canvas<'_>) {
@@ -169,10 +178,7 @@ fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u1
         "{} measured (p95)",
         format::seconds(evidence.query_p95_seconds)
     );
-    let after = format!(
-        "about {}",
-        format::seconds(evidence.query_p95_seconds_after)
-    );
+    let after = format!("about {}", format::about(evidence.query_p95_seconds_after));
     let y = plan(
         canvas,
         y + 1,
@@ -217,7 +223,7 @@ fn brings(finding: &Finding) -> String {
         impact.p95_seconds_after,
     ) {
         (Some(route), Some(now), Some(after)) => {
-            let (now, after) = (format::seconds(now), format::seconds(after));
+            let (now, after) = (format::seconds(now), format::about(after));
             format!("{route} p95 {now} -> about {after}; ")
         }
         _ => String::new(),

@@ -24,11 +24,8 @@ impl State {
         }
         match action {
             Action::Open => self.open = !alerts.alerts.is_empty(),
-            Action::Back => {
-                if !std::mem::take(&mut self.open) {
-                    self.list.filter_mut().clear();
-                }
-            }
+            Action::Back if self.open => self.open = false,
+            Action::Back => self.list.filter_mut().clear(),
             _ => {}
         }
         Vec::new()

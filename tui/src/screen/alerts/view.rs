@@ -22,6 +22,7 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     let watched = plural(alerts.rules as usize, "rule", "rules");
     let waiting = match pending {
         0 => String::new(),
+        1 => " One more waits to be sure.".to_owned(),
         number => format!(" {number} more wait to be sure."),
     };
     if firing == 0 {
@@ -145,7 +146,7 @@ fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
     let (width, height) = (canvas.width(), canvas.height());
     if height > y + 3 {
         canvas.put(2, y + 1, "lately", Role::Dim);
-        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), (height - y - 2).min(8));
+        let mut part = canvas.part(15, y + 1, width.saturating_sub(17), (height - y - 2).min(8));
         chart::draw(&mut part, &alert.recent, |number| value(alert, number));
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                     format::maybe(row.hit_ratio, format::share),
                     Role::from(level),
                 ),
-                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Graph),
                 piece(format::rate(row.lookups_per_second), Role::Text),
                 piece(saved, Role::Text),
                 piece(
@@ -175,7 +175,7 @@ fn namespace(row: &CacheRow, canvas: &mut Canvas<'_>) {
     if height > y + 4 {
         let rows = (height - y - 3).min(6);
         canvas.put(2, y + 1, "hits lately", Role::Dim);
-        let mut part = canvas.part(14, y + 1, width.saturating_sub(16), rows);
+        let mut part = canvas.part(15, y + 1, width.saturating_sub(17), rows);
         chart::draw(&mut part, &row.recent, format::share);
         y += rows + 1;
     }

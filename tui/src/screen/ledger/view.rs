@@ -109,7 +109,7 @@ fn receipt(view: &View<'_>, row: &LedgerRow, canvas: &mut Canvas<'_>) {
     if let Some(gain) = &row.realised {
         y = measured(row, gain, canvas, y + 1);
     } else if let Some(gain) = &row.predicted {
-        let after = format::seconds(gain.p95_seconds_after);
+        let after = format::about(gain.p95_seconds_after);
         let text = format!("{} p95 about {after}", gain.subject);
         y = story::told(canvas, y + 1, "promised", &text, Role::Text, 2);
     }
@@ -132,7 +132,7 @@ fn measured(row: &LedgerRow, gain: &Gain, canvas: &mut Canvas<'_>, y: u16) -> u1
     let promised = row.predicted.as_ref().map(|predicted| {
         format!(
             "  (promised {})",
-            format::seconds(predicted.p95_seconds_after)
+            format::about(predicted.p95_seconds_after)
         )
     });
     let text = format!(

@@ -6,7 +6,7 @@ use crate::screen::view::host;
 use crate::screen::{Verdict, View};
 use crate::theme::{Mark, Role};
 use crate::widget::table::{Column, Table};
-use crate::widget::{Canvas, bar, piece, sparkline};
+use crate::widget::{Canvas, bar, chart, piece, sparkline};
 
 /// The least width at which everything has its place beside everything else.
 const WIDE: u16 = 100;
@@ -24,12 +24,12 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     }
     let since = summary.since.map(|since| {
         let age = format::age(view.now.since(since));
-        format!(" Since {} UTC, {age} ago.", format::clock(since))
+        format!("since {} UTC, {age}", format::clock(since))
     });
-    let verdict = Verdict::new(
-        summary.level,
-        format!("{}{}", summary.text, since.unwrap_or_default()),
-    );
+    let verdict = Verdict {
+        since,
+        ..Verdict::new(summary.level, &summary.text)
+    };
     match (&summary.finding, summary.level) {
         (Some(_), _) => verdict.hint("a", "see and apply it"),
         (None, Level::Good) => verdict,
@@ -41,36 +41,72 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(overview) = view.data.overview() else {
         return;
     };
-    score(overview, canvas);
     let meters = meters(&overview.vitals);
+    if canvas.height() < 9 {
+        // The worst numbers and the worst routes; everything else is behind `enter`.
+        let columns = (canvas.width() / 38).max(1);
+        let y = grid(&worst(meters, usize::from(columns * 2)), columns, canvas);
+        return time(state, overview, &mut canvas.below(y));
+    }
+    score(overview, canvas);
     let y = 2 + if canvas.width() >= WIDE {
         grid(&meters, 4, &mut canvas.below(2))
     } else {
         let columns = (canvas.width() / 38).max(1);
-        let rows = if canvas.height() < 9 { 2 } else { 4 };
         grid(
-            &worst(meters, usize::from(columns * rows)),
+            &worst(meters, usize::from(columns * 4)),
             columns,
             &mut canvas.below(2),
         )
     };
     let mut rest = canvas.below(y + 1);
-    let (width, height) = (rest.width(), rest.height());
-    if width >= WIDE {
-        let left = width * 55 / 100;
-        time(state, overview, &mut rest.part(0, 0, left - 2, height));
-        let end = changes(overview, &mut rest.part(left + 2, 0, width, height));
-        blind(view, &mut rest.part(left + 2, end + 1, width, height));
-        for y in 0..height {
-            let mark = rest.theme().mark(Mark::Upright);
-            rest.put(left, y, mark, Role::Rule);
-        }
+    if rest.width() >= WIDE {
+        beside(view, state, overview, &mut rest);
     } else {
+        let (width, height) = (rest.width(), rest.height());
         let rows = (overview.time.len() as u16).saturating_add(1).min(height);
         time(state, overview, &mut rest.part(0, 0, width, rows));
         if rows + 3 < height {
             changes(overview, &mut rest.part(2, rows + 1, width, height));
         }
+    }
+}
+
+/// Draws where the time goes and what changed beside each other, and the course of both main numbers below.
+fn beside(view: &View<'_>, state: &State, overview: &Overview, canvas: &mut Canvas<'_>) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let left = width * 55 / 100;
+    let routes = (overview.time.len() as u16).saturating_add(1).min(height);
+    let charts = height.saturating_sub(routes.max(9) + 2).min(14);
+    let top = if charts >= 5 { routes.max(9) } else { height };
+    time(state, overview, &mut canvas.part(0, 0, left - 2, top));
+    let end = changes(overview, &mut canvas.part(left + 2, 0, width, top));
+    blind(
+        view,
+        &mut canvas.part(left + 2, end + 1, width, top.saturating_sub(end + 1)),
+    );
+    for y in 0..top {
+        let mark = canvas.theme().mark(Mark::Upright);
+        canvas.put(left, y, mark, Role::Rule);
+    }
+    if top < height {
+        let vitals = &overview.vitals;
+        let mut charts = canvas.part(0, top + 1, width, charts + 1);
+        let (rows, half) = (charts.height(), left - 2);
+        charts.put(2, 0, "p95 of all requests", Role::Dim);
+        let recent = &vitals.request_p95_seconds.recent;
+        chart::draw(
+            &mut charts.part(2, 1, half - 2, rows - 1),
+            recent,
+            format::seconds,
+        );
+        charts.put(left + 2, 0, "requests", Role::Dim);
+        let recent = &vitals.requests_per_second.recent;
+        chart::draw(
+            &mut charts.part(left + 2, 1, width - left - 3, rows - 1),
+            recent,
+            format::rate,
+        );
     }
 }
 
@@ -199,10 +235,10 @@ fn grid(meters: &[Meter<'_>], columns: u16, canvas: &mut Canvas<'_>) -> u16 {
     let columns = columns.max(1);
     let room = canvas.width().saturating_sub(1) / columns;
     let long = columns < 4;
-    let label = if long { 11 } else { 10 };
+    let label = if long { 11 } else { 9 };
     for (place, meter) in meters.iter().enumerate() {
         let (x, y) = (place as u16 % columns * room + 2, place as u16 / columns);
-        let mut cell = canvas.part(x, y, room.saturating_sub(2), 1);
+        let mut cell = canvas.part(x, y, room.saturating_sub(1), 1);
         cell.put(0, 0, if long { meter.long } else { meter.short }, Role::Dim);
         let role = match meter.vital.level {
             Level::Good => Role::Strong,
@@ -212,7 +248,7 @@ fn grid(meters: &[Meter<'_>], columns: u16, canvas: &mut Canvas<'_>) -> u16 {
         cell.put_before(end, 0, &meter.value, role);
         let spark = cell.width().saturating_sub(end + 3).min(14);
         let line = sparkline::render(cell.theme(), &meter.vital.recent, spark);
-        let x = cell.put(end + 1, 0, &line, Role::from(meter.vital.level));
+        let x = cell.put(end + 1, 0, &line, Role::graph(meter.vital.level));
         cell.mark(x + 1, 0, meter.vital.level);
     }
     (meters.len() as u16).div_ceil(columns)
@@ -240,11 +276,15 @@ fn time(state: &State, overview: &Overview, canvas: &mut Canvas<'_>) {
     let unit = TimeUnit::of(shown.iter().filter_map(|row| row.p95_seconds));
     let theme = canvas.theme();
     let bar = if canvas.width() > 50 { 13 } else { 8 };
+    let most = bar::full(shown.iter().map(|row| row.share));
     let rows = shown.iter().map(|row| {
         vec![
             host(&row.route, Role::Text),
             piece(format::share(row.share), Role::Text),
-            piece(bar::render(theme, row.share, bar), Role::from(row.level)),
+            piece(
+                bar::render(theme, row.share / most, bar),
+                Role::graph(row.level),
+            ),
             piece(
                 format::maybe(row.p95_seconds, |p95| unit.tell(p95)),
                 Role::from(row.level),

@@ -35,7 +35,7 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
 }
 
 const COLUMNS: [Column; 10] = [
-    Column::fill("statement", 20),
+    Column::fill("statement", 40),
     Column::left("from", 7),
     Column::right("time", 1),
     Column::left("", 8),
@@ -60,22 +60,31 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let selected = place.and_then(|place| shown.get(place)).copied();
     let rows = shown.len();
     let sorted = state.list.order::<QueryRow>().map(|sort| sort.title);
+    // Where only slow statements are seen, numbers of calls would be wrong.
+    let counted = |told: String| {
+        if queries.slow_only {
+            format::NOTHING.to_owned()
+        } else {
+            told
+        }
+    };
     let list = |canvas: &mut Canvas<'_>| {
         let unit = TimeUnit::of(shown.iter().map(|row| row.p95_seconds));
         let theme = canvas.theme();
+        let most = bar::full(shown.iter().map(|row| row.time_share));
         let rows = shown.iter().map(|row| {
             let route = row.route.as_deref().unwrap_or("background");
             vec![
                 host(&row.text, Role::Text),
                 piece(fit(&printable(route, 64), 22), Role::Dim),
                 piece(format::share(row.time_share), Role::Text),
-                piece(bar::render(theme, row.time_share, 8), Role::Text),
-                piece(format::rate(row.calls_per_second), Role::Text),
+                piece(bar::render(theme, row.time_share / most, 8), Role::Graph),
+                piece(counted(format::rate(row.calls_per_second)), Role::Text),
                 piece(unit.tell(row.p50_seconds), Role::Text),
                 piece(unit.tell(row.p95_seconds), Role::Text),
                 piece(format::quantity(row.rows_per_call), Role::Text),
-                piece(format::count(row.calls), Role::Text),
-                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(counted(format::count(row.calls)), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Graph),
             ]
         });
         Table {
@@ -149,7 +158,7 @@ fn statement(
         let rows = (height - y - 2).min(if open { 4 } else { 6 });
         let width = canvas.width();
         canvas.put(2, y + 1, "p95 lately", Role::Dim);
-        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), rows);
+        let mut part = canvas.part(15, y + 1, width.saturating_sub(17), rows);
         chart::draw(&mut part, &row.recent, format::seconds);
         y += rows + 1;
     }
@@ -209,7 +218,7 @@ fn opened(detail: &QueryDetail, canvas: &mut Canvas<'_>) {
         let share = *count as f64 / most as f64;
         vec![
             piece(unit.tell(*bound), Role::Text),
-            piece(bar::render(theme, share, 20), Role::Text),
+            piece(bar::render(theme, share, 20), Role::Graph),
             piece(format::count(*count), Role::Text),
         ]
     });

@@ -78,6 +78,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let list = |canvas: &mut Canvas<'_>| {
         let unit = TimeUnit::of(shown.iter().map(|row| row.p99_seconds));
         let theme = canvas.theme();
+        let most = bar::full(shown.iter().map(|row| row.wait_share));
         let rows = shown.iter().map(|row| {
             let level = level(row);
             let time = |seconds, role| piece(unit.tell(seconds), role);
@@ -94,14 +95,14 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
             vec![
                 host(&row.route, Role::Text),
                 piece(format::share(row.wait_share), Role::Text),
-                piece(bar::render(theme, row.wait_share, 8), Role::Text),
+                piece(bar::render(theme, row.wait_share / most, 8), Role::Graph),
                 piece(format::rate(row.requests_per_second), Role::Text),
                 time(row.p50_seconds, Role::Text),
                 time(row.p95_seconds, slow),
                 time(row.p99_seconds, Role::Text),
                 piece(format::share(row.error_ratio), failing),
                 piece(format::quantity(row.queries_per_request.p50), Role::Text),
-                piece(sparkline::render(theme, &row.recent, 12), Role::Text),
+                piece(sparkline::render(theme, &row.recent, 12), Role::Graph),
                 piece(theme.level_mark(level), Role::from(level)),
             ]
         });
@@ -170,7 +171,7 @@ fn route(
         let rows = (height - y - 2).min(if open { 4 } else { 6 });
         let width = canvas.width();
         canvas.put(2, y + 1, "p95 lately", Role::Dim);
-        let mut part = canvas.part(13, y + 1, width.saturating_sub(15), rows);
+        let mut part = canvas.part(15, y + 1, width.saturating_sub(17), rows);
         chart::draw(&mut part, &row.recent, format::seconds);
         y += rows + 1;
     }

@@ -1,0 +1,237 @@
+use clap::{CommandFactory as _, Parser as _};
+use futures_util::FutureExt as _;
+use perfdeck_bridge::Source as _;
+use perfdeck_bridge::protocol::{Caches, State, Topic, Update};
+use perfdeck_bridge::testing::{self, NOW, Sample, SampleHost};
+use serde_json::{Value, json};
+
+use super::args::Args;
+use super::schema::{problems, published};
+use super::{Outcome, verb};
+
+/// Every command that asks a host, with the schema of what it prints.
+const COMMANDS: [(&str, &str); 11] = [
+    ("status", "status"),
+    ("requests", "requests"),
+    ("queries", "queries"),
+    ("alerts", "alerts"),
+    ("recommendations", "recommendations"),
+    ("recommendations --all", "recommendations"),
+    ("cache stats", "cache-stats"),
+    ("ledger", "ledger"),
+    ("cache clear analytics", "act"),
+    ("cache clear analytics --apply", "act"),
+    ("undo 3", "act"),
+];
+
+fn parsed(line: &str) -> Args {
+    Args::try_parse_from(["perfdeck"].into_iter().chain(line.split_whitespace())).unwrap()
+}
+
+/// Runs a command against a sample's host.
+fn asked(host: &SampleHost, line: &str) -> anyhow::Result<Outcome> {
+    let args = parsed(line);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    runtime
+        .unwrap()
+        .block_on(verb::ask(args.verb.as_ref().unwrap(), host, true))
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn each_command_prints_what_its_schema_says() {
+    for sample in Sample::ALL {
+        for (line, schema) in COMMANDS {
+            let host = testing::host(sample);
+            let Ok(outcome) = asked(&host, line) else {
+                // An empty ledger has nothing to undo.
+                assert!(
+                    line.starts_with("undo") && sample == Sample::Empty,
+                    "{sample:?} {line}"
+                );
+                continue;
+            };
+            let printed: Value = serde_json::from_str(&outcome.json.to_string()).unwrap();
+            let problems = problems(&published(schema), &printed);
+            assert!(problems.is_empty(), "{sample:?} `{line}`: {problems:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_schema_notices_a_renamed_field() {
+    let host = testing::host(Sample::Typical);
+    for (line, schema) in COMMANDS {
+        let told = asked(&host, line).unwrap().json.to_string();
+        let (first, renamed) = ("\"", "\"x_");
+        for name in [
+            "status",
+            "p95_seconds",
+            "namespace",
+            "at",
+            "service",
+            "applied",
+            "since",
+        ] {
+            let changed =
+                told.replace(&format!("{first}{name}\":"), &format!("{renamed}{name}\":"));
+            if changed != told {
+                let changed: Value = serde_json::from_str(&changed).unwrap();
+                assert!(
+                    !problems(&published(schema), &changed).is_empty(),
+                    "{line} {name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn ls_and_errors_have_schemas_too() {
+    let hosts = json!([{ "service": "a", "pid": 1, "uid": 0, "socket": "/run/a.sock" }]);
+    assert_eq!(problems(&published("ls"), &hosts), Vec::<String>::new());
+    assert_eq!(
+        problems(&published("error"), &json!({ "error": "no" })),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        problems(&published("error"), &json!({ "errors": "no" })).len(),
+        2
+    );
+}
+
+#[test]
+fn what_is_no_number_is_null() {
+    let mut caches = Caches::default();
+    caches.namespaces.push(perfdeck_bridge::protocol::CacheRow {
+        recent: vec![f32::NAN, 0.5],
+        ..Default::default()
+    });
+    let state = serde_json::to_value(Update {
+        at: NOW,
+        state: State::Caches(caches),
+    })
+    .unwrap();
+    assert_eq!(
+        state["state"]["caches"]["namespaces"][0]["recent"],
+        json!([null, 0.5])
+    );
+}
+
+#[test]
+fn only_open_findings_are_recommended_unless_all_are_asked_for() {
+    let host = testing::host(Sample::Typical);
+    let number = |line| asked(&host, line).unwrap().json.as_array().unwrap().len();
+    assert_eq!(
+        (number("recommendations"), number("recommendations --all")),
+        (4, 5)
+    );
+}
+
+#[test]
+fn nothing_is_changed_without_apply() {
+    let host = testing::host(Sample::Typical);
+    let rows = |host: &SampleHost| {
+        asked(host, "ledger")
+            .unwrap()
+            .json
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    let before = rows(&host);
+    let id = "missing_index-documents-1f3a";
+    let outcome = asked(&host, &format!("apply {id}")).unwrap();
+    assert_eq!(outcome.json["applied"], false);
+    assert!(
+        outcome.json["preview"]["statement"]
+            .as_str()
+            .unwrap()
+            .contains("CREATE INDEX")
+    );
+    assert!(
+        outcome
+            .text
+            .contains("Nothing was changed. The same command with --apply does it.")
+    );
+    assert_eq!(rows(&host), before);
+    let outcome = asked(&host, &format!("apply {id} --apply")).unwrap();
+    assert_eq!(outcome.json["applied"], true);
+    assert_eq!(outcome.json["row"]["status"], "done");
+    assert!(!outcome.failed);
+    assert_eq!(rows(&host), before + 1);
+}
+
+#[test]
+fn an_unknown_id_is_one_sentence() {
+    let host = testing::host(Sample::Typical);
+    let error = |line| crate::error::sentence(&asked(&host, line).unwrap_err());
+    assert_eq!(error("apply nothing"), "no such finding");
+    assert_eq!(error("undo 99"), "no such row in the ledger");
+}
+
+#[test]
+fn global_options_stand_before_or_after_the_verb() {
+    for line in ["--service a --json ledger", "ledger --service a --json"] {
+        let args = parsed(line);
+        assert_eq!(args.global.service.as_deref(), Some("a"), "{line}");
+        assert!(args.global.json, "{line}");
+    }
+    let wrong = Args::try_parse_from(["perfdeck", "frobnicate"]).unwrap_err();
+    assert_eq!(wrong.exit_code(), 2);
+}
+
+/// `promises.md` 25, for the command line.
+#[test]
+fn hostile_text_is_written_out_in_every_table() {
+    let host = testing::host(Sample::Hostile);
+    for (line, _) in COMMANDS {
+        let text = asked(&host, line).unwrap().text;
+        for printed in text.lines() {
+            assert_eq!(
+                crate::format::printable(printed, 100_000),
+                printed,
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn tables_and_help_look_as_they_did() {
+    let host = testing::host(Sample::Typical);
+    insta::with_settings!({
+        snapshot_path => "../../tests/snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        for (line, _) in COMMANDS {
+            // Its age would be that of the sample.
+            if line != "status" {
+                let name = format!("cli_{}", line.replace([' ', '-'], "_"));
+                insta::assert_snapshot!(name, asked(&host, line).unwrap().text);
+            }
+        }
+        let mut command = Args::command().term_width(100);
+        insta::assert_snapshot!("cli_help", command.render_long_help());
+        for name in ["apply", "cache"] {
+            let help = command.find_subcommand_mut(name).unwrap().render_help();
+            insta::assert_snapshot!(format!("cli_help_{name}"), help);
+        }
+    });
+}
+
+#[test]
+fn each_topic_is_answered_at_once() {
+    let host = testing::host(Sample::Typical);
+    for topic in Topic::ALL {
+        let question = perfdeck_bridge::protocol::Question::Now(topic);
+        assert!(host.ask(question).now_or_never().unwrap().is_ok());
+    }
+}
