@@ -25,7 +25,7 @@ fn complaint(output: &Output) -> Result<String> {
 #[test]
 fn without_a_service_it_says_so() -> Result<()> {
     let folder = Folder::new()?;
-    for verb in ["status", "recommendations", "ledger", "attach"] {
+    for verb in ["status", "recommendations", "ledger", "requests"] {
         let said = complaint(&perfdeck(folder.path(), &[verb])?)?;
         ensure!(said.contains("no "), "{verb}: {said}");
     }

@@ -36,7 +36,9 @@ fn a_person_walks_the_screens_applies_a_fix_and_sees_its_gain() -> Result<()> {
     }
     terminal.press("?")?;
     terminal.shows("leave; the service goes on", A_MOMENT)?;
+    // A key on its heels would be taken for one with alt.
     terminal.press("\x1b")?;
+    terminal.hides("leave; the service goes on", A_MOMENT)?;
 
     // The row of the embed codes, its preview, the table's name, and enter.
     terminal.press("7")?;

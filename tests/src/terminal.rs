@@ -80,6 +80,22 @@ impl Terminal {
         })
     }
 
+    /// Waits until the screen no longer shows a text.
+    ///
+    /// # Errors
+    ///
+    /// If the time is over; the error has the screen.
+    pub fn hides(&self, text: &str, limit: Duration) -> Result<()> {
+        within(limit, &format!("end of `{text}` on the screen"), || {
+            let screen = self.text();
+            Ok(if screen.contains(text) {
+                Seen::NotYet(format!("\n{screen}"))
+            } else {
+                Seen::Yes(())
+            })
+        })
+    }
+
     /// Returns what is on the screen.
     #[must_use]
     pub fn text(&self) -> String {

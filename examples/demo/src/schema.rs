@@ -22,8 +22,9 @@ pub(crate) const TABLES: [&str; 6] = [
 ];
 
 /// What somebody who had looked would have added.
-pub(crate) const INDEXES: [&str; 4] = [
+pub(crate) const INDEXES: [&str; 5] = [
     "CREATE INDEX ON documents (workspace_id, status, uploaded_at DESC)",
+    "CREATE INDEX ON documents (workspace_id, id)",
     "CREATE INDEX ON chat_sessions (workspace_id, started_at DESC)",
     "CREATE INDEX ON chat_sessions (state, last_message_at)",
     "CREATE UNIQUE INDEX ON embed_codes (client_key)",
