@@ -32,10 +32,6 @@ pub use perfdeck_macros::monitor;
 #[cfg(feature = "cache")]
 pub use perfdeck_macros::{cache_invalidate, cached};
 
-// The attributes name this crate by its own name, also inside it.
-#[cfg(test)]
-extern crate self as perfdeck;
-
 /// What the attributes expand to; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
