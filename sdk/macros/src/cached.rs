@@ -238,7 +238,11 @@ fn load(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
         });
         (
             // A function of its own, so that whether its future can change threads is known here.
-            quote!(async fn __perfdeck_body(#inputs) #output #block),
+            quote! {
+                // The key may be all that an argument is used for.
+                #[allow(unused_variables)]
+                async fn __perfdeck_body(#inputs) #output #block
+            },
             quote!(__perfdeck_body(#(#names),*)),
             quote!((&__perfdeck_load).kind()),
         )
