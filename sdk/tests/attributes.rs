@@ -74,7 +74,11 @@ fn a_function_that_is_not_async_is_cached_too() {
     assert_eq!(length("ab", &["c"]), Ok(4));
     assert_eq!(length("ab", &["c"]), Ok(4));
     assert_eq!(length("ab", &[]), Err(NotClone("empty")));
-    assert_eq!(length("ab", &[]), Err(NotClone("empty")), "errors are not cached");
+    assert_eq!(
+        length("ab", &[]),
+        Err(NotClone("empty")),
+        "errors are not cached"
+    );
     assert_eq!(RUNS.next(), 4);
 }
 
@@ -127,10 +131,21 @@ async fn a_key_meets_its_invalidation_across_functions_and_types() {
         }
         Ok(())
     }
-    let seen = async || (documents(7, 1).await, documents(7, 2).await, titles(&(), 7), titles(&(), 8));
+    let seen = async || {
+        (
+            documents(7, 1).await,
+            documents(7, 2).await,
+            titles(&(), 7),
+            titles(&(), 8),
+        )
+    };
     assert_eq!(seen().await, (1, 1, 2, 3));
     post(7, false).await.unwrap_err();
-    assert_eq!(seen().await, (1, 1, 2, 3), "what failed invalidates nothing");
+    assert_eq!(
+        seen().await,
+        (1, 1, 2, 3),
+        "what failed invalidates nothing"
+    );
     post(7, true).await.unwrap();
     let (first, second, title, other) = seen().await;
     assert_eq!((first, second, title), (4, 4, 5));
@@ -194,9 +209,19 @@ async fn instances_of_a_generic_function_are_kept_apart() {
             T::BYTES * number
         }
     }
-    assert_eq!((bytes::<u8, 1>().await, bytes::<u64, 1>().await, bytes::<u8, 3>().await), (1, 8, 3));
+    assert_eq!(
+        (
+            bytes::<u8, 1>().await,
+            bytes::<u64, 1>().await,
+            bytes::<u8, 3>().await
+        ),
+        (1, 8, 3)
+    );
     assert_ne!(shown(7u8), shown(7u64));
-    assert_eq!((Holder(0u8).bytes(2).await, Holder(0u64).bytes(2).await), (2, 16));
+    assert_eq!(
+        (Holder(0u8).bytes(2).await, Holder(0u64).bytes(2).await),
+        (2, 16)
+    );
 }
 
 #[tokio::test]
@@ -235,7 +260,10 @@ async fn a_call_whose_key_equals_nothing_is_not_cached() {
     fn root(number: f64) -> u32 {
         RUNS.next()
     }
-    assert_eq!((root(f64::NAN), root(f64::NAN), root(1.0), root(1.0)), (1, 2, 3, 3));
+    assert_eq!(
+        (root(f64::NAN), root(f64::NAN), root(1.0), root(1.0)),
+        (1, 2, 3, 3)
+    );
 }
 
 #[tokio::test]
@@ -288,7 +316,10 @@ async fn monitored_functions_do_what_they_did() {
     assert_eq!(parse("7"), Ok(7));
     assert!(parse("x").is_err());
     let texts = ["a".to_owned()];
-    assert_eq!((fetch(&texts, 0).await, fetch(&texts, 1).await), (Some("a"), None));
+    assert_eq!(
+        (fetch(&texts, 0).await, fetch(&texts, 1).await),
+        (Some("a"), None)
+    );
     assert_eq!(odd(4).collect::<Vec<_>>(), [1, 3]);
     nothing().await;
     assert_eq!(Counter(1).next(), 2);

@@ -51,7 +51,9 @@ impl Local {
         let evictions = Arc::<AtomicU64>::default();
         let items = usize::try_from(capacity).unwrap_or(usize::MAX);
         let mut options = OptionsBuilder::new();
-        options.estimated_items_capacity(items.min(1 << 20)).weight_capacity(capacity);
+        options
+            .estimated_items_capacity(items.min(1 << 20))
+            .weight_capacity(capacity);
         if capacity == 1 {
             // The engine's share for newcomers would round the only place away.
             options.hot_allocation(1.0);
@@ -89,7 +91,11 @@ impl Local {
     /// Changes the capacity; not below two entries a shard, under which the engine admits nothing.
     pub(super) fn resize(&self, capacity: u64) {
         let least = 2 * self.map.num_shards() as u64;
-        self.map.set_capacity(if capacity == 0 { 0 } else { capacity.max(least) });
+        self.map.set_capacity(if capacity == 0 {
+            0
+        } else {
+            capacity.max(least)
+        });
     }
 
     pub(super) fn evictions(&self) -> u64 {

@@ -242,8 +242,8 @@ impl Space {
             (Some(own), Some(all)) => own > all,
             (_, _) => false,
         };
-        let resized = policy.capacity != Policy::DEFAULT_CAPACITY
-            && policy.capacity != terms.policy.capacity;
+        let resized =
+            policy.capacity != Policy::DEFAULT_CAPACITY && policy.capacity != terms.policy.capacity;
         terms.conflict |= longer || resized;
     }
 

@@ -12,7 +12,10 @@ mod stale;
 
 fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
     let hand = Arc::new(AtomicU64::new(1));
-    (Caches::with_tick(metered, Tick::Manual(Arc::clone(&hand))), hand)
+    (
+        Caches::with_tick(metered, Tick::Manual(Arc::clone(&hand))),
+        hand,
+    )
 }
 
 fn pass(hand: &AtomicU64, time: Duration) {
@@ -20,7 +23,11 @@ fn pass(hand: &AtomicU64, time: Duration) {
 }
 
 fn row(caches: &Caches, name: &str) -> Row {
-    caches.rows().into_iter().find(|row| &*row.name == name).unwrap()
+    caches
+        .rows()
+        .into_iter()
+        .find(|row| &*row.name == name)
+        .unwrap()
 }
 
 #[test]
@@ -32,7 +39,9 @@ fn an_entry_expires_between_nine_tenths_of_its_time_and_all_of_it() {
     pass(&hand, Duration::from_secs(90) - Duration::from_nanos(1));
     assert_eq!(row(&caches, "users").entries, 1_000);
     pass(&hand, Duration::from_secs(5));
-    let half = (0..1_000).filter(|key| users.get::<i32>(key).is_some()).count();
+    let half = (0..1_000)
+        .filter(|key| users.get::<i32>(key).is_some())
+        .count();
     assert!((400..600).contains(&half), "{half}");
     pass(&hand, Duration::from_secs(5) + Duration::from_nanos(1));
     assert_eq!((0..1_000).find_map(|key| users.get::<i32>(&key)), None);
@@ -48,8 +57,16 @@ fn a_full_namespace_pushes_out_and_counts_it() {
         (0..5_000).for_each(|key| users.insert(&key, key));
         let row = row(&caches, "users");
         // Shards are rounded up.
-        assert!(row.entries <= capacity + capacity / 10, "{} of {capacity}", row.entries);
-        assert!(row.entries >= capacity * 9 / 10, "{} of {capacity}", row.entries);
+        assert!(
+            row.entries <= capacity + capacity / 10,
+            "{} of {capacity}",
+            row.entries
+        );
+        assert!(
+            row.entries >= capacity * 9 / 10,
+            "{} of {capacity}",
+            row.entries
+        );
         assert_eq!(row.evictions, 5_000 - row.entries);
     }
 }
@@ -179,7 +196,11 @@ async fn callers_who_go_away_do_not_stop_the_load() {
     }
     gate.notify_one();
     let load = || async { Ok::<_, ()>(2) };
-    assert_eq!(users.get_or_load(&7, load).await, Ok(1), "the first load goes on alone");
+    assert_eq!(
+        users.get_or_load(&7, load).await,
+        Ok(1),
+        "the first load goes on alone"
+    );
     let row = row(&caches, "users");
     assert_eq!((row.loads, row.misses), (1, row.loads + row.joined));
 }
@@ -238,7 +259,10 @@ async fn what_was_invalidated_during_its_load_is_returned_and_not_kept() {
             users.invalidate_key(&7);
         }
         // Who comes after the invalidation doesn't join the load from before it.
-        assert_eq!(users.get_or_load(&7, || async { Ok::<_, ()>("new") }).await, Ok("new"));
+        assert_eq!(
+            users.get_or_load(&7, || async { Ok::<_, ()>("new") }).await,
+            Ok("new")
+        );
         gate.notify_one();
         assert_eq!(late.await.unwrap(), Ok("old"));
         assert_eq!(users.get(&7), Some("new"));
@@ -255,7 +279,10 @@ async fn an_error_goes_to_all_who_waited_and_is_not_kept() {
     };
     let (a, b) = tokio::join!(users.get_or_load(&7, fail), users.get_or_load(&7, fail));
     assert_eq!((a, b), (Err("down"), Err("down")));
-    assert_eq!(users.get_or_load(&7, || async { Ok::<_, &str>(1) }).await, Ok(1));
+    assert_eq!(
+        users.get_or_load(&7, || async { Ok::<_, &str>(1) }).await,
+        Ok(1)
+    );
     let row = row(&caches, "users");
     assert_eq!((row.loads, row.load_errors, row.joined), (2, 1, 1));
 }
@@ -286,7 +313,10 @@ async fn a_panic_resumes_where_its_load_was_begun_and_the_others_load() {
     assert_eq!(second.await.unwrap(), Ok(2));
     assert_eq!(users.get(&7), Some(2));
     let row = row(&caches, "users");
-    assert_eq!((row.misses, row.loads, row.load_errors, row.joined), (2, 2, 1, 0));
+    assert_eq!(
+        (row.misses, row.loads, row.load_errors, row.joined),
+        (2, 2, 1, 0)
+    );
 }
 
 #[tokio::test]
@@ -325,8 +355,13 @@ fn blocked_threads_share_one_load() {
             .map(|_| {
                 scope.spawn(|| {
                     let refusal = load::Refusal::<()>::shared();
-                    let call =
-                        load::Call { space: &users.space, site: 1, key: &key, ttl: None, refusal };
+                    let call = load::Call {
+                        space: &users.space,
+                        site: 1,
+                        key: &key,
+                        ttl: None,
+                        refusal,
+                    };
                     load::blocking(&call, || {
                         // Until all others have had the time to join or will hit.
                         while row(&caches, "users").misses < 2 && !stop.load(Ordering::Relaxed) {
@@ -338,7 +373,10 @@ fn blocked_threads_share_one_load() {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     assert_eq!(values, HashSet::from([0]));
     assert_eq!(row(&caches, "users").loads, 1);

@@ -8,7 +8,12 @@ use super::*;
 enum Step {
     Get(u8),
     /// Many callers at once, so many of whom go away.
-    Load { key: u8, callers: usize, dropped: usize, outcome: End },
+    Load {
+        key: u8,
+        callers: usize,
+        dropped: usize,
+        outcome: End,
+    },
     Insert(u8),
     Invalidate,
     InvalidateKey(u8),
@@ -40,7 +45,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 async fn run(steps: &[Step]) -> (Row, u64, u64) {
     let (caches, hand) = manual(true);
-    caches.policy("users", &Policy::new().ttl(Duration::from_secs(10)).capacity(3));
+    caches.policy(
+        "users",
+        &Policy::new().ttl(Duration::from_secs(10)).capacity(3),
+    );
     let users = caches.namespace("users");
     let (mut lookups, ran) = (0, Arc::new(AtomicU64::new(0)));
     for step in steps {
@@ -49,7 +57,12 @@ async fn run(steps: &[Step]) -> (Row, u64, u64) {
                 let _ = users.get::<u8>(key);
                 lookups += 1;
             }
-            Step::Load { key, callers, dropped, outcome } => {
+            Step::Load {
+                key,
+                callers,
+                dropped,
+                outcome,
+            } => {
                 let (key, outcome) = (*key, *outcome);
                 let tasks: Vec<_> = (0..*callers)
                     .map(|_| {
@@ -72,7 +85,10 @@ async fn run(steps: &[Step]) -> (Row, u64, u64) {
                 // All have looked up by the time the current thread comes back here.
                 tokio::task::yield_now().await;
                 lookups += *callers as u64;
-                tasks.iter().take(*dropped).for_each(tokio::task::JoinHandle::abort);
+                tasks
+                    .iter()
+                    .take(*dropped)
+                    .for_each(tokio::task::JoinHandle::abort);
                 for task in tasks {
                     let _ = task.await;
                 }

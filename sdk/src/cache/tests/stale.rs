@@ -58,7 +58,13 @@ fn stress(capture: Capture, invalidate: Invalidate) -> Seen {
     let read = || match capture {
         Capture::BeforeLoad => {
             let refusal = load::Refusal::<()>::shared();
-            let call = load::Call { space: &users.space, site: 1, key: &key, ttl: None, refusal };
+            let call = load::Call {
+                space: &users.space,
+                site: 1,
+                key: &key,
+                ttl: None,
+                refusal,
+            };
             load::blocking(&call, || Ok(load())).unwrap()
         }
         Capture::AfterLoad => users.get(&7).unwrap_or_else(|| {
@@ -107,5 +113,8 @@ fn stress(capture: Capture, invalidate: Invalidate) -> Seen {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    Seen { stale: stale.into_inner(), reads: reads.into_inner() }
+    Seen {
+        stale: stale.into_inner(),
+        reads: reads.into_inner(),
+    }
 }
