@@ -4,8 +4,8 @@
 use std::cell::Cell;
 use std::fmt::Display;
 use std::rc::Rc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, PoisonError};
 
 use perfdeck::cache::{Namespace, Policy};
 use perfdeck::{cache_invalidate, cached, monitor};
@@ -17,7 +17,7 @@ impl Deck {
     fn cache(&self, name: &str) -> Namespace {
         static SPACES: LazyLock<std::sync::Mutex<std::collections::HashMap<String, Namespace>>> =
             LazyLock::new(Default::default);
-        let mut spaces = SPACES.lock().unwrap();
+        let mut spaces = SPACES.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Namespace::new(name, Policy::new());
         spaces.entry(name.to_owned()).or_insert_with(made).clone()
     }

@@ -6,11 +6,11 @@ use super::*;
 fn check(attribute: &str, words: &str, item: &str, errors: &str) {
     let item = || syn::parse_str::<syn::ItemFn>(item).unwrap();
     let expanded = match attribute {
-        "cached" => syn::parse_str(words).and_then(|words| cached::expand(words, item())),
+        "cached" => syn::parse_str(words).and_then(|words| cached::expand(&words, item())),
         "cache_invalidate" => {
-            syn::parse_str(words).and_then(|words| cache_invalidate::expand(words, item()))
+            syn::parse_str(words).and_then(|words| cache_invalidate::expand(&words, item()))
         }
-        _ => syn::parse_str(words).and_then(|words| monitor::expand(words, item())),
+        _ => syn::parse_str(words).and_then(|words| monitor::expand(&words, item())),
     };
     let seen: Vec<_> = match expanded {
         Ok(_) => Vec::new(),
