@@ -17,6 +17,8 @@ mod plan;
 mod postgres;
 #[cfg(feature = "sqlx-sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use ddl::{IndexColumn, IndexPlan};
 pub(crate) use error::Error;

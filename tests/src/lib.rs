@@ -1,1 +1,3 @@
-//! Soon.
+//! What the tests stand on: private servers.
+
+pub mod postgres;
