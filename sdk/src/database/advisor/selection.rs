@@ -23,13 +23,13 @@ pub(super) fn choose(statements: &[Statement<'_>], trials: Vec<Trial>) -> Vec<Wh
     let mut best = vec![1.0; statements.len()];
     let mut chosen: Vec<&str> = Vec::new();
     loop {
-        let mut names: Vec<&str> = trials
-            .iter()
-            .map(|trial| trial.index.name.as_str())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names.retain(|name| !chosen.contains(name));
+        let mut names: Vec<&str> = Vec::new();
+        // Last first, since of equals the last is taken: candidates come with the likeliest in front.
+        for name in trials.iter().rev().map(|trial| trial.index.name.as_str()) {
+            if !names.contains(&name) && !chosen.contains(&name) {
+                names.push(name);
+            }
+        }
         let valued = names
             .into_iter()
             .map(|name| (value(name, &trials, statements, &best), name));
