@@ -22,7 +22,7 @@ mod sqlite;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use ddl::{IndexColumn, IndexPlan};
+pub(crate) use ddl::IndexPlan;
 pub(crate) use error::Error;
 pub(crate) use plan::plan_uses;
 
