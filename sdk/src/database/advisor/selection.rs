@@ -24,15 +24,18 @@ pub(super) fn choose(statements: &[Statement<'_>], trials: Vec<Trial>) -> Vec<Wh
     let mut chosen: Vec<&str> = Vec::new();
     loop {
         let mut names: Vec<&str> = Vec::new();
-        // Last first, since of equals the last is taken: candidates come with the likeliest in front.
-        for name in trials.iter().rev().map(|trial| trial.index.name.as_str()) {
+        for name in trials.iter().map(|trial| trial.index.name.as_str()) {
             if !names.contains(&name) && !chosen.contains(&name) {
                 names.push(name);
             }
         }
-        let valued = names
-            .into_iter()
-            .map(|name| (value(name, &trials, statements, &best), name));
+        // Candidates come with the likeliest in front, and estimates differ in what means nothing.
+        let valued = names.into_iter().enumerate().map(|(rank, name)| {
+            (
+                value(name, &trials, statements, &best) * (1.0 - 0.001 * rank as f64),
+                name,
+            )
+        });
         let Some((_, name)) = valued
             .filter(|(value, _)| *value >= WORTH)
             .max_by(|one, other| one.0.total_cmp(&other.0))
