@@ -153,7 +153,7 @@ fn range(reader: &mut Reader, scope: &mut Scope, tested: &Expr, bounds: &[&Expr]
     }
     if bounds.iter().all(|bound| is_known(reader, scope, bound)) {
         scope.each_owner(tested.table.as_deref(), |access| {
-            push(&mut access.ranges, &tested.name)
+            push(&mut access.ranges, &tested.name);
         });
     } else {
         note_residue(scope);

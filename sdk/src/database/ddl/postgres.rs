@@ -226,7 +226,7 @@ async fn create_on(
                 })?;
             Err(built.err().map_or_else(
                 || Error::refused(&operation, "the server marked it invalid"),
-                |error| failed(error),
+                &failed,
             ))
         }
         (Err(error), None) => Err(failed(error)),
