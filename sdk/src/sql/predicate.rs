@@ -171,13 +171,13 @@ fn note_residue(scope: &mut Scope) {
 
 fn note_equal(scope: &mut Scope, column: &Column) {
     scope.each_owner(column.table.as_deref(), |access| {
-        push(&mut access.equals, &column.name)
+        push(&mut access.equals, &column.name);
     });
 }
 
 fn note_join(scope: &mut Scope, column: &Column) {
     scope.each_owner(column.table.as_deref(), |access| {
-        push(&mut access.joins, &column.name)
+        push(&mut access.joins, &column.name);
     });
 }
 
