@@ -428,7 +428,7 @@ impl Writer {
         } else if let Some(list) = &mut self.list {
             list.depth += 1;
         }
-        self.open.push(value);
+        self.open.push(value || starts_list);
         if self.previous == Previous::Keyword(Role::Values) {
             self.values = Values::First(self.open.len());
         }
