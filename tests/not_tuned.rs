@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use perfdeck_tests::host::Host;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::journey::{SOON, apply, check_helped, diagnose, number, verdict};
+use crate::journey::{RATE, SOON, apply, check_helped, diagnose, number, verdict};
 
 #[test]
 fn other_names_have_the_same_findings() -> Result<()> {
     for seed in ["7", "1009"] {
-        let host = Host::start(&["--rename", seed])?;
+        let host = Host::start(&["--rename", seed, "--rate", RATE])?;
         let diagnosis = diagnose(&host)?;
         check_helped(&apply(&host, &diagnosis.embed_codes)?)?;
     }
@@ -20,7 +20,7 @@ fn other_names_have_the_same_findings() -> Result<()> {
 
 #[test]
 fn a_healthy_service_has_no_finding() -> Result<()> {
-    let host = Host::start(&["--healthy"])?;
+    let host = Host::start(&["--healthy", "--rate", RATE])?;
     // As long as the others have to be found.
     while host.age() < SOON {
         let findings = host.json(&["recommendations", "--all"])?;
@@ -35,7 +35,7 @@ fn a_healthy_service_has_no_finding() -> Result<()> {
 
 #[tokio::test]
 async fn an_index_made_behind_its_back_is_no_merit() -> Result<()> {
-    let host = Host::start::<&str>(&[])?;
+    let host = Host::start(&["--rate", RATE])?;
     let diagnosis = diagnose(&host)?;
     let mut database = SqliteConnection::connect(&host.database()?.to_string_lossy()).await?;
     sqlx::query("CREATE INDEX behind ON documents (workspace_id, status, uploaded_at DESC)")

@@ -7,7 +7,7 @@ use perfdeck_tests::host::Host;
 use perfdeck_tests::postgres::Server;
 use sqlx::{Connection, PgConnection};
 
-use crate::journey::{apply, check_helped, diagnose};
+use crate::journey::{RATE, apply, check_helped, diagnose};
 
 #[tokio::test]
 async fn with_hypopg_the_plan_is_verified_and_the_gain_measured() -> Result<()> {
@@ -32,7 +32,7 @@ async fn without_hypopg_it_is_estimated_and_no_extension_appears() -> Result<()>
 }
 
 fn loop_on(url: &str, confidence: &str) -> Result<()> {
-    let mut host = Host::start(&["--postgres", url])?;
+    let mut host = Host::start(&["--postgres", url, "--rate", RATE])?;
     let diagnosis = diagnose(&host)?;
     for finding in [&diagnosis.documents, &diagnosis.embed_codes] {
         ensure!(finding["confidence"] == confidence, "{finding:#}");

@@ -9,13 +9,13 @@ use perfdeck_tests::process::program;
 use perfdeck_tests::terminal::Terminal;
 use portable_pty::CommandBuilder;
 
-use crate::journey::{SOON, check_helped, diagnose, verdict};
+use crate::journey::{RATE, SOON, check_helped, diagnose, verdict};
 
 const A_MOMENT: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_person_walks_the_screens_applies_a_fix_and_sees_its_gain() -> Result<()> {
-    let host = Host::start(&["--service", "pty"])?;
+    let host = Host::start(&["--service", "pty", "--rate", RATE])?;
     diagnose(&host)?;
     let mut terminal = attach(&host)?;
     terminal.shows("pty", A_MOMENT)?;

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, ensure};
 use perfdeck_tests::host::Host;
 use serde_json::Value;
 
-use crate::journey::{apply, check_helped, diagnose};
+use crate::journey::{RATE, apply, check_helped, diagnose};
 
 /// The agent publishes once a second.
 const A_FEW_TICKS: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_missing_index_is_found_created_measured_and_undone() -> Result<()> {
-    let host = Host::start(&["--service", "loop"])?;
+    let host = Host::start(&["--service", "loop", "--rate", RATE])?;
     let diagnosis = diagnose(&host)?;
     ensure!(diagnosis.documents["confidence"] == "verified");
 
@@ -34,25 +34,27 @@ fn a_missing_index_is_found_created_measured_and_undone() -> Result<()> {
 #[test]
 fn a_cleared_cache_is_empty_and_an_undo_fills_it_again() -> Result<()> {
     let host = Host::start(&["--no-load"])?;
-    let path = "/workspaces/7/analytics";
-    let first = host.get(path)?;
+    let analytics = |workspace: u32| host.get(&format!("/workspaces/{workspace}/analytics"));
+    let first = analytics(7)?;
     ensure!(first.status == 200, "{first:?}");
-    ensure!(host.get(path)?.body == first.body);
-    let before = cache_when(&host, |row| row["misses"] == 1 && row["hits"] == 1)?;
-    ensure!(before["entries"] == 1 && before["loads"] == 1, "{before:#}");
+    ensure!(analytics(7)?.body == first.body);
+    analytics(8)?;
+    let before = cache_when(&host, |row| row["misses"] == 2 && row["hits"] == 1)?;
+    ensure!(before["entries"] == 2 && before["loads"] == 2, "{before:#}");
 
     let dry = host.json(&["cache", "clear", "analytics"])?;
     ensure!(dry["applied"] == false, "{dry:#}");
     let cleared = host.json(&["cache", "clear", "analytics", "--apply"])?;
     cache_when(&host, |row| row["entries"] == 0)?;
 
-    host.get(path)?;
-    cache_when(&host, |row| row["misses"] == 2 && row["loads"] == 2)?;
+    analytics(7)?;
+    cache_when(&host, |row| row["misses"] == 3 && row["loads"] == 3)?;
 
+    // What was loaded since has taken its predecessor's place; the other one is there again.
     host.json(&["undo", &cleared["row"]["id"].to_string(), "--apply"])?;
-    host.get(path)?;
+    analytics(8)?;
     let after = cache_when(&host, |row| row["hits"] == 2)?;
-    ensure!(after["entries"] == 1 && after["loads"] == 2, "{after:#}");
+    ensure!(after["loads"] == 3 && after["misses"] == 3, "{after:#}");
     Ok(())
 }
 
