@@ -1,5 +1,7 @@
 //! The program against a host made of samples, through real sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on ends here")]
+
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
