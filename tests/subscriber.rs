@@ -174,7 +174,10 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
 /// The host's own layer; its type is another over each subscriber.
 macro_rules! print {
     () => {
-        fmt::layer().without_time().with_ansi(false).with_writer(|| Sink)
+        fmt::layer()
+            .without_time()
+            .with_ansi(false)
+            .with_writer(|| Sink)
     };
 }
 

@@ -31,16 +31,6 @@ pub use perfdeck_bridge::protocol::Risk;
 /// # Examples
 ///
 /// ```
-/// #[perfdeck::monitor]
-/// async fn charge(cents: u64) -> Result<(), std::num::TryFromIntError> {
-///     let _amount = u32::try_from(cents)?;
-///     Ok(())
-/// }
-/// ```
-pub use perfdeck_macros::monitor;
-/// # Examples
-///
-/// ```
 /// # use perfdeck::{cache_invalidate, cached};
 /// #[cached(ttl = "5m", namespace = "analytics", key = "workspace")]
 /// async fn report(workspace: i64) -> String {
@@ -77,6 +67,16 @@ pub use perfdeck_macros::cache_invalidate;
 /// ```
 #[cfg(feature = "cache")]
 pub use perfdeck_macros::cached;
+/// # Examples
+///
+/// ```
+/// #[perfdeck::monitor]
+/// async fn charge(cents: u64) -> Result<(), std::num::TryFromIntError> {
+///     let _amount = u32::try_from(cents)?;
+///     Ok(())
+/// }
+/// ```
+pub use perfdeck_macros::monitor;
 
 /// What the attributes expand to; no part of the interface.
 #[doc(hidden)]

@@ -95,7 +95,11 @@ impl Window {
 
     /// How long the window is: a minute, or less where the service has not run for one.
     pub(crate) fn seconds(&self) -> f64 {
-        if self.uptime_seconds == 0 { 60.0 } else { self.uptime_seconds.min(60) as f64 }
+        if self.uptime_seconds == 0 {
+            60.0
+        } else {
+            self.uptime_seconds.min(60) as f64
+        }
     }
 
     /// A part of all users' wait.

@@ -88,7 +88,10 @@ pub(super) fn cut(text: &str) -> String {
     if text.len() <= ROW_TEXT {
         return text.to_owned();
     }
-    let end = (0..=ROW_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=ROW_TEXT)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
     format!("{}…", &text[..end])
 }
 

@@ -86,13 +86,15 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
             .sum(),
     );
     let runs = |route: &&Route| {
-        route.statements.iter().any(|used| facts.iter().any(|fact| fact.query == used.query))
+        route
+            .statements
+            .iter()
+            .any(|used| facts.iter().any(|fact| fact.query == used.query))
     };
-    let route = window
-        .routes
-        .iter()
-        .filter(runs)
-        .max_by(|a, b| (saved_of(a) * a.wait_seconds).total_cmp(&(saved_of(b) * b.wait_seconds)));
+    let route =
+        window.routes.iter().filter(runs).max_by(|a, b| {
+            (saved_of(a) * a.wait_seconds).total_cmp(&(saved_of(b) * b.wait_seconds))
+        });
     let query_after = query.p95_seconds * fact.time_factor;
     let after = route.map(|route| {
         (route.p95_seconds * (1.0 - saved_of(route))).max(query_after.min(route.p95_seconds))
