@@ -319,7 +319,8 @@ impl Writer {
     }
 
     fn name(&mut self, name: &str, folds: bool) {
-        self.value_name = self.expects_value();
+        // Nor is a call right behind a name one of columns.
+        self.value_name = self.expects_value() || self.previous == Previous::Name;
         self.write("", false);
         if folds {
             self.out
