@@ -8,7 +8,7 @@ use crate::protocol::Refusal;
 #[non_exhaustive]
 pub enum Error {
     /// The host refused, and says why.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// The two ends speak different versions.
     #[error(

@@ -247,8 +247,11 @@ const fn bounds(block: usize, sub: usize) -> (u64, u64) {
     (low, low + (1 << shift) - 1)
 }
 
+/// A bucket's place and its count.
+type Filled = ((usize, usize), u64);
+
 /// The sum, the largest value and the filled buckets of a packed histogram; `None` if the bytes are not whole.
-fn unpack(mut bytes: &[u8]) -> Option<(u64, u64, Vec<((usize, usize), u64)>)> {
+fn unpack(mut bytes: &[u8]) -> Option<(u64, u64, Vec<Filled>)> {
     let (sum, max) = (read_varint(&mut bytes)?, read_varint(&mut bytes)?);
     let mut buckets = Vec::new();
     let mut number = 0u64;

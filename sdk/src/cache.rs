@@ -72,6 +72,7 @@ pub(crate) struct Row {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
     /// Whether a function asked for a longer time to live or another capacity than the policy's.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the doctor"))]
     pub(crate) conflict: bool,
     /// Entries that a look-up could answer now.
     pub(crate) entries: u64,
@@ -83,6 +84,7 @@ pub(crate) struct Row {
     /// Look-ups that waited for somebody else's load.
     pub(crate) joined: u64,
     /// Misses of a plain [`Namespace::get`], which loads nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the doctor"))]
     pub(crate) unloaded: u64,
     pub(crate) evictions: u64,
     pub(crate) invalidations: u64,

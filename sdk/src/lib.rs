@@ -28,13 +28,55 @@ pub use observe::layer::DeckLayer;
 pub use observe::pool::{Connection, Pool, Transaction};
 pub use observe::request::{HttpLayer, HttpService, ObservedBody, ResponseFuture};
 pub use perfdeck_bridge::protocol::Risk;
-pub use perfdeck_macros::monitor;
+/// # Examples
+///
+/// ```
+/// # use perfdeck::{cache_invalidate, cached};
+/// #[cached(ttl = "5m", namespace = "analytics", key = "workspace")]
+/// async fn report(workspace: i64) -> String {
+///     format!("workspace {workspace}")
+/// }
+///
+/// #[cache_invalidate("analytics", key = "workspace")]
+/// async fn post(workspace: i64, message: String) -> Result<(), std::fmt::Error> {
+///     println!("{workspace}: {message}");
+///     Ok(())
+/// }
+/// ```
 #[cfg(feature = "cache")]
-pub use perfdeck_macros::{cache_invalidate, cached};
-
-// The attributes name this crate by its own name, also inside it.
-#[cfg(test)]
-extern crate self as perfdeck;
+pub use perfdeck_macros::cache_invalidate;
+/// # Examples
+///
+/// ```
+/// # use perfdeck::cached;
+/// # struct Pool;
+/// // The pool is how the answer is found, not what it depends on.
+/// #[cached(ttl = "5m", namespace = "analytics", skip(pool))]
+/// async fn report(pool: &Pool, workspace: i64) -> Result<String, std::fmt::Error> {
+///     Ok(format!("workspace {workspace}"))
+/// }
+///
+/// struct Documents { tenant: String }
+///
+/// impl Documents {
+///     #[cached(ttl = 300, key = "{self.tenant}:{status}")]
+///     async fn titles(&self, status: u8) -> Vec<String> {
+///         vec![format!("{status} of {}", self.tenant)]
+///     }
+/// }
+/// ```
+#[cfg(feature = "cache")]
+pub use perfdeck_macros::cached;
+/// # Examples
+///
+/// ```
+/// #[perfdeck::monitor]
+/// async fn charge(cents: u64) -> Result<(), std::num::TryFromIntError> {
+///     let _amount = u32::try_from(cents)?;
+///     Ok(())
+/// }
+/// ```
+pub use perfdeck_macros::monitor;
 
 /// What the attributes expand to; no part of the interface.
 #[doc(hidden)]

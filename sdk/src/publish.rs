@@ -20,8 +20,8 @@ pub(crate) use window::window;
 const MAX_ROWS: usize = 200;
 /// Rows that carry their last minutes.
 const WITH_TREND: usize = 60;
-/// The most of a statement's text that a row holds; the whole comes by asking.
-const ROW_TEXT: usize = 600;
+/// The most bytes of a text that a row holds; the whole comes by asking.
+const ROW_TEXT: usize = 500;
 
 /// Tells one topic's present state.
 pub(crate) fn state(agent: &Agent, topic: Topic) -> State {

@@ -1,8 +1,3 @@
-//! What the tests need that cross a crate: the built programs as processes, hosts under load, servers of their own.
+//! What the tests stand on: private servers.
 
-pub mod folder;
-pub mod host;
-pub mod http;
-pub mod process;
-pub mod terminal;
-pub mod wait;
+pub mod postgres;

@@ -72,6 +72,8 @@ pub(crate) fn show(target: Target, theme: Theme) -> Result<()> {
 
 async fn drive(target: Target, theme: Theme) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("could not watch SIGTERM")?;
+    // A terminal in raw mode sends ctrl-c as a key, other programs send the signal.
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not watch SIGINT")?;
     let mut hang_up = signal(SignalKind::hangup()).context("could not watch SIGHUP")?;
     let mut terminal = Terminal::enter()?;
     let mut keys = crossterm::event::EventStream::new();
@@ -89,6 +91,7 @@ async fn drive(target: Target, theme: Theme) -> Result<()> {
         let msg = tokio::select! {
             biased;
             _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
             _ = hang_up.recv() => return Ok(()),
             () = sleep_until(next_frame), if model.dirty => {
                 terminal.draw(|area, buffer| draw(&model, theme, buffer, area))?;

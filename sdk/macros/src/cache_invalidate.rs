@@ -50,7 +50,7 @@ impl Parse for Words {
     }
 }
 
-pub(crate) fn expand(words: Words, mut function: ItemFn) -> Result<TokenStream> {
+pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream> {
     function::check(&function, "cache_invalidate")?;
     let namespace = &words.namespace;
     let key = match &words.key {

@@ -72,13 +72,13 @@ impl Parse for Words {
     }
 }
 
-pub(crate) fn expand(words: Words, mut function: ItemFn) -> Result<TokenStream> {
+pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream> {
     let mut errors = Vec::new();
     errors.extend(function::check(&function, "cached").err());
-    let kept = kept(&words, &function)
+    let kept = kept(words, &function)
         .map_err(|error| errors.push(error))
         .unwrap_or(Kept::All);
-    let key = written(&words, &function)
+    let key = written(words, &function)
         .map_err(|error| errors.push(error))
         .unwrap_or_default();
     if let Some(errors) = errors.into_iter().reduce(|mut all, error| {
@@ -88,10 +88,10 @@ pub(crate) fn expand(words: Words, mut function: ItemFn) -> Result<TokenStream> 
         return Err(errors);
     }
 
-    let site = site(&words, &function);
+    let site = site(words, &function);
     let lookup = match &words.deck {
         Some(deck) => {
-            let namespace = namespace(&words, &function);
+            let namespace = namespace(words, &function);
             quote!(__PERFDECK_SITE.lookup_in((#deck).cache(#namespace), |__perfdeck_key| { #key }))
         }
         None => quote!(__PERFDECK_SITE.lookup(|__perfdeck_key| { #key })),
@@ -106,7 +106,7 @@ pub(crate) fn expand(words: Words, mut function: ItemFn) -> Result<TokenStream> 
         Kept::Some => quote!(__perfdeck_answer.ok()),
     };
     let load = if function.sig.asyncness.is_some() {
-        load(&words, &function, &kept)
+        load(words, &function, &kept)
     } else {
         block(&function, &kept)
     };
@@ -238,7 +238,11 @@ fn load(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
         });
         (
             // A function of its own, so that whether its future can change threads is known here.
-            quote!(async fn __perfdeck_body(#inputs) #output #block),
+            quote! {
+                // The key may be all that an argument is used for.
+                #[allow(unused_variables)]
+                async fn __perfdeck_body(#inputs) #output #block
+            },
             quote!(__perfdeck_body(#(#names),*)),
             quote!((&__perfdeck_load).kind()),
         )
@@ -266,7 +270,7 @@ fn block(function: &ItemFn, kept: &Kept) -> TokenStream {
         Kept::Some => quote!((#body).ok_or(())),
         Kept::Ok => body,
     };
-    quote!(::perfdeck::__private::Caller.block(__perfdeck_lookup, __perfdeck_refusal, move || #value))
+    quote!(::perfdeck::__private::Caller.block(__perfdeck_lookup.as_ref(), __perfdeck_refusal, move || #value))
 }
 
 fn optional(value: Option<TokenStream>) -> TokenStream {

@@ -16,13 +16,13 @@ pub(crate) fn parse(input: ParseStream<'_>) -> Result<TokenStream> {
                 text.span(),
                 "the key is empty: name what it is made of, or leave it out",
             )),
-            Lit::Str(text) => Ok(text.parse::<Expr>()?.into_token_stream()),
+            Lit::Str(text) => Ok(borrowed(&text.parse()?)),
             _ => Err(Error::new_spanned(
                 literal,
                 "a key that is the same for all calls: name the arguments it is made of",
             )),
         },
-        _ => Ok(value.into_token_stream()),
+        value => Ok(borrowed(value)),
     }
 }
 
@@ -64,7 +64,19 @@ fn pattern(text: &LitStr) -> Result<TokenStream> {
         rest = tail;
     }
     shape.push_str(rest);
-    Ok(quote!((#shape, #((#parts)),*)))
+    Ok(quote!((#shape, #(&(#parts)),*)))
+}
+
+/// The expression; of a tuple its items borrowed, since making it would take them from the body.
+fn borrowed(value: &Expr) -> TokenStream {
+    match value {
+        Expr::Tuple(tuple) => {
+            let items = tuple.elems.iter().map(borrowed);
+            quote!((#(&(#items),)*))
+        }
+        Expr::Paren(inner) => borrowed(&inner.expr),
+        value => value.to_token_stream(),
+    }
 }
 
 /// Errors about an expression from a text point at the text.

@@ -39,7 +39,7 @@ mod monitor;
 pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as cached::Words);
     let function = parse_macro_input!(item as syn::ItemFn);
-    cached::expand(words, function)
+    cached::expand(&words, function)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }
@@ -55,7 +55,7 @@ pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
 pub fn cache_invalidate(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as cache_invalidate::Words);
     let function = parse_macro_input!(item as syn::ItemFn);
-    cache_invalidate::expand(words, function)
+    cache_invalidate::expand(&words, function)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }
@@ -68,7 +68,10 @@ pub fn cache_invalidate(words: TokenStream, item: TokenStream) -> TokenStream {
 pub fn monitor(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as monitor::Words);
     let function = parse_macro_input!(item as syn::ItemFn);
-    monitor::expand(words, function)
+    monitor::expand(&words, function)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }
+
+#[cfg(test)]
+mod tests;

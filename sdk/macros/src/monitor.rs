@@ -34,7 +34,7 @@ impl Parse for Words {
     }
 }
 
-pub(crate) fn expand(words: Words, mut function: ItemFn) -> Result<TokenStream> {
+pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream> {
     function::check(&function, "monitor")?;
     let name = match &words.name {
         Some(name) => quote!(#name),

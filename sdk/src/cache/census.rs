@@ -14,8 +14,9 @@ pub(super) struct Census {
     taken: Option<(Moment, Duration)>,
 }
 
-/// A count may take one part in this many of the time.
+/// A count may take one part in this many of the time, unless it is short.
 const SHARE: u32 = 100;
+const SHORT: Duration = Duration::from_millis(1);
 
 impl Census {
     /// Counts, unless the last count was so long that its share of the time isn't over.
@@ -25,7 +26,9 @@ impl Census {
         let now = space.shared.clock.now();
         let stamp = space.stamps.namespace();
         let due = match self.taken {
-            Some((at, cost)) => stamp != self.stamp || now.since(at) >= cost * SHARE,
+            Some((at, cost)) => {
+                stamp != self.stamp || cost < SHORT || now.since(at) >= cost * SHARE
+            }
             None => true,
         };
         if due {
@@ -40,10 +43,10 @@ impl Census {
 fn count(space: &Space) -> u64 {
     let tick = space.shared.tick.now();
     let mut entries = 0;
-    for (key, slot) in space.local.entries() {
+    for (key, slot) in space.local().entries() {
         if slot.expires <= tick {
             // Nothing brings an expired entry back; one under an old stamp may return with an undo.
-            space.local.remove(&key, &slot);
+            space.local().remove(&key, &slot);
         } else if slot.stamp == space.stamps.read(key.probe().stripe()) {
             entries += 1;
         }

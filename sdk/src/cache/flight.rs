@@ -115,6 +115,11 @@ impl Flights {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.open().len()
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<Id, Arc<Flight>, Hashed>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -54,6 +54,10 @@ impl Local {
         options
             .estimated_items_capacity(items.min(1 << 20))
             .weight_capacity(capacity);
+        if capacity == 1 {
+            // The engine's share for newcomers would round the only place away.
+            options.hot_allocation(1.0);
+        }
         let lifecycle = Evictions(Arc::clone(&evictions));
         let map = match options.build() {
             Ok(options) => Cache::with_options(options, UnitWeighter, Hashed::default(), lifecycle),
@@ -68,7 +72,10 @@ impl Local {
     }
 
     pub(super) fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
+        // Held until after the insert, so that the host's destructor doesn't run under the lock of the map.
+        let overwritten = self.map.peek(&key.probe());
         self.map.insert(key, slot);
+        drop(overwritten);
     }
 
     /// Removes the entry if it is still `slot`.
@@ -81,8 +88,14 @@ impl Local {
         self.map.iter()
     }
 
+    /// Changes the capacity; not below two entries a shard, under which the engine admits nothing.
     pub(super) fn resize(&self, capacity: u64) {
-        self.map.set_capacity(capacity);
+        let least = 2 * self.map.num_shards() as u64;
+        self.map.set_capacity(if capacity == 0 {
+            0
+        } else {
+            capacity.max(least)
+        });
     }
 
     pub(super) fn evictions(&self) -> u64 {

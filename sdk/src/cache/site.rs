@@ -227,14 +227,14 @@ impl Caller {
     /// Answers the call of a function that isn't async.
     pub fn block<V, E>(
         self,
-        lookup: Option<Lookup>,
+        lookup: Option<&Lookup>,
         refusal: Refusal<E>,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E>
     where
         V: Any + Clone + Send + Sync,
     {
-        match &lookup {
+        match lookup {
             Some(lookup) => load::blocking(&lookup.call(refusal), load),
             None => load(),
         }

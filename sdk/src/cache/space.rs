@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::census::Census;
@@ -19,7 +19,8 @@ pub(super) struct Space {
     pub(super) name: Arc<str>,
     pub(super) shared: Shared,
     pub(super) stamps: Stamps,
-    pub(super) local: Local,
+    /// Made on first use, when whoever settles the capacity first has done so.
+    local: OnceLock<Local>,
     pub(super) meter: Meter,
     flights: Arc<Flights>,
     terms: Mutex<Terms>,
@@ -57,7 +58,7 @@ impl Space {
         Self {
             name,
             stamps: Stamps::new(),
-            local: Local::new(policy.capacity),
+            local: OnceLock::new(),
             meter: Meter::default(),
             flights: Arc::new(Flights::new(Arc::clone(&shared.flights))),
             terms: Mutex::new(Terms {
@@ -73,7 +74,7 @@ impl Space {
     }
 
     pub(super) fn lookup<V: Any + Clone>(&self, probe: &Probe<'_>) -> Result<V, Stamp> {
-        let found = self.local.get(probe);
+        let found = self.local.get().and_then(|local| local.get(probe));
         // Read after the entry, so that the present stamps are no older than what they are compared with, and before
         // any load.
         let stamp = self.stamps.read(probe.stripe());
@@ -111,7 +112,7 @@ impl Space {
     pub(super) fn fill(&self, key: StoredKey, slot: &Arc<Slot>) {
         // The look-up compares again; this only spares a newer entry from being overwritten by one that can't be used.
         if self.stamps.read(key.probe().stripe()) == slot.stamp {
-            self.local.insert(key, Arc::clone(slot));
+            self.local().insert(key, Arc::clone(slot));
         }
     }
 
@@ -162,9 +163,20 @@ impl Space {
         if terms.by < by || by == Origin::Builder {
             terms.policy = policy.clone();
             terms.by = by;
-            self.local.resize(policy.capacity);
+            if let Some(local) = self.local.get() {
+                local.resize(policy.capacity);
+            }
         }
         self.settled.store(true, Ordering::Release);
+    }
+
+    pub(super) fn local(&self) -> &Local {
+        if let Some(local) = self.local.get() {
+            return local;
+        }
+        // Held until the map is in its place, so that a policy that is settled meanwhile finds it or is found.
+        let terms = self.terms();
+        self.local.get_or_init(|| Local::new(terms.policy.capacity))
     }
 
     pub(super) fn address(&self) -> usize {
@@ -193,10 +205,15 @@ impl Space {
             load_errors: count(&self.meter.load_errors),
             joined: count(&self.meter.joined),
             unloaded: count(&self.meter.unloaded),
-            evictions: self.local.evictions(),
+            evictions: self.local.get().map_or(0, Local::evictions),
             invalidations: count(&self.meter.invalidations),
             load_times: self.meter.take_load_times(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn flights_open(&self) -> usize {
+        self.flights.count()
     }
 
     fn expiry(&self, ttl: Option<Duration>) -> u64 {
@@ -225,8 +242,8 @@ impl Space {
             (Some(own), Some(all)) => own > all,
             (_, _) => false,
         };
-        let resized = policy.capacity != Policy::DEFAULT_CAPACITY
-            && policy.capacity != terms.policy.capacity;
+        let resized =
+            policy.capacity != Policy::DEFAULT_CAPACITY && policy.capacity != terms.policy.capacity;
         terms.conflict |= longer || resized;
     }
 

@@ -22,7 +22,13 @@ pub(super) async fn connect(pool: &PgPool) -> Result<PgConnection, Error> {
         .disable_statement_logging();
     let connection = tokio::time::timeout(CONNECT, options.connect()).await;
     let connection = connection.map_err(|_| Error::timed_out(OPERATION))?;
-    connection.map_err(|error| Error::failed(OPERATION, &error))
+    let mut connection = connection.map_err(|error| Error::failed(OPERATION, &error))?;
+    // Even asking for a table's size waits for whoever has locked it.
+    for sql in ["SET lock_timeout = '2s'", "SET statement_timeout = '10s'"] {
+        let set = command(&mut connection, sql.into()).await;
+        set.map_err(|error| Error::failed(OPERATION, &error))?;
+    }
+    Ok(connection)
 }
 
 /// Closes the connection; nothing is left to lose, whatever the answer.

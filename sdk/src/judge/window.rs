@@ -7,12 +7,15 @@ use perfdeck_bridge::protocol::Quantities;
 /// The last minute.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Window {
+    pub(crate) uptime_seconds: u64,
     pub(crate) requests: u64,
     pub(crate) errors: u64,
     pub(crate) requests_per_second: f64,
     pub(crate) p95_seconds: f64,
     /// What all users waited together.
     pub(crate) wait_seconds: f64,
+    /// What all statements took together.
+    pub(crate) query_seconds: f64,
     /// The busiest routes.
     pub(crate) routes: Vec<Route>,
     /// The statements that take the most time.
@@ -33,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) p95_seconds: f64,
     /// What its users waited together.
     pub(crate) wait_seconds: f64,
+    /// The part of it that was spent waiting for a connection.
+    pub(crate) pool_wait_seconds: f64,
     pub(crate) statements: Vec<Statement>,
 }
 
@@ -85,6 +90,15 @@ impl Window {
             0.0
         } else {
             self.errors as f64 / self.requests as f64
+        }
+    }
+
+    /// How long the window is: a minute, or less where the service has not run for one.
+    pub(crate) fn seconds(&self) -> f64 {
+        if self.uptime_seconds == 0 {
+            60.0
+        } else {
+            self.uptime_seconds.min(60) as f64
         }
     }
 

@@ -72,7 +72,13 @@ macro_rules! executor {
             fn fetch_many<'e, 'q: 'e, E>(
                 self,
                 query: E,
-            ) -> BoxStream<'e, Result<Either<<$database as Database>::QueryResult, <$database as Database>::Row>, Error>>
+            ) -> BoxStream<
+                'e,
+                Result<
+                    Either<<$database as Database>::QueryResult, <$database as Database>::Row>,
+                    Error,
+                >,
+            >
             where
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
@@ -135,7 +141,13 @@ macro_rules! executor {
             fn fetch_many<'e, 'q: 'e, E>(
                 self,
                 query: E,
-            ) -> BoxStream<'e, Result<Either<<$database as Database>::QueryResult, <$database as Database>::Row>, Error>>
+            ) -> BoxStream<
+                'e,
+                Result<
+                    Either<<$database as Database>::QueryResult, <$database as Database>::Row>,
+                    Error,
+                >,
+            >
             where
                 'h: 'e,
                 E: 'q + Execute<'q, $database>,

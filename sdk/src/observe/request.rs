@@ -293,12 +293,8 @@ impl Unit {
             return;
         }
         self.stage = Stage::Ended;
-        let work = self
-            .scope
-            .take()
-            .map(|scope| scope.total())
-            .unwrap_or_default();
-        self.eyes.recorder.request_end(&self.route, body, &work);
+        let scope = self.scope.take().unwrap_or_default();
+        self.eyes.recorder.request_end(&self.route, body, &scope);
     }
 }
 

@@ -85,10 +85,14 @@ pub(crate) fn detail(agent: &Agent, id: &QueryId) -> Option<QueryDetail> {
 
 /// Cuts a text to what a row holds.
 pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(ROW_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    if text.len() <= ROW_TEXT {
+        return text.to_owned();
     }
+    let end = (0..=ROW_TEXT)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 /// The route that runs each statement most.

@@ -32,11 +32,13 @@ pub(crate) fn window(agent: &Agent) -> Window {
         }
     });
     Window {
+        uptime_seconds: uptime,
         requests: sums.requests,
         errors: sums.errors,
         requests_per_second: per_second(sums.requests, uptime),
         p95_seconds: times.quantile(0.95),
         wait_seconds: times.sum_seconds(),
+        query_seconds: agent.store.all_queries.minute().0.sum_seconds(),
         routes: routes(agent),
         queries: queries(agent, uptime),
         pools: pools.collect(),
@@ -80,6 +82,7 @@ fn routes(agent: &Agent) -> Vec<Route> {
             requests: sums.requests,
             p95_seconds: times.quantile(0.95),
             wait_seconds: times.sum_seconds(),
+            pool_wait_seconds: sums.pool_wait_nanos as f64 / 1e9,
             statements: statements.collect(),
         }
     };

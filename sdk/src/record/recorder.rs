@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use super::scope::{self, Remote, Work};
+use super::scope::{self, Remote, Scope};
 use super::shard::Shard;
 use super::table::{Tables, kept};
 
@@ -90,7 +90,8 @@ impl Recorder {
     }
 
     /// Files a request's end: `body` is how its body ended, `None` where there was no head.
-    pub(crate) fn request_end(&self, route: &Route, body: Option<BodyEnd>, work: &Work) {
+    pub(crate) fn request_end(&self, route: &Route, body: Option<BodyEnd>, scope: &Scope) {
+        let work = scope.total();
         self.write(|tables| {
             let sums = tables.requests.entry(route.hash, || route.name());
             sums.ended += 1;
@@ -100,7 +101,7 @@ impl Recorder {
                 Some(BodyEnd::Cancelled) => sums.cancelled += 1,
                 None => {}
             }
-            sums.file(work);
+            sums.file(&work, scope.pool_wait_nanos);
         });
     }
 

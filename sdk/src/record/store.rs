@@ -135,7 +135,7 @@ macro_rules! window {
 
 window!(
     /// Sums of requests over a window.
-    RequestWindow { requests, errors, cancelled, queries, query_nanos }
+    RequestWindow { requests, errors, cancelled, queries, query_nanos, pool_wait_nanos }
 );
 window!(
     /// Sums of calls over a window.
@@ -306,6 +306,7 @@ impl Store {
             cancelled: sums.cancelled,
             queries: sums.queries,
             query_nanos: sums.query_nanos,
+            pool_wait_nanos: sums.pool_wait_nanos,
         };
         self.totals.started += sums.started;
         self.totals.ended += sums.ended;

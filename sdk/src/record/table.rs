@@ -66,6 +66,7 @@ pub(crate) struct RequestSums {
     pub(crate) per_request: Histogram,
     pub(crate) queries: u64,
     pub(crate) query_nanos: u64,
+    pub(crate) pool_wait_nanos: u64,
     pub(crate) statements: Vec<StatementSums>,
 }
 
@@ -156,7 +157,8 @@ impl Tables {
 
 impl RequestSums {
     /// Files what a request did.
-    pub(crate) fn file(&mut self, work: &Work) {
+    pub(crate) fn file(&mut self, work: &Work, pool_wait_nanos: u64) {
+        self.pool_wait_nanos += pool_wait_nanos;
         let (calls, nanos) = work.sum();
         self.queries += u64::from(calls);
         self.query_nanos += nanos;
@@ -231,7 +233,8 @@ impl Sums for RequestSums {
 
     fn clear(&mut self) {
         (self.started, self.ended, self.requests) = (0, 0, 0);
-        (self.errors, self.cancelled, self.queries, self.query_nanos) = (0, 0, 0, 0);
+        (self.errors, self.cancelled, self.queries) = (0, 0, 0);
+        (self.query_nanos, self.pool_wait_nanos) = (0, 0);
         self.head.clear();
         self.body.clear();
         self.per_request.clear();

@@ -215,7 +215,7 @@ impl Writer {
             Kind::Word => self.word(token.text),
             Kind::Quoted => self.quoted(token.text, rest),
             Kind::Backtick if matches!(self.verb, Verb::Assign { assigned: true }) => {
-                self.value("?")
+                self.value("?");
             }
             Kind::Backtick => {
                 self.list = None;
@@ -235,11 +235,11 @@ impl Writer {
             (Values::Between, Kind::Mark(b',')) => self.values = Values::Comma,
             (Values::Comma, Kind::Mark(b'(')) => self.values = Values::Skipping(1),
             (Values::Skipping(depth), Kind::Mark(b'(')) => {
-                self.values = Values::Skipping(depth + 1)
+                self.values = Values::Skipping(depth + 1);
             }
             (Values::Skipping(1), Kind::Mark(b')')) => self.values = Values::Between,
             (Values::Skipping(depth), Kind::Mark(b')')) => {
-                self.values = Values::Skipping(depth - 1)
+                self.values = Values::Skipping(depth - 1);
             }
             (Values::Skipping(_), _) => {}
             (Values::Between, _) => {
@@ -319,7 +319,8 @@ impl Writer {
     }
 
     fn name(&mut self, name: &str, folds: bool) {
-        self.value_name = self.expects_value();
+        // Nor is a call right behind a name one of columns.
+        self.value_name = self.expects_value() || self.previous == Previous::Name;
         self.write("", false);
         if folds {
             self.out
@@ -428,7 +429,7 @@ impl Writer {
         } else if let Some(list) = &mut self.list {
             list.depth += 1;
         }
-        self.open.push(value);
+        self.open.push(value || starts_list);
         if self.previous == Previous::Keyword(Role::Values) {
             self.values = Values::First(self.open.len());
         }

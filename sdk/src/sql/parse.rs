@@ -43,9 +43,8 @@ pub(crate) fn accesses(sql: &str, dialect: Dialect) -> Vec<Access> {
         hidden: Vec::new(),
         found: Vec::new(),
     };
-    match parsed.as_deref() {
-        Ok([statement]) => reader.statement(statement),
-        Ok(_) | Err(_) => {}
+    if let Ok([statement]) = parsed.as_deref() {
+        reader.statement(statement);
     }
     reader.found
 }

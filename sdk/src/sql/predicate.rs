@@ -153,7 +153,7 @@ fn range(reader: &mut Reader, scope: &mut Scope, tested: &Expr, bounds: &[&Expr]
     }
     if bounds.iter().all(|bound| is_known(reader, scope, bound)) {
         scope.each_owner(tested.table.as_deref(), |access| {
-            push(&mut access.ranges, &tested.name)
+            push(&mut access.ranges, &tested.name);
         });
     } else {
         note_residue(scope);
@@ -171,13 +171,13 @@ fn note_residue(scope: &mut Scope) {
 
 fn note_equal(scope: &mut Scope, column: &Column) {
     scope.each_owner(column.table.as_deref(), |access| {
-        push(&mut access.equals, &column.name)
+        push(&mut access.equals, &column.name);
     });
 }
 
 fn note_join(scope: &mut Scope, column: &Column) {
     scope.each_owner(column.table.as_deref(), |access| {
-        push(&mut access.joins, &column.name)
+        push(&mut access.joins, &column.name);
     });
 }
 

@@ -210,6 +210,9 @@ impl<'a> Tokens<'a> {
                 return Err(Ambiguous);
             };
             self.at = end + 1 + length + delimiter.len();
+            if is_word(self.peek(0)) {
+                return Err(Ambiguous);
+            }
         } else {
             self.at = end;
         }

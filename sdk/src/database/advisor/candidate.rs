@@ -26,7 +26,7 @@ pub(super) fn candidates(access: &Access, table: &Table) -> Vec<Vec<IndexColumn>
     let order = order(access, table);
     let range = by_selectivity(&access.ranges, table)
         .into_iter()
-        .map(|column| plain(column))
+        .map(plain)
         .next();
     for leads in [equals, with_joins] {
         let leads: Vec<IndexColumn> = leads.into_iter().take(MAX_EQUALS).map(plain).collect();

@@ -11,6 +11,8 @@ use crate::database::{Engine, Error};
 mod catalog;
 mod hypopg;
 mod model;
+#[cfg(test)]
+mod tests;
 
 /// Tries every candidate on every statement that could use it.
 pub(super) async fn trials(

@@ -226,7 +226,7 @@ async fn create_on(
                 })?;
             Err(built.err().map_or_else(
                 || Error::refused(&operation, "the server marked it invalid"),
-                |error| failed(error),
+                &failed,
             ))
         }
         (Err(error), None) => Err(failed(error)),
@@ -272,16 +272,19 @@ async fn reach(connection: &mut PgConnection, index: &IndexPlan) -> Result<(), s
     .await;
     command(connection, "ROLLBACK".into()).await?;
     locked?;
-    for attempt in 1.. {
+    let now = sqlx::query_scalar("SELECT extract(epoch FROM clock_timestamp())::float8");
+    let started: f64 = now.persistent(false).fetch_one(&mut *connection).await?;
+    for attempt in 0.. {
         // Writers come and go; one that stays over all attempts would hold up the build.
         let held = sqlx::query_scalar(
             "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
              WHERE l.relation = to_regclass($1) AND l.granted AND l.pid <> pg_backend_pid() \
              AND l.mode IN ('RowExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock') \
-             AND now() - a.xact_start > interval '2 seconds'",
+             AND a.xact_start < to_timestamp($2)",
         );
         let held: i64 = held
             .bind(&on)
+            .bind(started)
             .persistent(false)
             .fetch_one(&mut *connection)
             .await?;

@@ -56,7 +56,19 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
     // The statement that gains most stands for all.
     let fact = facts.iter().max_by(|a, b| saved(a).total_cmp(&saved(b)))?;
     let query = window.query(fact.query)?;
+    // A connection that is sooner free is sooner had: the waits for one shrink with what all statements take.
+    let saved_seconds: f64 = facts.iter().map(|fact| saved(fact)).sum::<f64>() * window.seconds();
+    let relieved = if window.query_seconds > 0.0 {
+        (saved_seconds / window.query_seconds).min(1.0)
+    } else {
+        0.0
+    };
     let saved_of = |route: &Route| -> f64 {
+        let waits = if route.wait_seconds > 0.0 {
+            relieved * route.pool_wait_seconds / route.wait_seconds
+        } else {
+            0.0
+        };
         let parts = facts.iter().flat_map(|fact| {
             let uses = route
                 .statements
@@ -64,7 +76,7 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
                 .filter(|used| used.query == fact.query);
             uses.map(|used| used.time_share * (1.0 - fact.time_factor))
         });
-        parts.sum::<f64>().min(1.0)
+        (parts.sum::<f64>() + waits).min(1.0)
     };
     let wait_share = window.share(
         window
@@ -73,11 +85,16 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
             .map(|route| saved_of(route) * route.wait_seconds)
             .sum(),
     );
-    let route = window
-        .routes
-        .iter()
-        .filter(|route| saved_of(route) > 0.0)
-        .max_by(|a, b| (saved_of(a) * a.wait_seconds).total_cmp(&(saved_of(b) * b.wait_seconds)));
+    let runs = |route: &&Route| {
+        route
+            .statements
+            .iter()
+            .any(|used| facts.iter().any(|fact| fact.query == used.query))
+    };
+    let route =
+        window.routes.iter().filter(runs).max_by(|a, b| {
+            (saved_of(a) * a.wait_seconds).total_cmp(&(saved_of(b) * b.wait_seconds))
+        });
     let query_after = query.p95_seconds * fact.time_factor;
     let after = route.map(|route| {
         (route.p95_seconds * (1.0 - saved_of(route))).max(query_after.min(route.p95_seconds))

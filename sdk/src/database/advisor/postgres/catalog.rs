@@ -119,7 +119,7 @@ async fn indexes(connection: &mut PgConnection, oid: i64) -> Result<Vec<Index>, 
         "SELECT i.relname::text, m.amname = 'btree' AND x.indpred IS NULL AND x.indisvalid, \
          (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(x.indkey::int2[]) WITH ORDINALITY k(attnum, n) \
           LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum WHERE k.n <= x.indnkeyatts), \
-         x.indoption::int2[] \
+         (SELECT array_agg(o.option ORDER BY o.n) FROM unnest(x.indoption::int2[]) WITH ORDINALITY o(option, n)) \
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am m ON m.oid = i.relam \
          WHERE x.indrelid = $1::oid ORDER BY i.relname LIMIT 200",
     );

@@ -1,0 +1,103 @@
+//! What the attributes refuse, and in which words. The accepted cases run in the tests of `perfdeck`.
+
+use super::*;
+
+/// Expands `#[attribute(words)] item` and compares the errors, one a line.
+fn check(attribute: &str, words: &str, item: &str, errors: &str) {
+    let item = || syn::parse_str::<syn::ItemFn>(item).unwrap();
+    let expanded = match attribute {
+        "cached" => syn::parse_str(words).and_then(|words| cached::expand(&words, item())),
+        "cache_invalidate" => {
+            syn::parse_str(words).and_then(|words| cache_invalidate::expand(&words, item()))
+        }
+        _ => syn::parse_str(words).and_then(|words| monitor::expand(&words, item())),
+    };
+    let seen: Vec<_> = match expanded {
+        Ok(_) => Vec::new(),
+        Err(error) => error.into_iter().map(|error| error.to_string()).collect(),
+    };
+    assert_eq!(seen.join("\n"), errors, "#[{attribute}({words})]");
+}
+
+#[test]
+fn mistakes_in_the_words_are_named_with_a_remedy() {
+    let item = "fn f(a: u32) -> u32 { a }";
+    for (words, error) in [
+        ("ttl = \"5m\", capacity = 10, skip(a),", ""),
+        (
+            "ttl = \"5 fortnights\"",
+            "a ttl is whole seconds (300) or a text such as \"250ms\", \"90s\", \"5m\", \"1h\", \"1d\"",
+        ),
+        ("ttl = 5, ttl = 6", "`ttl` is given twice: leave one out"),
+        (
+            "tttl = 5",
+            "`tttl` means nothing to #[cached]: use ttl, namespace, capacity, key, skip, deck, result, option or inline",
+        ),
+        ("skip(b)", "there is no argument `b` to skip: remove it"),
+        (
+            "key = \"a\", skip(a)",
+            "a `key` names all that counts: remove `skip`",
+        ),
+        (
+            "key = \"\"",
+            "the key is empty: name what it is made of, or leave it out",
+        ),
+        (
+            "key = \"docs:{a\"",
+            "a brace without its other half: write `{{` or `}}` for a plain one",
+        ),
+        (
+            "key = \"docs:{a:?}\"",
+            "`{a:?}` is no expression over the arguments: a key takes values, not formats",
+        ),
+        (
+            "option",
+            "`option` needs a function that returns an Option: remove it",
+        ),
+    ] {
+        check("cached", words, item, error);
+    }
+}
+
+#[test]
+fn functions_that_can_not_be_wrapped_are_refused() {
+    let receiver = "a method's receiver can't be part of a cache key: say what the answer depends on with \
+                    `key = \"...\"`";
+    for (attribute, item, error) in [
+        ("cached", "fn f(&self, a: u32) -> u32 { a }", receiver),
+        (
+            "cached",
+            "const fn f() -> u32 { 1 }",
+            "a const function can't have #[cached]: remove `const`",
+        ),
+        (
+            "cached",
+            "fn f((a, b): (u32, u32)) -> u32 { a + b }",
+            "#[cached] needs a name for each argument: name it here and take it apart in the body",
+        ),
+        (
+            "monitor",
+            "unsafe fn f() {}",
+            "an unsafe function can't have #[monitor]: put the attribute on a safe function around it",
+        ),
+        (
+            "cache_invalidate",
+            "fn f() {}",
+            "the namespace comes first: #[cache_invalidate(\"analytics\")]",
+        ),
+    ] {
+        check(attribute, "", item, error);
+    }
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    check(
+        "cached",
+        "option",
+        "const fn f((a, b): (u32, u32)) -> u32 { a + b }",
+        "a const function can't have #[cached]: remove `const`\n\
+         `option` needs a function that returns an Option: remove it\n\
+         #[cached] needs a name for each argument: name it here and take it apart in the body",
+    );
+}
