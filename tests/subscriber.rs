@@ -183,19 +183,13 @@ macro_rules! print {
 
 /// Sets the subscriber up as a host would.
 fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
-    let print = || {
-        fmt::layer()
-            .without_time()
-            .with_ansi(false)
-            .with_writer(|| Sink)
-    };
     let info = || EnvFilter::new("info");
     let registry = tracing_subscriber::registry();
     match setup {
         "alone" => registry.with(deck.map(Deck::layer)).try_init()?,
         "fmt with its own filter, then the deck" => {
             registry
-                .with(print().with_filter(info()))
+                .with(print!().with_filter(info()))
                 .with(deck.map(Deck::layer))
                 .try_init()?;
         }
@@ -203,20 +197,20 @@ fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
         "the deck, then fmt with its own filter" | "LogTracer" => {
             registry
                 .with(deck.map(Deck::layer))
-                .with(print().with_filter(info()))
+                .with(print!().with_filter(info()))
                 .try_init()?;
         }
         "a global filter, then the deck" => {
             registry
                 .with(info())
-                .with(print())
+                .with(print!())
                 .with(deck.map(Deck::layer))
                 .try_init()?;
         }
         "the deck, then a global filter" => {
             registry
                 .with(deck.map(Deck::layer))
-                .with(print())
+                .with(print!())
                 .with(info())
                 .try_init()?;
         }

@@ -4,8 +4,6 @@
 //! time-outs and without statement logging, and closes them when the work is done. The host's pool is left alone but for
 //! one case: a SQLite database in memory, which no other connection can see.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the agent is not here yet"))]
-
 use std::any::Any;
 use std::fmt;
 

@@ -4,8 +4,6 @@
 //! a literal in it. `accesses` reads a statement with a parser and says which columns of which tables it narrows, joins
 //! and orders by; what the parser does not know is no access, never an error.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the agent is not here yet"))]
-
 #[cfg(feature = "advisor")]
 pub(crate) mod access;
 pub(crate) mod fingerprint;

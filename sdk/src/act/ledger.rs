@@ -107,10 +107,6 @@ impl Ledger {
         self.rows.iter().find(|row| row.id == id)
     }
 
-    pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = &LedgerRow> {
-        self.rows.iter()
-    }
-
     /// The newest rows first, as many as a frame holds.
     pub(crate) fn told(&self) -> Told {
         Told {

@@ -12,7 +12,6 @@ use crate::record::timeline::MINUTE;
 
 /// The overview's series.
 #[derive(Debug, Default)]
-#[expect(missing_docs, reason = "the fields are named as in the protocol")]
 pub(crate) struct Vitals {
     pub(crate) requests_per_second: Series,
     pub(crate) request_p95_seconds: Series,

@@ -103,7 +103,6 @@ impl Agent {
                 text: std::sync::Arc::clone(text),
                 calls_per_second: crate::record::store::per_second(sums.calls, uptime),
                 mean_seconds: times.mean_seconds(),
-                p95_seconds: times.quantile(0.95),
                 rows_per_call: sums.rows as f64 / sums.calls.max(1) as f64,
             };
             subjects

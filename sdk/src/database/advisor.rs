@@ -41,7 +41,6 @@ pub(crate) struct Subject {
     pub(crate) text: Arc<str>,
     pub(crate) calls_per_second: f64,
     pub(crate) mean_seconds: f64,
-    pub(crate) p95_seconds: f64,
     /// Rows returned or written by a call.
     pub(crate) rows_per_call: f64,
 }

@@ -32,7 +32,6 @@ pub(crate) struct Window {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Route {
     pub(crate) name: Arc<str>,
-    pub(crate) requests: u64,
     pub(crate) p95_seconds: f64,
     /// What its users waited together.
     pub(crate) wait_seconds: f64,

@@ -106,10 +106,6 @@ mod probe {
             let usage = stat
                 .lines()
                 .find_map(|line| line.strip_prefix("usage_usec "))?;
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the cgroup's time is the kernel's, not the deck's"
-            )]
             let now = (Instant::now(), usage.parse::<u64>().ok()?);
             let (before, used_before) = self.cgroup.replace(now)?;
             let elapsed = now.0.duration_since(before).as_micros() as f64;

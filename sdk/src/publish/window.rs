@@ -79,7 +79,6 @@ fn routes(agent: &Agent) -> Vec<Route> {
         });
         Route {
             name: Arc::clone(name),
-            requests: sums.requests,
             p95_seconds: times.quantile(0.95),
             wait_seconds: times.sum_seconds(),
             pool_wait_seconds: sums.pool_wait_nanos as f64 / 1e9,

@@ -233,7 +233,8 @@ impl Store {
             .enumerate()
             .filter(|(_, sums)| sums.acquires > 0)
         {
-            self.take_pool(number, std::mem::take(sums));
+            self.take_pool(number, sums);
+            *sums = PoolSums::default();
         }
     }
 
@@ -350,7 +351,7 @@ impl Store {
             };
     }
 
-    fn take_pool(&mut self, number: usize, sums: PoolSums) {
+    fn take_pool(&mut self, number: usize, sums: &PoolSums) {
         if self.pools.len() <= number {
             self.pools.resize_with(number + 1, || PoolRecord {
                 acquires: 0,

@@ -143,10 +143,6 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
         self.promoted = promoted;
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.fine.is_empty()
-    }
-
     /// What it holds, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let slots = self.fine.len()
@@ -249,6 +245,6 @@ mod tests {
         assert!(timeline.bytes() < 1 << 20, "{}", timeline.bytes());
         timeline.promote(false);
         timeline.age(200_000);
-        assert!(timeline.is_idle());
+        assert!(timeline.fine.is_empty());
     }
 }

@@ -181,7 +181,7 @@ impl Agent {
                     message: format!("dropped {}", made.index.name),
                     credited: true,
                 })
-                .map_err(|error| (LedgerStatus::Failed, error.to_string()));
+                .map_err(|error| failure(&error));
             let _ = events
                 .send(Event::Act(super::Event::Done(row, result)))
                 .await;
@@ -240,7 +240,7 @@ impl Agent {
                     draft.state = preflight.state_hash;
                     Ok(Box::new(draft))
                 }
-                Err(error) => Err(Refusal::new(RefusalCode::Failed, error.to_string())),
+                Err(error) => Err(refusal(&error)),
             };
             let drafted = super::Event::Drafted(caller, reply, drafted);
             let _ = events.send(Event::Act(drafted)).await;
@@ -264,7 +264,7 @@ async fn create(
     state: u64,
     progress: impl Fn(String) + Send,
 ) -> Result<bool, Failure> {
-    let failed = |error: crate::database::Error| (LedgerStatus::Failed, error.to_string());
+    let failed = |error: crate::database::Error| failure(&error);
     let preflight = ddl::preflight(handle, &made.index).await.map_err(failed)?;
     if preflight.exists || preflight.state_hash != state {
         return Err((
@@ -287,4 +287,22 @@ async fn create(
         }
     }
     Ok(false)
+}
+
+fn failure(error: &crate::database::Error) -> Failure {
+    let status = if error.is_refused() {
+        LedgerStatus::Refused
+    } else {
+        LedgerStatus::Failed
+    };
+    (status, error.to_string())
+}
+
+fn refusal(error: &crate::database::Error) -> Refusal {
+    let code = if error.is_busy() {
+        RefusalCode::Busy
+    } else {
+        RefusalCode::Failed
+    };
+    Refusal::new(code, error.to_string())
 }

@@ -14,9 +14,9 @@ fn window(per_request: Quantities, time_share: f64) -> Window {
         wait_seconds: 60.0,
         routes: vec![Route {
             name: "GET /tickets".into(),
-            requests: 600,
             p95_seconds: 0.2,
             wait_seconds: 60.0,
+            pool_wait_seconds: 0.0,
             statements: vec![Statement {
                 query: 7,
                 requests: 600,

@@ -16,7 +16,6 @@ fn subject(text: &str) -> Subject {
         text: text.into(),
         calls_per_second: 10.0,
         mean_seconds: 0.02,
-        p95_seconds: 0.04,
         rows_per_call: 5.0,
     }
 }

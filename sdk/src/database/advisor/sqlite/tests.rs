@@ -24,7 +24,6 @@ fn subject(query: u64, text: &str, calls_per_second: f64, rows_per_call: f64) ->
         text: text.into(),
         calls_per_second,
         mean_seconds: 0.02,
-        p95_seconds: 0.04,
         rows_per_call,
     }
 }
