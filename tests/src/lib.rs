@@ -1,3 +1,9 @@
-//! What the tests stand on: private servers.
+//! What the tests stand on: the built programs as processes, hosts under load, terminals, and servers of their own.
 
+pub mod folder;
+pub mod host;
+pub mod http;
 pub mod postgres;
+pub mod process;
+pub mod terminal;
+pub mod wait;
