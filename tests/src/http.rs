@@ -1,6 +1,6 @@
 //! Requests as they are on the wire, one connection each, so that nothing but the server decides what comes back.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
