@@ -1,9 +1,13 @@
 //! Everything that crosses a crate, against real servers.
 
 mod bad_input;
+mod desk;
+mod headers;
 mod journey;
 mod not_tuned;
+mod off;
 mod postgres_loop;
+mod promises;
 mod pty;
 mod rights;
 mod same_answers;

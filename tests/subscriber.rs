@@ -156,7 +156,7 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
     let own = queries
         .queries
         .iter()
-        .filter(|query| query.text.contains("rootpage"));
+        .filter(|query| query.text.as_str().contains("rootpage"));
     let printed = String::from_utf8_lossy(&lines()).into_owned();
     println!(
         "{}",

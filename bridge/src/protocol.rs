@@ -13,6 +13,7 @@ mod ledger;
 mod message;
 mod overview;
 mod query;
+mod redacted;
 mod request;
 mod status;
 mod time;
@@ -31,6 +32,7 @@ pub use ledger::{Gain, Ledger, LedgerId, LedgerRow, LedgerStatus, Verdict, Windo
 pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
 pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare, Vital, Vitals};
 pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
+pub use redacted::Redacted;
 pub use request::{RequestRow, Requests, RouteDetail, RouteStatement};
 pub use status::{BlindSpot, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Status};
 pub use time::Timestamp;

@@ -1,8 +1,8 @@
 //! Floor 1: the text of a statement and what it means. Pure; knows no database.
 //!
-//! [`fingerprint`](fingerprint::fingerprint) takes any text and gives what statements of one shape have in common, without
-//! a literal in it. `accesses` reads a statement with a parser and says which columns of which tables it narrows, joins
-//! and orders by; what the parser does not know is no access, never an error.
+//! [`redacted`] takes any text and gives what statements of one shape have in common, without a literal in it; no text of
+//! a statement leaves the process but through it. `accesses` reads a statement with a parser and says which columns of which
+//! tables it narrows, joins and orders by; what the parser does not know is no access, never an error.
 
 #[cfg(feature = "advisor")]
 pub(crate) mod access;
@@ -12,6 +12,7 @@ mod hash;
 pub(crate) mod parse;
 #[cfg(feature = "advisor")]
 mod predicate;
+pub(crate) mod redacted;
 mod token;
 
 /// Hashes bytes to the same number in every process and build.

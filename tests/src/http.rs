@@ -47,12 +47,27 @@ pub fn get(to: SocketAddr, path: &str) -> Result<Response> {
 ///
 /// If there is no whole answer within a minute.
 pub fn send(to: SocketAddr, method: &str, path: &str, body: &str) -> Result<Response> {
+    send_with(to, method, path, "", body)
+}
+
+/// Sends a request as [`send`] does, with further header lines, each with its line end.
+///
+/// # Errors
+///
+/// If there is no whole answer within a minute.
+pub fn send_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Result<Response> {
     let mut stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n{headers}\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     )?;
     read(&mut BufReader::new(stream)).with_context(|| format!("no answer to {method} {path}"))

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Risk, Severity};
+use super::{Redacted, Risk, Severity};
 
 /// All findings, worst first.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub struct MissingIndex {
     /// The columns of the index, in order, with `DESC` where it matters.
     pub columns: Vec<String>,
     /// The statement's fingerprint text.
-    pub query: String,
+    pub query: Redacted,
     /// How often it runs.
     pub calls_per_second: f64,
     /// The statement's own 95th percentile now.
@@ -71,9 +71,9 @@ pub struct MissingIndex {
     /// Rows in the table, as the catalog estimates.
     pub table_rows: u64,
     /// The database's plan today, a line a step.
-    pub plan_before: Vec<String>,
+    pub plan_before: Vec<Redacted>,
     /// The plan with the index.
-    pub plan_after: Vec<String>,
+    pub plan_after: Vec<Redacted>,
 }
 
 /// One request runs a statement again and again.
@@ -82,13 +82,13 @@ pub struct NPlusOne {
     /// The route.
     pub route: String,
     /// The repeated statement's fingerprint text.
-    pub query: String,
+    pub query: Redacted,
     /// How often one request runs it.
     pub queries_per_request: Quantities,
     /// The share of the route's time that the repeats take.
     pub time_share: f64,
     /// The statement that fetches all at once, as a sketch.
-    pub rewrite: Option<String>,
+    pub rewrite: Option<Redacted>,
 }
 
 /// A distribution of counts.

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::Redacted;
+
 /// The statements that take the most time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Queries {
@@ -24,7 +26,7 @@ pub struct QueryRow {
     /// The statement.
     pub id: QueryId,
     /// The text without literals; a bare hash where it could not be parsed.
-    pub text: String,
+    pub text: Redacted,
     /// `postgresql`, `sqlite`, or empty where the tier can't tell.
     pub database: String,
     /// The pool, where known.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionRow, Quantities, QueryId};
+use super::{FunctionRow, Quantities, QueryId, Redacted};
 
 /// The busiest routes and functions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub struct RouteStatement {
     /// The statement.
     pub query: QueryId,
     /// Its fingerprint text.
-    pub text: String,
+    pub text: Redacted,
     /// Calls since the start.
     pub calls: u64,
     /// Calls in one request, over those that run it.

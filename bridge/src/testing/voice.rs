@@ -1,6 +1,7 @@
 use std::cell::Cell;
 
 use super::Sample;
+use crate::protocol::Redacted;
 
 /// How a sample speaks: plainly, or with something harmful in each text.
 #[derive(Debug)]
@@ -36,6 +37,16 @@ impl Voice {
             String::new()
         };
         format!("{head}{harm}{tail}{long}")
+    }
+
+    /// Says a statement or a line of a plan; a sample's have no literals to begin with.
+    pub(super) fn redacted(&self, text: &str) -> Redacted {
+        Redacted::through(|text| self.say(text), text)
+    }
+
+    /// Says each of a plan's lines.
+    pub(super) fn plan(&self, lines: &[&str]) -> Vec<Redacted> {
+        lines.iter().map(|line| self.redacted(line)).collect()
     }
 
     /// Says each of a list.

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use perfdeck_bridge::protocol::Redacted;
+
 use super::{Engine, Error, Handle, IndexPlan};
 use crate::sql::access::{Access, Write};
 use crate::sql::fingerprint::is_single_statement;
@@ -54,9 +56,9 @@ pub(crate) struct WhatIf {
     /// Rows in the table, as the catalog or a sample estimates.
     pub(crate) table_rows: u64,
     /// The plan of today, a line a step, without literals.
-    pub(crate) plan_before: Vec<String>,
+    pub(crate) plan_before: Vec<Redacted>,
     /// The plan with the index.
-    pub(crate) plan_after: Vec<String>,
+    pub(crate) plan_after: Vec<Redacted>,
     pub(crate) method: Method,
     /// The statement's time with the index as a part of its time now, from 0 to 1.
     pub(crate) time_factor: f64,
@@ -116,8 +118,8 @@ struct Trial {
     statement: usize,
     index: IndexPlan,
     table_rows: f64,
-    plan_before: Vec<String>,
-    plan_after: Vec<String>,
+    plan_before: Vec<Redacted>,
+    plan_after: Vec<Redacted>,
     method: Method,
     /// The cost with the index as a part of the cost without.
     factor: f64,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use perfdeck_bridge::protocol::Redacted;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool, Row as _};
 
@@ -48,7 +49,7 @@ pub(super) async fn command(connection: &mut PgConnection, sql: String) -> Resul
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     /// A line a step; only costs are left of its numbers and nothing of its literals.
-    pub(super) lines: Vec<String>,
+    pub(super) lines: Vec<Redacted>,
     pub(super) cost: f64,
 }
 
@@ -104,7 +105,7 @@ async fn explain_prepared(connection: &mut PgConnection, text: &str) -> Result<P
         .and_then(|line| total_cost(line))
         .unwrap_or(0.0);
     Ok(Plan {
-        lines: super::plan::without_literals(&lines),
+        lines: crate::sql::redacted::plan(&lines),
         cost,
     })
 }

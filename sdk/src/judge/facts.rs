@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use perfdeck_bridge::protocol::FindingId;
+use perfdeck_bridge::protocol::{FindingId, Redacted};
 
 /// Facts beside the record.
 #[derive(Debug, Default, Clone)]
@@ -25,8 +25,8 @@ pub(crate) struct IndexFact {
     pub(crate) create: String,
     pub(crate) drop: String,
     pub(crate) table_rows: u64,
-    pub(crate) plan_before: Vec<String>,
-    pub(crate) plan_after: Vec<String>,
+    pub(crate) plan_before: Vec<Redacted>,
+    pub(crate) plan_after: Vec<Redacted>,
     /// Whether the database's own planner says so; else it is computed from statistics.
     pub(crate) planned: bool,
     /// The statement's expected time with the index over its time now.

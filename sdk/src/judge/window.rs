@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use perfdeck_bridge::protocol::Quantities;
+use perfdeck_bridge::protocol::{Quantities, Redacted};
 
 /// The last minute.
 #[derive(Debug, Default, Clone)]
@@ -55,7 +55,7 @@ pub(crate) struct Statement {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Query {
     pub(crate) id: u64,
-    pub(crate) text: Arc<str>,
+    pub(crate) text: Redacted,
     pub(crate) calls_per_second: f64,
     pub(crate) mean_seconds: f64,
     pub(crate) p95_seconds: f64,

@@ -6,6 +6,7 @@ use super::{MAX_ROWS, ROW_TEXT, WITH_TREND, trend};
 use crate::agent::Agent;
 use crate::observe::layer::Installed;
 use crate::record::store::{QueryRecord, per_second};
+use crate::sql::redacted::cut;
 
 pub(super) fn queries(agent: &Agent) -> Queries {
     let mut records: Vec<_> = agent.store.queries.iter().collect();
@@ -24,7 +25,7 @@ pub(super) fn queries(agent: &Agent) -> Queries {
         .enumerate()
         .map(|(place, (id, record))| {
             let mut row = row(agent, *id, record, place);
-            row.text = cut(&row.text);
+            row.text = cut(&row.text, ROW_TEXT);
             row.route = runners.get(id).map(|(route, _)| (*route).to_owned());
             row
         });
@@ -83,18 +84,6 @@ pub(crate) fn detail(agent: &Agent, id: &QueryId) -> Option<QueryDetail> {
     })
 }
 
-/// Cuts a text to what a row holds.
-pub(super) fn cut(text: &str) -> String {
-    if text.len() <= ROW_TEXT {
-        return text.to_owned();
-    }
-    let end = (0..=ROW_TEXT)
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
-    format!("{}…", &text[..end])
-}
-
 /// The route that runs each statement most.
 fn runners(agent: &Agent) -> std::collections::HashMap<u64, (&str, u64)> {
     let mut runners = std::collections::HashMap::new();
@@ -118,7 +107,7 @@ fn row(agent: &Agent, id: u64, record: &QueryRecord, place: usize) -> QueryRow {
         .and_then(|pool| agent.pools.get(pool));
     QueryRow {
         id: QueryId(format!("{id:016x}")),
-        text: record.text.to_string(),
+        text: record.text.clone(),
         database: pool
             .as_ref()
             .map_or_else(String::new, |pool| pool.database.into()),

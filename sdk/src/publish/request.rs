@@ -7,9 +7,10 @@ use perfdeck_bridge::protocol::{
 };
 
 use super::window::share_of_queries;
-use super::{MAX_ROWS, WITH_TREND, trend};
+use super::{MAX_ROWS, ROW_TEXT, WITH_TREND, trend};
 use crate::agent::Agent;
 use crate::record::store::{RequestRecord, per_second, quantities};
+use crate::sql::redacted::cut;
 
 pub(super) fn requests(agent: &Agent) -> Requests {
     let mut records: Vec<_> = agent.store.requests.iter().collect();
@@ -46,7 +47,7 @@ pub(crate) fn detail(agent: &Agent, route: &str) -> Option<RouteDetail> {
             let seconds = lately.map_or(0.0, |lately| lately.seconds);
             Some(RouteStatement {
                 query: QueryId(format!("{:016x}", used.query)),
-                text: super::query::cut(&query.text),
+                text: cut(&query.text, ROW_TEXT),
                 calls: used.calls,
                 per_request: lately.unwrap_or(&used).per_request,
                 time_share: if recent_seconds > 0.0 {

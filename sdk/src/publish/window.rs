@@ -107,7 +107,7 @@ fn queries(agent: &Agent, uptime: u64) -> Vec<Query> {
             (!times.is_empty()).then(|| {
                 let query = Query {
                     id: *id,
-                    text: Arc::clone(&record.text),
+                    text: record.text.clone(),
                     calls_per_second: per_second(sums.calls, uptime),
                     mean_seconds: times.mean_seconds(),
                     p95_seconds: times.quantile(0.95),

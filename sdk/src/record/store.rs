@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use perfdeck_bridge::histogram::Histogram;
-use perfdeck_bridge::protocol::Quantities;
+use perfdeck_bridge::protocol::{Quantities, Redacted};
 
 use super::recorder::Recorder;
 use super::table::{
@@ -70,8 +70,7 @@ pub(crate) struct RequestRecord {
 /// One statement, by fingerprint.
 #[derive(Debug)]
 pub(crate) struct QueryRecord {
-    /// Without literals.
-    pub(crate) text: Arc<str>,
+    pub(crate) text: Redacted,
     /// As it was last executed; it stays in the process. `None` where it was too long to keep whole.
     pub(crate) sample: Option<Arc<str>>,
     pub(crate) calls: u64,
@@ -206,7 +205,8 @@ impl Store {
             size_of::<RequestRecord>() + record.timeline.bytes() + record.tick.0.bytes()
         });
         let queries = self.queries.values().map(|record| {
-            let texts = record.text.len() + record.sample.as_ref().map_or(0, |text| text.len());
+            let texts =
+                record.text.as_str().len() + record.sample.as_ref().map_or(0, |text| text.len());
             size_of::<QueryRecord>() + texts + record.timeline.bytes() + record.tick.0.bytes()
         });
         requests.chain(queries).sum::<usize>()
@@ -269,15 +269,15 @@ impl Store {
             .filter(|id| self.queries.contains_key(id));
         let (id, told) = match known {
             Some(id) => (id, None),
-            None if &**text == OTHER => (0, Some(OTHER.to_owned())),
+            None if &**text == OTHER => (0, Some(sql::redacted::own(OTHER))),
             None => {
-                let fingerprint = sql::fingerprint::fingerprint(text);
-                (fingerprint.id, Some(fingerprint.text))
+                let (id, text) = sql::redacted::statement(text);
+                (id, Some(text))
             }
         };
         let full = self.queries.len() >= MAX_KEYS && !self.queries.contains_key(&id);
         let (id, told) = if full {
-            (0, Some(OTHER.to_owned()))
+            (0, Some(sql::redacted::own(OTHER)))
         } else {
             (id, told)
         };
@@ -288,7 +288,7 @@ impl Store {
             self.texts.insert(hash, id);
         }
         self.queries.entry(id).or_insert_with(|| QueryRecord {
-            text: told.unwrap_or_default().into(),
+            text: told.unwrap_or_default(),
             sample: (id != 0 && is_whole(text)).then(|| Arc::clone(text)),
             calls: 0,
             errors: 0,

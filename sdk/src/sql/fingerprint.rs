@@ -11,11 +11,11 @@ mod tests;
 
 /// The shape of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fingerprint {
+pub(super) struct Fingerprint {
     /// The same for the same shape in every process; of a text that can't be read, the hash of all of it.
-    pub(crate) id: u64,
+    pub(super) id: u64,
     /// The statement in one line, with `?` for every literal and parameter; at most [`MAX_TEXT`] bytes.
-    pub(crate) text: String,
+    pub(super) text: String,
 }
 
 /// The bytes that a fingerprint's text may have; a longer one ends in `…`, and its id still covers the whole.
@@ -29,7 +29,7 @@ const UNPARSABLE: &str = "<unparsable ";
 /// can't be told for certain, because it is not closed or because dialects disagree about its end, the text is
 /// `<unparsable …>` with a hash: better to show nothing than a secret. A bare `"..."` where a value belongs counts as one,
 /// since SQLite and MySQL would take it so.
-pub(crate) fn fingerprint(sql: &str) -> Fingerprint {
+pub(super) fn fingerprint(sql: &str) -> Fingerprint {
     if is_own_mark(sql) {
         return Fingerprint {
             id: hash::stable(sql.as_bytes()),
@@ -82,7 +82,7 @@ pub(super) fn is_shorter_than(sql: &str, limit: usize) -> bool {
 ///
 /// Numbers are only replaced where `numbers` says so: a plan's costs are numbers as well. Gives `None` where the literals
 /// can't be told for certain.
-pub(crate) fn redact(text: &str, numbers: bool) -> Option<String> {
+pub(super) fn redact(text: &str, numbers: bool) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
     for token in Tokens::new(text) {

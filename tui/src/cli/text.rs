@@ -153,7 +153,7 @@ pub(super) fn queries(queries: &Queries) -> String {
                 format::quantity(row.rows_per_call),
                 format::count(row.calls),
                 row.route.clone().unwrap_or_else(|| "background".to_owned()),
-                row.text.clone(),
+                row.text.to_string(),
             ]
         })
         .collect();

@@ -56,10 +56,15 @@ pub(crate) fn listed(canvas: &mut Canvas<'_>, y: u16, label: &str, pieces: &[Pie
 }
 
 /// Draws a label and lines as they are, each cut to the width, and returns the next line.
-pub(crate) fn verbatim(canvas: &mut Canvas<'_>, y: u16, label: &str, lines: &[String]) -> u16 {
+pub(crate) fn verbatim(
+    canvas: &mut Canvas<'_>,
+    y: u16,
+    label: &str,
+    lines: &[impl AsRef<str>],
+) -> u16 {
     let x = label_at(canvas, y, label);
     for (y, line) in (y..).zip(lines) {
-        canvas.put(x, y, line, Role::Text);
+        canvas.put(x, y, line.as_ref(), Role::Text);
     }
     y.saturating_add((lines.len() as u16).max(1))
 }

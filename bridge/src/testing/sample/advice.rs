@@ -29,17 +29,17 @@ fn documents(voice: &Voice) -> Finding {
         evidence: Evidence::MissingIndex(MissingIndex {
             table: voice.say("documents"),
             columns: voice.all(&["workspace_id", "status", "uploaded_at DESC"]),
-            query: voice.say(DOCUMENTS),
+            query: voice.redacted(DOCUMENTS),
             calls_per_second: 61.0,
             query_p95_seconds: 0.391,
             query_p95_seconds_after: 0.004,
             table_rows: 205_113,
-            plan_before: voice.all(&[
+            plan_before: voice.plan(&[
                 "Limit  (cost=8232.08..8232.13 rows=20)",
                 "  ->  Sort  (cost=8232.08..8240.51 rows=3372)",
                 "        ->  Seq Scan on documents  (cost=0.00..8142.40 rows=3372)",
             ]),
-            plan_after: voice.all(&[
+            plan_after: voice.plan(&[
                 "Limit  (cost=0.42..19.90 rows=20)",
                 "  ->  Index Scan using <hypothetical> on documents  (cost=0.42..3284.71 rows=3372)",
             ]),
@@ -70,10 +70,10 @@ fn sessions(voice: &Voice) -> Finding {
         title: voice.say("N+1: GET /sessions/{id} runs 1 query a message, 24 a request"),
         evidence: Evidence::NPlusOne(NPlusOne {
             route: voice.say("GET /sessions/{id}"),
-            query: voice.say(MESSAGES),
+            query: voice.redacted(MESSAGES),
             queries_per_request: Quantities { p50: 24.0, p95: 36.0, max: 96.0 },
             time_share: 0.71,
-            rewrite: Some(voice.say(
+            rewrite: Some(voice.redacted(
                 "SELECT session_id, id, author, body, sent_at FROM chat_messages WHERE session_id = \
                  ANY($1) ORDER BY session_id, sent_at",
             )),
@@ -100,14 +100,15 @@ fn embed_codes(voice: &Voice) -> Finding {
         evidence: Evidence::MissingIndex(MissingIndex {
             table: voice.say("embed_codes"),
             columns: voice.all(&["client_key"]),
-            query: voice.say("SELECT * FROM embed_codes WHERE client_key = $1"),
+            query: voice.redacted("SELECT * FROM embed_codes WHERE client_key = $1"),
             calls_per_second: 25.9,
             query_p95_seconds: 0.0166,
             query_p95_seconds_after: 0.0002,
             table_rows: 12_040,
-            plan_before: voice.all(&["Seq Scan on embed_codes  (cost=0.00..268.50 rows=1)"]),
-            plan_after: voice
-                .all(&["Index Scan using <hypothetical> on embed_codes  (cost=0.29..8.30 rows=1)"]),
+            plan_before: voice.plan(&["Seq Scan on embed_codes  (cost=0.00..268.50 rows=1)"]),
+            plan_after: voice.plan(&[
+                "Index Scan using <hypothetical> on embed_codes  (cost=0.29..8.30 rows=1)",
+            ]),
         }),
         impact: Impact {
             route: Some(voice.say("GET /embed/{key}")),

@@ -202,7 +202,7 @@ pub(super) fn queries(voice: &Voice) -> Queries {
     .map(
         |(id, text, calls, rate, p95, rows, share, route, digits)| QueryRow {
             id: QueryId(voice.say(id)),
-            text: voice.say(text),
+            text: voice.redacted(text),
             database: "postgresql".to_owned(),
             pool: Some(voice.say("primary")),
             calls,

@@ -6,6 +6,7 @@ use sqlx::SqlitePool;
 use super::{Candidate, Method, Statement, Trial, is_asked_for, wanted};
 use crate::database::sqlite::{Access, Side};
 use crate::database::{Engine, Error};
+use crate::sql::redacted::steps;
 
 mod cost;
 mod sample;
@@ -82,8 +83,8 @@ async fn try_all(
                 statement: position,
                 index: candidate.index.clone(),
                 table_rows: measured.table.rows,
-                plan_before: before.clone(),
-                plan_after: after,
+                plan_before: steps(before),
+                plan_after: steps(&after),
                 method: Method::Planned,
                 factor: statement.bounded(then / now.max(1.0)),
                 build_seconds: measured.table.build_seconds(&candidate.index.columns),

@@ -131,7 +131,7 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
         evidence: Evidence::MissingIndex(MissingIndex {
             table: fact.table.clone(),
             columns: fact.columns.clone(),
-            query: query.text.to_string(),
+            query: query.text.clone(),
             calls_per_second: query.calls_per_second,
             query_p95_seconds: query.p95_seconds,
             query_p95_seconds_after: query_after,

@@ -1,11 +1,12 @@
 //! One request runs the same statement again and again, once for each row of another.
 
 use perfdeck_bridge::protocol::{
-    Confidence, Evidence, Finding, FindingStatus, Impact, NPlusOne, Severity,
+    Confidence, Evidence, Finding, FindingStatus, Impact, NPlusOne, Redacted, Severity,
 };
 
 use super::{stable_id, told};
 use crate::judge::window::{Query, Route, Statement, Window};
+use crate::sql::redacted;
 
 /// Calls in one request from which it is a repeat.
 const LEAST_CALLS: f64 = 5.0;
@@ -32,7 +33,7 @@ fn repeats(route: &Route, used: &Statement, query: &Query) -> bool {
     used.requests >= LEAST_REQUESTS
         && used.per_request.p95 >= LEAST_CALLS
         && (used.time_share >= LEAST_SHARE || seconds >= LEAST_SECONDS)
-        && reads(&query.text)
+        && reads(query.text.as_str())
 }
 
 /// Writes in a loop are another fault with another remedy.
@@ -57,7 +58,7 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
         told(after),
     );
     Finding {
-        id: stable_id("n_plus_one", &[&route.name, &query.text]),
+        id: stable_id("n_plus_one", &[&route.name, query.text.as_str()]),
         kind: "n_plus_one".into(),
         severity: if wait_share >= CRITICAL_SHARE {
             Severity::Critical
@@ -67,10 +68,10 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
         title,
         evidence: Evidence::NPlusOne(NPlusOne {
             route: route.name.to_string(),
-            query: query.text.to_string(),
+            query: query.text.clone(),
             queries_per_request: used.per_request,
             time_share: used.time_share,
-            rewrite: rewrite(&query.text),
+            rewrite: rewrite(query.text.as_str()),
         }),
         impact: Impact {
             route: Some(route.name.to_string()),
@@ -86,9 +87,10 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
 }
 
 /// The same statement for many keys; a sketch, since only the code knows what the rows are for.
-fn rewrite(text: &str) -> Option<String> {
+fn rewrite(text: &str) -> Option<Redacted> {
     let at = text.to_ascii_lowercase().find(" where ")?;
     let (head, condition) = text.split_at(at);
     let (before, after) = condition.split_once("= ?")?;
-    Some(format!("{head}{before}IN (…){after}"))
+    let (_, sketch) = redacted::statement(&format!("{head}{before}IN (…){after}"));
+    Some(sketch)
 }

@@ -1,5 +1,6 @@
 use perfdeck_bridge::protocol::{
-    Advice, Confidence, Evidence, Finding, FindingStatus, Level, MissingIndex, NPlusOne, Severity,
+    Advice, Confidence, Evidence, Finding, FindingStatus, Level, MissingIndex, NPlusOne, Redacted,
+    Severity,
 };
 
 use super::State;
@@ -161,7 +162,7 @@ fn told(finding: &Finding, canvas: &mut Canvas<'_>) {
 }
 
 fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u16 {
-    let y = story::told(canvas, y, "why", &evidence.query, Role::Text, 3);
+    let y = story::told(canvas, y, "why", evidence.query.as_str(), Role::Text, 3);
     let text = format!(
         "called {}, p95 {}; `{}` has about {} rows",
         format::rate(evidence.calls_per_second),
@@ -170,7 +171,7 @@ fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u1
         format::count(evidence.table_rows),
     );
     let y = story::told(canvas, y, "", &text, Role::Text, 2);
-    let plan = |canvas: &mut Canvas<'_>, y, label, heading: &str, role, lines: &[String]| {
+    let plan = |canvas: &mut Canvas<'_>, y, label, heading: &str, role, lines: &[Redacted]| {
         let y = story::told(canvas, y, label, heading, role, 1);
         story::verbatim(canvas, y, "", lines)
     };
@@ -208,9 +209,9 @@ fn n_plus_one(evidence: &NPlusOne, canvas: &mut Canvas<'_>, y: u16) -> u16 {
         format::share(evidence.time_share),
     );
     let y = story::told(canvas, y, "why", &text, Role::Text, 3);
-    let mut y = story::told(canvas, y, "", &evidence.query, Role::Text, 3);
+    let mut y = story::told(canvas, y, "", evidence.query.as_str(), Role::Text, 3);
     if let Some(rewrite) = &evidence.rewrite {
-        y = story::told(canvas, y + 1, "instead", rewrite, Role::Text, 4);
+        y = story::told(canvas, y + 1, "instead", rewrite.as_str(), Role::Text, 4);
     }
     y
 }

@@ -85,7 +85,7 @@ impl Row for QueryRow {
     }
 
     fn holds(&self, needle: &str) -> bool {
-        holds(&self.text, needle)
+        holds(self.text.as_str(), needle)
             || self
                 .route
                 .as_ref()

@@ -75,7 +75,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         let rows = shown.iter().map(|row| {
             let route = row.route.as_deref().unwrap_or("background");
             vec![
-                host(&row.text, Role::Text),
+                host(row.text.as_str(), Role::Text),
                 piece(fit(&printable(route, 64), 22), Role::Dim),
                 piece(format::share(row.time_share), Role::Text),
                 piece(bar::render(theme, row.time_share / most, 8), Role::Graph),
@@ -118,7 +118,7 @@ fn statement(
         canvas,
         0,
         "statement",
-        &row.text,
+        row.text.as_str(),
         Role::Strong,
         lines.max(1),
     );

@@ -211,7 +211,7 @@ fn statements(detail: &RouteDetail, canvas: &mut Canvas<'_>) {
     }
     let rows = detail.statements.iter().map(|statement| {
         vec![
-            host(&statement.text, Role::Text),
+            host(statement.text.as_str(), Role::Text),
             piece(quantities(&statement.per_request), Role::Text),
             piece(format::share(statement.time_share), Role::Text),
             piece(format::count(statement.calls), Role::Text),

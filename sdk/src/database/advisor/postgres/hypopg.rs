@@ -1,5 +1,6 @@
 //! Indexes that only the planner of one connection believes in. The extension is used where it is, never installed.
 
+use perfdeck_bridge::protocol::Redacted;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -7,6 +8,7 @@ use crate::database::ddl::IndexPlan;
 use crate::database::identifier::quote;
 use crate::database::plan::names;
 use crate::database::postgres::{Plan, command};
+use crate::sql::redacted::plan_line;
 
 #[derive(Debug)]
 pub(super) struct Hypopg {
@@ -83,11 +85,12 @@ impl Hypothetical {
     /// Gives the plan with the index's real name in it; `None` if it is not used.
     pub(super) fn named(&self, plan: Plan, name: &str) -> Option<Plan> {
         let Plan { lines, cost } = plan;
-        let lines: Vec<String> = lines
+        let lines: Vec<Redacted> = lines
             .iter()
             .map(|line| {
-                line.replace(&format!("\"{}\"", self.name), name)
-                    .replace(&self.name, name)
+                let quoted = format!("\"{}\"", self.name);
+                let line = line.as_str().replace(&quoted, name);
+                plan_line(&line.replace(&self.name, name))
             })
             .collect();
         names(&lines, name).then_some(Plan { lines, cost })

@@ -5,6 +5,7 @@ use super::catalog::Relation;
 use crate::database::advisor::{Candidate, Statement};
 use crate::database::postgres::{Plan, total_cost};
 use crate::sql::access::Access;
+use crate::sql::redacted::plan_line;
 
 /// Processor's price of a row through an index, in pages in order.
 const ROW: f64 = 0.015;
@@ -28,8 +29,8 @@ pub(super) fn plan(
     let position = before
         .lines
         .iter()
-        .position(|line| is_scan_of(line, &table.name))?;
-    let scan = before.lines.get(position)?;
+        .position(|line| is_scan_of(line.as_str(), &table.name))?;
+    let scan = before.lines.get(position)?.as_str();
     let scan_cost = total_cost(scan)?;
     let (matched, ordered) = matched(statement, access, candidate, relation);
     let heap = matched.min(relation.pages.max(1.0)) * relation.random_page_cost;
@@ -46,11 +47,11 @@ pub(super) fn plan(
         table.name
     );
     if let Some(line) = lines.get_mut(position) {
-        let indent: String = line
+        let indent: String = scan
             .chars()
             .take_while(|letter| matches!(letter, ' ' | '-' | '>'))
             .collect();
-        *line = indent + &step;
+        *line = plan_line(&(indent + &step));
     }
     Some(Plan { lines, cost: total })
 }

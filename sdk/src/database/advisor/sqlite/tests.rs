@@ -75,7 +75,7 @@ fn check(extra: &str, subjects: &[Subject], expect: &str) {
             what_if
                 .plan_after
                 .iter()
-                .any(|step| step.contains(&what_if.index.name))
+                .any(|step| step.as_str().contains(&what_if.index.name))
         );
         assert!(
             (30_000..100_000).contains(&what_if.table_rows),

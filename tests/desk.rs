@@ -1,0 +1,99 @@
+//! A small service in this process: a deck, a database file, and routes over loopback.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use perfdeck::Deck;
+use perfdeck_bridge::Source;
+use perfdeck_bridge::client::{Client, Options};
+use perfdeck_bridge::protocol::{Answer, Finding, Question, State, Topic};
+use perfdeck_tests::http::{self, Response};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+/// Opens a database file with a table that is worth an index on `ticket`.
+pub(crate) async fn database(file: &Path) -> Result<SqlitePool> {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true);
+    let pool = SqlitePoolOptions::new().max_connections(4);
+    let pool = pool.connect_with(options).await?;
+    for sql in [
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, ticket TEXT NOT NULL, body TEXT NOT NULL)",
+        "INSERT INTO notes (ticket, body) WITH RECURSIVE n (i) AS \
+         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \
+         SELECT 'ticket-' || (i % 8000), 'a note of some length, as notes are' FROM n",
+    ] {
+        sqlx::query(sql).execute(&pool).await?;
+    }
+    Ok(pool)
+}
+
+/// Serves routes until the runtime ends.
+pub(crate) async fn serve(routes: Router) -> Result<SocketAddr> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok(address)
+}
+
+/// Sends a GET request with further header lines.
+pub(crate) async fn get(to: SocketAddr, path: &str, headers: &str) -> Result<Response> {
+    let (path, headers) = (path.to_owned(), headers.to_owned());
+    let sent = tokio::task::spawn_blocking(move || http::send_with(to, "GET", &path, &headers, ""));
+    sent.await?
+}
+
+/// Attaches through the deck's socket.
+pub(crate) async fn viewer(deck: &Deck, read_only: bool) -> Result<Client> {
+    let options = Options {
+        viewer: "test".into(),
+        read_only,
+    };
+    let socket = deck.socket().context("the deck is on")?;
+    Ok(Client::connect(socket, options).await?)
+}
+
+/// Asks for a topic's present state.
+pub(crate) async fn now(client: &Client, topic: Topic) -> Result<State> {
+    match client.ask(Question::Now(topic)).await? {
+        Answer::Now(update) => Ok(update.state.clone()),
+        other => bail!("no state of {topic:?} but {other:?}"),
+    }
+}
+
+/// Returns the finding of a rule, if it is there.
+pub(crate) async fn finding(client: &Client, kind: &str) -> Result<Option<Finding>> {
+    let State::Advice(advice) = now(client, Topic::Advice).await? else {
+        bail!("no advice");
+    };
+    let mut findings = advice.findings.into_iter();
+    Ok(findings.find(|finding| finding.kind == kind))
+}
+
+/// Looks again and again until there is something, at most for a minute.
+pub(crate) async fn until<T, F>(what: &str, mut look: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if Instant::now() > end {
+            bail!("no {what} within a minute");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A runtime as a service has it.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(2).enable_all().build()?)
+}

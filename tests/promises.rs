@@ -1,0 +1,492 @@
+//! Promises to those who let perfdeck into their process; each test bears its promise's number and name.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use axum::Router;
+use axum::routing::get;
+use perfdeck::cache::Policy;
+use perfdeck::{Pool, Risk};
+use perfdeck_bridge::Source;
+use perfdeck_bridge::client::Client;
+use perfdeck_bridge::codec::{self, Frames, MAX_FRAME};
+use perfdeck_bridge::protocol::{
+    ActReply, ActRequest, Evidence, Finding, FindingId, FromHost, FromViewer, Intent, LedgerId,
+    LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State, Topic,
+};
+use perfdeck_tests::folder::Folder;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use sqlx::{AssertSqlSafe, Sqlite, SqlitePool};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::desk;
+
+/// Every way to write a literal, and texts that end inside one.
+const LITERALS: [&str; 27] = [
+    "'SECRET'",
+    "'it''s SECRET'",
+    "E'SECRET\\''",
+    "e'\\\\SECRET'",
+    "U&'SECRET'",
+    "u&'\\0041SECRET'",
+    "N'SECRET'",
+    "$$SECRET$$",
+    "$a$SECRET$$ $a$",
+    "\"SECRET\"",
+    "'SECRET\nSECRET'",
+    "'SECRET' 'SECRET'",
+    "'SECRET'::text",
+    "CAST('SECRET' AS text)",
+    "date 'SECRET'",
+    "INTERVAL 'SECRET'",
+    "-4711471147",
+    "4711471147.4711471147e3",
+    "('SECRET')",
+    "'SECRET",
+    "\"SECRET x",
+    "$$SECRET",
+    "/* SECRET */ 1",
+    "1 -- SECRET\n",
+    "'SECRET\\'",
+    "lower(\"SECRET\")",
+    "json_extract('SECRET', '$.SECRET')",
+];
+
+/// Every place that takes one; most of them fail, which must tell no more.
+const PLACES: [&str; 14] = [
+    "SELECT body FROM notes WHERE ticket = {}",
+    "SELECT body FROM notes WHERE ticket IN ({}, {})",
+    "SELECT body FROM notes WHERE ticket LIKE {}",
+    "SELECT body FROM notes WHERE id BETWEEN {} AND {}",
+    "SELECT body FROM nowhere WHERE ticket = {}",
+    "INSERT INTO notes (ticket, body) VALUES ({}, {}), ({}, {})",
+    "INSERT INTO notes (id, ticket, body) VALUES (1, {}, {})",
+    "UPDATE notes SET body = {} WHERE ticket <> {} AND id < 0",
+    "WITH x AS (SELECT 1 WHERE 1 = {}) SELECT * FROM x",
+    "SELECT CASE WHEN 1 = {} THEN {} ELSE {} END",
+    "CREATE ROLE x PASSWORD {}",
+    "PRAGMA nothing = {}",
+    "not sql at all = {}",
+    "EXPLAIN SELECT 1 = {}",
+];
+
+#[test]
+fn promise_24_no_dump_by_passes_redaction() -> Result<()> {
+    tracing::subscriber::set_global_default(
+        tracing_subscriber::registry().with(
+            fmt::layer()
+                .with_writer(|| Log)
+                .with_filter(Targets::new().with_target("perfdeck", tracing::Level::TRACE)),
+        ),
+    )?;
+    desk::runtime()?.block_on(async {
+        let folder = Folder::new()?;
+        let ledger = folder.path().join("ledger");
+        let (guard, deck) = perfdeck::Builder::new("promise-24")
+            .socket(folder.path().join("deck.sock"))
+            .ledger(&ledger)
+            .allow(Risk::Schema)
+            .start()?;
+        let pool = deck.pool("primary", desk::database(&folder.path().join("db")).await?);
+        run_corpus(&pool).await;
+
+        // A literal in the statement's own text that takes time, again and again: a missing index and an N+1.
+        let routes = Router::new()
+            .route("/tickets/{id}", get(repeats))
+            .with_state(pool.clone())
+            .layer(deck.http_layer().headers(true));
+        let address = desk::serve(routes).await?;
+        let load = tokio::spawn(async move {
+            loop {
+                let _ = desk::get(address, "/tickets/SECRET?q=SECRET", "").await;
+                let _ = desk::get(address, "/nowhere/SECRET", "").await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let client = desk::viewer(&deck, false).await?;
+        let mut told = Vec::new();
+        let repeated = desk::until("N+1", || desk::finding(&client, "n_plus_one")).await?;
+        let Evidence::NPlusOne(evidence) = &repeated.evidence else {
+            bail!("{repeated:?}")
+        };
+        ensure!(evidence.rewrite.is_some(), "{repeated:?}");
+        let missing = desk::until("missing index", || desk::finding(&client, "missing_index"));
+        let missing = missing.await?;
+        let Evidence::MissingIndex(evidence) = &missing.evidence else {
+            bail!("{missing:?}")
+        };
+        ensure!(
+            !evidence.plan_before.is_empty() && !evidence.plan_after.is_empty(),
+            "{missing:?}"
+        );
+        told.push(serde_json::to_string(&[&repeated, &missing])?);
+        told.extend(everything(&client).await?);
+
+        told.push(apply(&client, &missing).await?);
+        told.extend(everything(&client).await?);
+        load.abort();
+        guard.stop();
+
+        let rows = std::fs::read_to_string(&ledger)?;
+        ensure!(
+            rows.contains("create_index"),
+            "the ledger has no row: {rows}"
+        );
+        told.push(rows);
+        told.push(String::from_utf8_lossy(&log()).into_owned());
+        let whole = told.join("\n");
+        ensure!(
+            whole.contains("<unparsable ") && whole.contains("ticket = ?"),
+            "the statements were not seen"
+        );
+        for text in told {
+            for secret in ["secret", "4711471147"] {
+                let lower = text.to_ascii_lowercase();
+                if let Some(at) = lower.find(secret) {
+                    let near = lower.get(at.saturating_sub(200)..at + 100);
+                    bail!("{secret} is told: {:?}", near.unwrap_or(&lower));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn promise_24_only_the_redactor_makes_redacted_text() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut makers = BTreeSet::new();
+    let mut open = vec![root.join("sdk/src"), root.join("tui/src")];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(&path)? {
+                open.push(entry?.path());
+            }
+        } else if std::fs::read_to_string(&path)?.contains("Redacted::through") {
+            let path = path.strip_prefix(&root)?;
+            makers.insert(path.display().to_string());
+        }
+    }
+    assert_eq!(
+        makers,
+        BTreeSet::from(["sdk/src/sql/redacted.rs".to_owned()])
+    );
+    Ok(())
+}
+
+async fn run_corpus(pool: &Pool<Sqlite>) {
+    let statements = PLACES.iter().flat_map(|place| {
+        LITERALS
+            .iter()
+            .map(move |literal| place.replace("{}", literal))
+    });
+    let long = format!("SELECT '{}'", "SECRET ".repeat(150_000));
+    for sql in statements.chain([long, format!("SELECT {}", "'SECRET', ".repeat(2_000))]) {
+        // Most are no SQLite.
+        let _ = sqlx::query(AssertSqlSafe(sql)).execute(pool).await;
+    }
+    let _ = sqlx::query("SELECT body FROM notes WHERE ticket = ? AND id = ?")
+        .bind("SECRET")
+        .bind(4_711_471_147_i64)
+        .fetch_all(pool)
+        .await;
+}
+
+async fn repeats(
+    axum::extract::State(pool): axum::extract::State<Pool<Sqlite>>,
+) -> Result<&'static str, axum::http::StatusCode> {
+    for _ in 0..8 {
+        sqlx::query("SELECT body FROM notes WHERE ticket = 'SECRET-4711471147'")
+            .fetch_all(&pool)
+            .await
+            .map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)?;
+    }
+    Ok("done")
+}
+
+/// All that a viewer can read, as JSON.
+async fn everything(client: &Client) -> Result<Vec<String>> {
+    let mut told = vec![serde_json::to_string(&client.hello().await?)?];
+    let mut subscription = client.subscribe(&Topic::ALL);
+    let mut missing: BTreeSet<Topic> = Topic::ALL.into();
+    while !missing.is_empty() {
+        let published = subscription.next().await.context("the deck is gone")?;
+        missing.remove(&published.update.state.topic());
+        told.push(serde_json::to_string(&published.update)?);
+    }
+    for topic in Topic::ALL {
+        let state = desk::now(client, topic).await?;
+        let questions: Vec<Question> = match &state {
+            State::Queries(queries) => {
+                let rows = queries.queries.iter();
+                rows.map(|row| Question::Query(row.id.clone())).collect()
+            }
+            State::Requests(requests) => {
+                let rows = requests.routes.iter();
+                rows.map(|row| Question::Route(row.route.clone())).collect()
+            }
+            _ => Vec::new(),
+        };
+        told.push(serde_json::to_string(&state)?);
+        for question in questions {
+            told.push(serde_json::to_string(&client.ask(question).await?)?);
+        }
+    }
+    Ok(told)
+}
+
+/// Applies a finding's action and waits for its end; returns what was told of it.
+async fn apply(client: &Client, finding: &Finding) -> Result<String> {
+    let plan = preview(client, Intent::Apply(finding.id.clone())).await?;
+    let applied = client.act(ActRequest::Apply(plan.clone())).await?;
+    // A plan is good once, and what refuses it is told as well.
+    let Err(refused) = client.act(ActRequest::Apply(plan)).await else {
+        bail!("a plan was applied twice");
+    };
+    desk::until("end of the action", || async {
+        let State::Ledger(ledger) = desk::now(client, Topic::Ledger).await? else {
+            bail!("no ledger");
+        };
+        let row = ledger.rows.first().context("no row")?;
+        ensure!(row.status != LedgerStatus::Failed, "{row:?}");
+        Ok((row.status != LedgerStatus::Running).then_some(()))
+    })
+    .await?;
+    Ok(format!("{}\n{refused}", serde_json::to_string(&applied)?))
+}
+
+async fn preview(client: &Client, intent: Intent) -> Result<PlanId> {
+    match client.act(ActRequest::Preview(intent)).await? {
+        ActReply::Preview(preview) => Ok(preview.plan_id),
+        other => bail!("no preview but {other:?}"),
+    }
+}
+
+/// What perfdeck has logged.
+fn log() -> MutexGuard<'static, Vec<u8>> {
+    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    LOG.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        log().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
+    let runtime = desk::runtime()?;
+    let folder = Folder::new()?;
+    let ledger = folder.path().join("ledger");
+    let file = folder.path().join("db");
+    let (guard, deck) = perfdeck::Builder::new("promise-15")
+        .socket(folder.path().join("deck.sock"))
+        .ledger(&ledger)
+        .allow(Risk::Schema)
+        .allow(Risk::Backend)
+        .allow(Risk::Host)
+        .cache("reports", Policy::new())
+        .start()?;
+    let reports = deck.cache("reports");
+    for key in 0..50_u32 {
+        reports.insert(&key, key * 7);
+    }
+
+    let (pool, targets) = runtime.block_on(async {
+        let pool = deck.pool("primary", desk::database(&file).await?);
+        let client = desk::viewer(&deck, false).await?;
+        let finding = desk::until("missing index", || async {
+            for _ in 0..20 {
+                sqlx::query("SELECT body FROM notes WHERE ticket = ?")
+                    .bind("ticket-7")
+                    .fetch_all(&pool)
+                    .await?;
+            }
+            desk::finding(&client, "missing_index").await
+        })
+        .await?;
+        let clear = Intent::ClearCache {
+            namespace: "reports".into(),
+        };
+        let targets = Targeted {
+            finding: finding.id.clone(),
+            // Good ones, but another's.
+            plans: vec![
+                preview(&client, Intent::Apply(finding.id)).await?,
+                preview(&client, clear).await?,
+            ],
+        };
+        anyhow::Ok((pool, targets))
+    })?;
+
+    let look = || {
+        runtime.block_on(async {
+            anyhow::Ok(Seen {
+                entries: (0..50_u32).map(|key| reports.get(&key)).collect(),
+                schema: schema(pool.inner()).await?,
+                database: std::fs::read(&file)?,
+                ledger: std::fs::read(&ledger)?,
+                connections: pool.inner().options().get_max_connections(),
+                closed: pool.inner().is_closed(),
+            })
+        })
+    };
+    let before = look()?;
+    ensure!(before.entries.iter().all(Option::is_some) && !before.schema.is_empty());
+    let socket = deck.socket().context("the deck is on")?;
+    let mut runner = TestRunner::new(Config {
+        cases: 48,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let messages = prop::collection::vec(message(targets), 1..24);
+    runner.run(&messages, |messages| {
+        runtime
+            .block_on(observe(socket, messages))
+            .map_err(|error| TestCaseError::fail(format!("{error:#}")))
+    })?;
+    let after = look()?;
+    ensure!(before == after, "something has changed");
+    guard.stop();
+    Ok(())
+}
+
+/// All that an action could change.
+#[derive(PartialEq)]
+struct Seen {
+    entries: Vec<Option<u32>>,
+    schema: Vec<String>,
+    database: Vec<u8>,
+    ledger: Vec<u8>,
+    connections: u32,
+    closed: bool,
+}
+
+/// What there is to act on.
+#[derive(Debug, Clone)]
+struct Targeted {
+    finding: FindingId,
+    plans: Vec<PlanId>,
+}
+
+async fn schema(pool: &SqlitePool) -> Result<Vec<String>> {
+    let sql = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name";
+    Ok(sqlx::query_scalar(sql).fetch_all(pool).await?)
+}
+
+/// Says these as a viewer that gave its right up, and then tries to take it back.
+async fn observe(socket: &Path, messages: Vec<FromViewer>) -> Result<()> {
+    let (reader, writer) = UnixStream::connect(socket).await?.into_split();
+    let mut wire = Wire {
+        frames: Frames::new(reader, MAX_FRAME),
+        writer,
+    };
+    let hello = |read_only| FromViewer::Hello {
+        protocol: PROTOCOL_VERSION,
+        viewer: "test".into(),
+        read_only,
+    };
+    wire.say(&hello(true)).await?;
+    ensure!(matches!(wire.hear().await?, Some(FromHost::Hello(_))));
+    for message in messages {
+        wire.say(&message).await?;
+        let id = match &message {
+            FromViewer::Ask(id, _) | FromViewer::Act(id, _) => *id,
+            FromViewer::Hello { .. } | FromViewer::Subscribe(_) => continue,
+        };
+        let reply = loop {
+            match wire.hear().await?.context("the host hung up")? {
+                FromHost::Reply(of, reply) if of == id => break reply,
+                FromHost::Update(_) => {}
+                other => bail!("{other:?} to {message:?}"),
+            }
+        };
+        if matches!(message, FromViewer::Act(..)) {
+            let refused = reply
+                .as_ref()
+                .is_err_and(|refusal| refusal.code == RefusalCode::NotAllowed);
+            ensure!(refused, "{reply:?} to {message:?}");
+        }
+    }
+    // A second hello ends the connection, so whatever follows is heard by nobody.
+    wire.say(&hello(false)).await?;
+    while let Some(message) = wire.hear().await? {
+        ensure!(
+            !matches!(message, FromHost::Hello(_) | FromHost::Reply(..)),
+            "{message:?} to a second hello"
+        );
+    }
+    Ok(())
+}
+
+struct Wire {
+    frames: Frames<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl Wire {
+    async fn say(&mut self, message: &FromViewer) -> Result<()> {
+        Ok(self
+            .writer
+            .write_all(&codec::encode_request(message)?)
+            .await?)
+    }
+
+    async fn hear(&mut self) -> Result<Option<FromHost>> {
+        match self.frames.next().await? {
+            Some(body) => Ok(Some(codec::decode(&body)?)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Every message but the hello, mostly about what is really there.
+fn message(targets: Targeted) -> impl Strategy<Value = FromViewer> {
+    let topic = || prop::sample::select(Topic::ALL.to_vec());
+    let finding = prop_oneof![
+        3 => Just(targets.finding.0),
+        1 => ".{0,40}".prop_map(|text| text),
+    ];
+    let intent = prop_oneof![
+        finding.prop_map(|id| Intent::Apply(FindingId(id))),
+        prop_oneof![3 => Just("reports".to_owned()), 1 => ".{0,40}".prop_map(|text| text)]
+            .prop_map(|namespace| Intent::ClearCache { namespace }),
+        (0..5_u64).prop_map(|id| Intent::Undo(LedgerId(id))),
+    ];
+    let plan = prop_oneof![
+        3 => prop::sample::select(targets.plans),
+        1 => ".{0,40}".prop_map(PlanId),
+    ];
+    let act = prop_oneof![
+        2 => intent.prop_map(ActRequest::Preview),
+        1 => plan.prop_map(ActRequest::Apply),
+    ];
+    let question = prop_oneof![
+        topic().prop_map(Question::Now),
+        "[0-9a-f]{16}".prop_map(|id| Question::Query(QueryId(id))),
+        ".{0,40}".prop_map(Question::Route),
+    ];
+    prop_oneof![
+        1 => prop::collection::vec(topic(), 0..9).prop_map(FromViewer::Subscribe),
+        2 => (any::<u32>(), question).prop_map(|(id, question)| FromViewer::Ask(id, question)),
+        4 => (any::<u32>(), act).prop_map(|(id, act)| FromViewer::Act(id, act)),
+    ]
+}
