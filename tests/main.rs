@@ -3,6 +3,7 @@
 mod bad_input;
 mod journey;
 mod not_tuned;
+mod postgres_loop;
 mod pty;
 mod same_answers;
 mod the_loop;

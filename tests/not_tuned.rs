@@ -13,7 +13,7 @@ fn other_names_have_the_same_findings() -> Result<()> {
     for seed in ["7", "1009"] {
         let host = Host::start(&["--rename", seed, "--rate", RATE])?;
         let diagnosis = diagnose(&host)?;
-        check_helped(&apply(&host, &diagnosis.embed_codes)?)?;
+        check_helped(&apply(&host, &diagnosis.documents)?)?;
     }
     Ok(())
 }

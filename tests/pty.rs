@@ -9,7 +9,7 @@ use perfdeck_tests::process::program;
 use perfdeck_tests::terminal::Terminal;
 use portable_pty::CommandBuilder;
 
-use crate::journey::{RATE, SOON, check_helped, diagnose, verdict};
+use crate::journey::{RATE, SOON, await_traffic, check_helped, diagnose, verdict};
 
 const A_MOMENT: Duration = Duration::from_secs(10);
 
@@ -17,6 +17,7 @@ const A_MOMENT: Duration = Duration::from_secs(10);
 fn a_person_walks_the_screens_applies_a_fix_and_sees_its_gain() -> Result<()> {
     let host = Host::start(&["--service", "pty", "--rate", RATE])?;
     diagnose(&host)?;
+    await_traffic(&host, "GET /workspaces/{workspace}/documents")?;
     let mut terminal = attach(&host)?;
     terminal.shows("pty", A_MOMENT)?;
     terminal.shows("live", A_MOMENT)?;
@@ -40,14 +41,14 @@ fn a_person_walks_the_screens_applies_a_fix_and_sees_its_gain() -> Result<()> {
     terminal.press("\x1b")?;
     terminal.hides("leave; the service goes on", A_MOMENT)?;
 
-    // The row of the embed codes, its preview, the table's name, and enter.
+    // The first row about the documents, its preview, the table's name, and enter.
     terminal.press("7")?;
     terminal.shows("together worth", A_MOMENT)?;
-    terminal.press("/embed_codes\r")?;
+    terminal.press("/documents\r")?;
     terminal.press("a")?;
     terminal.shows("CREATE INDEX", A_MOMENT)?;
-    terminal.shows("type embed_codes to go on", A_MOMENT)?;
-    terminal.press("embed_codes\r")?;
+    terminal.shows("type documents to go on", A_MOMENT)?;
+    terminal.press("documents\r")?;
     terminal.press("8")?;
     terminal.shows("create_index", A_MOMENT)?;
     terminal.shows("helped", SOON)?;
@@ -56,7 +57,7 @@ fn a_person_walks_the_screens_applies_a_fix_and_sees_its_gain() -> Result<()> {
 
     terminal.press("q")?;
     ensure!(terminal.end(A_MOMENT)?.success());
-    ensure!(terminal.is_restored()?, "{}", terminal.text());
+    terminal.is_restored(A_MOMENT)?;
     ensure!(host.get("/workspaces/1/documents")?.status == 200);
     Ok(())
 }
@@ -72,7 +73,7 @@ fn a_lost_host_leaves_its_numbers_and_the_terminal_can_be_left() -> Result<()> {
     terminal.shows("GET /workspaces", A_MOMENT)?;
     terminal.press("q")?;
     ensure!(terminal.end(A_MOMENT)?.success());
-    ensure!(terminal.is_restored()?, "{}", terminal.text());
+    terminal.is_restored(A_MOMENT)?;
     Ok(())
 }
 

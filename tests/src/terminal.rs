@@ -108,18 +108,25 @@ impl Terminal {
         self.with_screen(vt100::Screen::alternate_screen)
     }
 
-    /// Tells whether the cursor shows, the mouse is free and the line discipline is as it was before the program.
+    /// Waits until the shell's lines and cursor show, the mouse is free and the line discipline is as it was before.
     ///
     /// # Errors
     ///
-    /// If the terminal is gone.
-    pub fn is_restored(&self) -> Result<bool> {
-        let as_a_shell_has_it = self.with_screen(|screen| {
-            !screen.alternate_screen()
-                && !screen.hide_cursor()
-                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
-        });
-        Ok(as_a_shell_has_it && modes(&*self.master)? == self.modes_before)
+    /// If the time is over; the error has the screen.
+    pub fn is_restored(&self, limit: Duration) -> Result<()> {
+        within(limit, "restored terminal", || {
+            let as_a_shell_has_it = self.with_screen(|screen| {
+                !screen.alternate_screen()
+                    && !screen.hide_cursor()
+                    && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+            });
+            let modes = modes(&*self.master)?;
+            Ok(if as_a_shell_has_it && modes == self.modes_before {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{modes}\n{}", self.text()))
+            })
+        })
     }
 
     /// Waits for the program's end.

@@ -1,6 +1,6 @@
 //! One run, from the empty database to the summary.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -75,11 +75,20 @@ async fn serve(options: &Options, deck: &Deck, store: &Arc<Store>) -> anyhow::Re
 async fn fill(options: &Options, store: &Store) -> anyhow::Result<()> {
     let start = std::time::Instant::now();
     schema::create(store).await?;
-    seed::fill(store, |rows| say(&format!("\rseeding: {rows} rows"))).await?;
+    seed::fill(store, |rows| {
+        // A line that is written over is for eyes only.
+        if std::io::stderr().is_terminal() {
+            say(&format!("\rseeding: {rows} rows"));
+        }
+    })
+    .await?;
     if options.healthy {
         schema::create_indexes(store).await?;
     }
-    say(&format!(" in {:.1} s\n", start.elapsed().as_secs_f64()));
+    say(&format!(
+        "\rseeded in {:.1} s      \n",
+        start.elapsed().as_secs_f64()
+    ));
     Ok(())
 }
 
