@@ -7,7 +7,7 @@ mod act;
 pub(crate) mod history;
 mod verify;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -116,6 +116,9 @@ pub(crate) struct Agent {
     #[cfg(feature = "cache")]
     cleared: Option<act::Cleared>,
     verifying: bool,
+    /// The statements of the last round, and when it was.
+    asked: BTreeSet<u64>,
+    asked_at: u64,
     events: mpsc::Sender<Event>,
     inbox: mpsc::Receiver<Event>,
     commands: mpsc::Receiver<Command>,
@@ -166,6 +169,8 @@ impl Agent {
             #[cfg(feature = "cache")]
             cleared: None,
             verifying: false,
+            asked: BTreeSet::new(),
+            asked_at: 0,
             events,
             inbox,
             commands: parts.commands,

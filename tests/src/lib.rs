@@ -1,10 +1,5 @@
 //! What the tests stand on: the built programs as processes, hosts under load, terminals, and servers of their own.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests wait for other processes, by the clock on the wall"
-)]
-
 pub mod folder;
 pub mod host;
 pub mod http;

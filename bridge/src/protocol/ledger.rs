@@ -36,7 +36,7 @@ pub struct LedgerRow {
     pub predicted: Option<Gain>,
     /// The gain that was measured.
     pub realised: Option<Gain>,
-    /// The 95 % interval of the relative change of the latency: `[-0.81, -0.76]`.
+    /// The 95 % interval of the relative change of the typical latency (the geometric mean): `[-0.81, -0.76]`.
     pub interval: Option<[f64; 2]>,
     /// The row that this one took back.
     pub undo_of: Option<LedgerId>,

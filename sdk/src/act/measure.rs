@@ -2,10 +2,10 @@
 
 use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::{Gain, LedgerId, Verdict, Window};
-use perfdeck_bridge::stats::quantile_change;
+use perfdeck_bridge::stats::typical_change;
 
 use crate::clock::{Clock, Moment};
-use crate::judge::gain::{self, LEAST_CALLS, Side};
+use crate::judge::gain::{self, Side};
 use crate::record::store::Store;
 
 /// The most seconds of the window before.
@@ -109,13 +109,17 @@ impl Measurement {
             return None;
         }
         let after = take(store, &self.subject, self.from, second);
-        let verdict = gain::verdict(&self.before.side, &after.side, self.credited);
-        let sure = matches!(verdict, Verdict::Helped | Verdict::Worse)
-            && after.told.times.count() >= LEAST_CALLS;
+        let (told_before, told_after) = (&self.before.told.times, &after.told.times);
+        let told = typical_change(told_before, told_after);
+        let verdict = match gain::verdict(&self.before.side, &after.side, self.credited) {
+            // Faster statements of a route that its users don't find faster are no help yet.
+            Verdict::Helped if told.is_none_or(|change| change.high >= 0.0) => Verdict::NoChange,
+            verdict => verdict,
+        };
+        let sure = matches!(verdict, Verdict::Helped | Verdict::Worse);
         if !sure && open < MOST_SECONDS {
             return None;
         }
-        let (told_before, told_after) = (&self.before.told.times, &after.told.times);
         let measured = !told_before.is_empty() && !told_after.is_empty();
         let p95s =
             |before: &Histogram, after: &Histogram| [before.quantile(0.95), after.quantile(0.95)];
@@ -130,8 +134,7 @@ impl Measurement {
                 window_before: window(self.before.window, clock),
                 window_after: Some(window(after.window, clock)),
             }),
-            interval: quantile_change(told_before, told_after, 0.95)
-                .map(|change| [change.low, change.high]),
+            interval: told.map(|change| [change.low, change.high]),
             statements: (!self.subject.queries.is_empty())
                 .then(|| p95s(&self.before.side.target, &after.side.target)),
         })

@@ -1,5 +1,10 @@
 //! Asks the databases what an index would change, beside the tick, and keeps what they said as facts.
 
+#[cfg(all(
+    feature = "advisor",
+    any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+))]
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use perfdeck_bridge::protocol::FindingId;
@@ -14,6 +19,12 @@ use crate::judge::facts::IndexFact;
     any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
 ))]
 const EVERY: u64 = 5;
+/// Seconds after which the same statements are asked about again.
+#[cfg(all(
+    feature = "advisor",
+    any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
+))]
+const AGAIN: u64 = 60;
 
 /// What one round found.
 #[derive(Debug, Default)]
@@ -47,9 +58,15 @@ impl Agent {
     pub(super) fn verify(&mut self) {
         let due = self.second.is_multiple_of(EVERY) && !self.verifying;
         let pools = if due { self.subjects() } else { Vec::new() };
-        if pools.is_empty() {
+        let asked: BTreeSet<u64> = pools
+            .iter()
+            .flat_map(|(_, _, _, subjects)| subjects.iter().map(|subject| subject.query))
+            .collect();
+        let news = !asked.is_subset(&self.asked) || self.second >= self.asked_at + AGAIN;
+        if pools.is_empty() || !news {
             return;
         }
+        (self.asked, self.asked_at) = (asked, self.second);
         self.verifying = true;
         let events = self.events.clone();
         tokio::spawn(async move {

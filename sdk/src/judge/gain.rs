@@ -4,8 +4,8 @@ use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::Verdict;
 use perfdeck_bridge::stats::{controlled_change, typical_change};
 
-/// Calls that each side must have.
-pub(crate) const LEAST_CALLS: u64 = 30;
+/// Calls that each side must have; how sure so few make one is in the interval's width.
+const LEAST_CALLS: u64 = 10;
 /// A change smaller than this is none.
 const LEAST_CHANGE: f64 = 0.1;
 /// A load that differs by more than this factor can't be compared.
@@ -36,26 +36,23 @@ pub(crate) fn verdict(before: &Side, after: &Side, credited: bool) -> Verdict {
     if !(1.0 / MOST_LOAD_CHANGE..=MOST_LOAD_CHANGE).contains(&load) {
         return Verdict::NotEnoughTraffic;
     }
-    let controlled = before.control.count() >= LEAST_CALLS && after.control.count() >= LEAST_CALLS;
-    let plain = typical_change(&before.target, &after.target);
-    let change = if controlled {
-        let against_control = controlled_change(
-            [&before.target, &after.target],
-            [&before.control, &after.control],
-        );
-        // Beyond chance in itself, and beyond what the others did: both, or it is no change.
-        match (plain, against_control) {
-            (Some(plain), Some(against)) if plain.ratio.abs() < against.ratio.abs() => Some(plain),
-            (_, against) => against,
-        }
-    } else {
-        plain
+    let Some(plain) = typical_change(&before.target, &after.target) else {
+        return Verdict::NotEnoughTraffic;
     };
-    match change {
-        Some(change) if change.high < -LEAST_CHANGE => Verdict::Helped,
-        Some(change) if change.low > LEAST_CHANGE => Verdict::Worse,
-        Some(_) => Verdict::NoChange,
-        None => Verdict::NotEnoughTraffic,
+    let others = [&before.control, &after.control];
+    let controlled = others.iter().all(|control| control.count() >= LEAST_CALLS);
+    let against = controlled
+        .then(|| controlled_change([&before.target, &after.target], others))
+        .flatten();
+    // Beyond chance in itself, and beyond what the others did: both, or it is no change.
+    let changes = [Some(plain), against];
+    let mut changes = changes.iter().flatten();
+    if changes.clone().all(|change| change.high < -LEAST_CHANGE) {
+        Verdict::Helped
+    } else if changes.all(|change| change.low > LEAST_CHANGE) {
+        Verdict::Worse
+    } else {
+        Verdict::NoChange
     }
 }
 
@@ -122,9 +119,15 @@ mod tests {
             ),
             (
                 "hardly anybody calls",
-                side((5, 10), (20, 400)),
+                side((5, 9), (20, 400)),
                 true,
                 Verdict::NotEnoughTraffic,
+            ),
+            (
+                "all is slower, it least",
+                side((150, 200), (80, 400)),
+                true,
+                Verdict::NoChange,
             ),
             (
                 "it is slower",
