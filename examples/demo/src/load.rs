@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::client::Client;
-use self::mix::Mix;
+pub use self::mix::{Call, Mix};
 pub(crate) use self::tally::{Summary, Tally};
 
 /// Requests under way at once. Beyond it a visitor turns away at the door and is counted as such: more would only measure

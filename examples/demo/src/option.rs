@@ -8,7 +8,7 @@ use clap::Parser;
 /// A support desk that is slow in the ways real services are, with perfdeck attached.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "demo", version)]
-pub(crate) struct Options {
+pub struct Options {
     /// Runs without the terminal UI; attach with `perfdeck` from another terminal
     #[arg(long)]
     pub(crate) headless: bool,

@@ -20,7 +20,11 @@ use crate::store::Store;
 use crate::{background, load, schema, seed, service};
 
 /// Seeds, serves and cleans up.
-pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// If the deck can't start, the database can't be filled or removed, or the address can't be listened on.
+pub async fn run(options: Options) -> anyhow::Result<()> {
     let (guard, deck) = start_deck(&options)?;
     let store = Arc::new(Store::open(&options, &deck).await?);
     let end = interrupted()?;

@@ -8,28 +8,40 @@ use crate::zipf::Zipf;
 
 /// One request.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) method: Method,
+pub struct Call {
+    /// GET or POST.
+    pub method: Method,
     /// The template that the service has for it.
-    pub(super) route: &'static str,
-    pub(super) uri: String,
-    pub(super) body: String,
+    pub route: &'static str,
+    /// The path and the query.
+    pub uri: String,
+    /// Empty or JSON.
+    pub body: String,
 }
 
 /// Chooses what the next visitor wants.
 #[derive(Debug)]
-pub(super) struct Mix {
+pub struct Mix {
     workspaces: Zipf,
 }
 
+impl Default for Mix {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Mix {
-    pub(super) fn new() -> Self {
+    /// Makes the choice over all workspaces that are seeded.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             workspaces: Zipf::new(WORKSPACES as usize),
         }
     }
 
-    pub(super) fn next(&mut self, rng: &mut StdRng) -> Call {
+    /// Chooses one request; the same ones follow from the same seed.
+    pub fn next(&mut self, rng: &mut StdRng) -> Call {
         let workspace = self.workspaces.sample(rng) + 1;
         let under = |rest: &str| format!("/workspaces/{workspace}{rest}");
         match rng.random_range(0..100) {
