@@ -268,7 +268,7 @@ async fn apply(client: &Client, finding: &Finding) -> Result<String> {
 async fn preview(client: &Client, intent: Intent) -> Result<PlanId> {
     match client.act(ActRequest::Preview(intent)).await? {
         ActReply::Preview(preview) => Ok(preview.plan_id),
-        other => bail!("no preview but {other:?}"),
+        other @ ActReply::Applied(_) => bail!("no preview but {other:?}"),
     }
 }
 
