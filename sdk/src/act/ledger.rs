@@ -38,11 +38,13 @@ impl Ledger {
             .open(path)?;
         let mut ledger = Self::default();
         let mut lines = BufReader::new(file.try_clone()?);
+        let mut torn = false;
         loop {
             let mut line = Vec::new();
             if io::Read::take(&mut lines, MAX_LINE).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
+            torn = !line.ends_with(b"\n");
             // A line that a crash cut short is no row.
             if let Ok(row) = serde_json::from_slice::<LedgerRow>(&line) {
                 ledger.last = ledger.last.max(row.id.0);
@@ -51,6 +53,10 @@ impl Ledger {
         }
         for row in &mut ledger.rows {
             row.interrupt();
+        }
+        if torn {
+            // Else the next row would be the rest of it, and be lost as well.
+            (&file).write_all(b"\n")?;
         }
         ledger.file = Some(file);
         Ok(ledger)
@@ -174,5 +180,132 @@ impl Life for LedgerRow {
         } else if self.verdict == Verdict::Measuring {
             self.measured(Verdict::NotEnoughTraffic, None, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use perfdeck_bridge::protocol::Risk;
+
+    use super::*;
+    use crate::act::Job;
+
+    /// A ledger's file that goes with the test.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let name = format!("perfdeck-ledger-{}-{name}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn draft(target: &str) -> Draft {
+        Draft {
+            job: Job::ClearCache {
+                namespace: target.into(),
+            },
+            kind: "clear_cache",
+            target: target.into(),
+            title: format!("clear {target}"),
+            statement: String::new(),
+            risk: Risk::Cache,
+            notes: Vec::new(),
+            expected: None,
+            undo: Undo {
+                statement: String::new(),
+                until: None,
+            },
+            confirm: None,
+            predicted: None,
+            state: 0,
+            undo_of: None,
+        }
+    }
+
+    fn begin(ledger: &mut Ledger, target: &str) -> LedgerId {
+        let at = Timestamp::from_micros(1_700_000_000_000_000);
+        ledger.begin(&draft(target), "uid 1".into(), at).unwrap().id
+    }
+
+    fn targets(ledger: &Ledger) -> Vec<(u64, String, LedgerStatus)> {
+        let told = ledger.told().rows.into_iter();
+        told.map(|row| (row.id.0, row.target, row.status)).collect()
+    }
+
+    #[test]
+    fn rows_survive_a_reopen_and_ids_go_on() {
+        let place = Place::new("reopen");
+        let mut ledger = Ledger::open(&place.0).unwrap();
+        let id = begin(&mut ledger, "a");
+        ledger.change(id, |row| {
+            row.done("cleared".into(), None);
+            row.measured(Verdict::Helped, None, None);
+        });
+        let told = ledger.told();
+        drop(ledger);
+
+        let mut ledger = Ledger::open(&place.0).unwrap();
+        assert_eq!(ledger.told(), told);
+        assert!(told.durable);
+        assert_eq!(begin(&mut ledger, "b"), LedgerId(id.0 + 1));
+    }
+
+    #[test]
+    fn a_row_that_was_running_has_failed() {
+        let place = Place::new("running");
+        begin(&mut Ledger::open(&place.0).unwrap(), "a");
+        let ledger = Ledger::open(&place.0).unwrap();
+        assert_eq!(
+            targets(&ledger),
+            [(1, "a".to_owned(), LedgerStatus::Failed)]
+        );
+    }
+
+    #[test]
+    fn a_torn_last_line_is_skipped_and_takes_no_other_with_it() {
+        let place = Place::new("torn");
+        let mut ledger = Ledger::open(&place.0).unwrap();
+        for target in ["a", "b"] {
+            let id = begin(&mut ledger, target);
+            ledger.change(id, |row| row.done("cleared".into(), None));
+        }
+        drop(ledger);
+        let whole = std::fs::read(&place.0).unwrap();
+        let last = whole[..whole.len() - 1]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .unwrap();
+        std::fs::write(&place.0, &whole[..last + 20]).unwrap();
+
+        let mut ledger = Ledger::open(&place.0).unwrap();
+        // Of the second row the first line is whole.
+        let failed = (2, "b".to_owned(), LedgerStatus::Failed);
+        let done = (1, "a".to_owned(), LedgerStatus::Done);
+        assert_eq!(targets(&ledger), [failed.clone(), done.clone()]);
+        begin(&mut ledger, "c");
+        drop(ledger);
+        let next = (3, "c".to_owned(), LedgerStatus::Failed);
+        let ledger = Ledger::open(&place.0).unwrap();
+        assert_eq!(targets(&ledger), [next, failed, done]);
+    }
+
+    #[test]
+    fn without_a_path_it_is_bounded() {
+        let mut ledger = Ledger::default();
+        for _ in 0..MAX_ROWS + 7 {
+            begin(&mut ledger, "a");
+        }
+        assert_eq!(ledger.rows.len(), MAX_ROWS);
+        assert_eq!(ledger.rows[0].id, LedgerId(8));
+        assert!(!ledger.told().durable);
     }
 }

@@ -19,7 +19,7 @@ const MAX_PLANS: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Plans {
     plans: HashMap<PlanId, Plan>,
-    seed: foldhash::quality::RandomState,
+    seed: std::hash::RandomState,
     made: u64,
 }
 

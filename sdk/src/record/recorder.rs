@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::scope::{self, Remote, Scope};
 use super::shard::Shard;
-use super::table::{Tables, kept};
+use super::table::{OTHER_ID, Tables};
 
 /// Shards before threads share them.
 const MAX_SHARDS: usize = 64;
@@ -106,16 +106,12 @@ impl Recorder {
     }
 
     pub(crate) fn query(&self, query: &Query<'_>) {
-        let statement = self.seed.hash_one(query.sql);
-        let attributed = match query.remote {
-            Some(remote) => {
-                remote.query(statement, query.nanos);
-                true
-            }
-            None => scope::query(statement, query.nanos),
-        };
+        let hash = self.seed.hash_one(query.sql);
+        let attributed = query.remote.is_some() || scope::is_present();
+        let mut statement = OTHER_ID;
         self.write(|tables| {
-            let sums = tables.queries.entry(statement, || kept(query.sql));
+            let (id, sums) = tables.statement(hash, query.sql);
+            statement = id;
             sums.calls += 1;
             sums.errors += u64::from(query.failed);
             sums.rows += query.rows;
@@ -125,6 +121,10 @@ impl Recorder {
                 sums.pool = pool + 1;
             }
         });
+        match query.remote {
+            Some(remote) => remote.query(statement, query.nanos),
+            None => scope::query(statement, query.nanos),
+        }
     }
 
     /// Counts a slow statement where the others can't be seen: it says nothing of rates.
@@ -283,3 +283,6 @@ fn standard(method: &str) -> &'static str {
         .find(|known| *known == method)
         .unwrap_or("_OTHER")
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,9 +130,9 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// Counts a statement for the present request; returns whether there is one.
-pub(crate) fn query(statement: u64, nanos: u64) -> bool {
-    with(|scope| scope.work.add(statement, 1, nanos)).is_some()
+/// Counts a statement for the present request.
+pub(crate) fn query(statement: u64, nanos: u64) {
+    with(|scope| scope.work.add(statement, 1, nanos));
 }
 
 /// Whether a request is being polled on this thread.

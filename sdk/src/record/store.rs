@@ -8,8 +8,8 @@ use perfdeck_bridge::protocol::{Quantities, Redacted};
 
 use super::recorder::Recorder;
 use super::table::{
-    FunctionSums, Keyed, MAX_KEYS, OTHER, PoolSums, QuerySums, RequestSums, StatementSums, Tables,
-    find_or_add, is_whole,
+    FunctionSums, Keyed, MAX_KEYS, OTHER, OTHER_ID, PoolSums, QuerySums, RequestSums, Statement,
+    StatementSums, Tables, find_or_add,
 };
 use super::timeline::{MINUTE, Timeline};
 use crate::sql;
@@ -20,8 +20,6 @@ const PROMOTED: usize = 40;
 const PROMOTE_EVERY: u64 = 60;
 /// Seconds of a generation of what is told for the last half to whole minute.
 const GENERATION: u64 = 30;
-/// Distinct texts whose fingerprint is remembered.
-const MAX_TEXTS: usize = 20_000;
 
 /// Everything that was recorded.
 #[derive(Debug)]
@@ -33,8 +31,6 @@ pub(crate) struct Store {
     pub(crate) all_requests: Timeline<RequestWindow>,
     pub(crate) all_queries: Timeline<QueryWindow>,
     pub(crate) totals: Totals,
-    /// The text's hash to the fingerprint.
-    texts: HashMap<u64, u64>,
     tick: Tick,
     generation: u64,
 }
@@ -164,7 +160,6 @@ impl Store {
             all_requests: Timeline::new(),
             all_queries: Timeline::new(),
             totals: Totals::default(),
-            texts: HashMap::new(),
             tick: Tick::default(),
             generation: 0,
         }
@@ -212,7 +207,6 @@ impl Store {
         requests.chain(queries).sum::<usize>()
             + self.all_requests.bytes()
             + self.all_queries.bytes()
-            + self.texts.len() * 32
     }
 
     fn take(&mut self, tables: &mut Tables) {
@@ -238,8 +232,8 @@ impl Store {
         }
     }
 
-    fn take_queries(&mut self, queries: &mut Keyed<QuerySums>) -> u64 {
-        queries.drain(|hash, text, sums| {
+    fn take_queries(&mut self, queries: &mut Keyed<Statement, QuerySums>) -> u64 {
+        queries.drain(|id, statement, sums| {
             let window = QueryWindow {
                 calls: sums.calls,
                 errors: sums.errors,
@@ -249,7 +243,7 @@ impl Store {
             self.totals.unattributed += sums.unattributed;
             self.tick.queries.0.merge(&sums.times);
             self.tick.queries.1 = self.tick.queries.1 + window;
-            let record = self.query_record(hash, text);
+            let record = self.query_record(id, statement);
             record.calls += sums.calls;
             record.errors += sums.errors;
             record.rows += sums.rows;
@@ -260,36 +254,14 @@ impl Store {
         })
     }
 
-    /// Finds a statement's record: by its text's hash, else by its fingerprint, which is taken once a text.
-    fn query_record(&mut self, hash: u64, text: &Arc<str>) -> &mut QueryRecord {
-        let known = self
-            .texts
-            .get(&hash)
-            .copied()
-            .filter(|id| self.queries.contains_key(id));
-        let (id, told) = match known {
-            Some(id) => (id, None),
-            None if &**text == OTHER => (0, Some(sql::redacted::own(OTHER))),
-            None => {
-                let (id, text) = sql::redacted::statement(text);
-                (id, Some(text))
-            }
-        };
+    /// Finds a statement's record, or that of `<other>` where there is no room for another.
+    fn query_record(&mut self, id: u64, statement: Option<&Statement>) -> &mut QueryRecord {
         let full = self.queries.len() >= MAX_KEYS && !self.queries.contains_key(&id);
-        let (id, told) = if full {
-            (0, Some(sql::redacted::own(OTHER)))
-        } else {
-            (id, told)
-        };
-        if known.is_none() && id != 0 {
-            if self.texts.len() >= MAX_TEXTS {
-                self.texts.clear();
-            }
-            self.texts.insert(hash, id);
-        }
+        let statement = statement.filter(|_| !full);
+        let id = if statement.is_some() { id } else { OTHER_ID };
         self.queries.entry(id).or_insert_with(|| QueryRecord {
-            text: told.unwrap_or_default(),
-            sample: (id != 0 && is_whole(text)).then(|| Arc::clone(text)),
+            text: statement.map_or_else(|| sql::redacted::own(OTHER), |known| known.text.clone()),
+            sample: statement.and_then(|known| known.sample.clone()),
             calls: 0,
             errors: 0,
             rows: 0,
@@ -300,7 +272,7 @@ impl Store {
         })
     }
 
-    fn take_request(&mut self, key: &Arc<str>, sums: &mut RequestSums) {
+    fn take_request(&mut self, key: Option<&Arc<str>>, sums: &mut RequestSums) {
         let window = RequestWindow {
             requests: sums.requests,
             errors: sums.errors,
@@ -333,7 +305,7 @@ impl Store {
         }
     }
 
-    fn take_function(&mut self, key: &Arc<str>, sums: &FunctionSums) {
+    fn take_function(&mut self, key: Option<&Arc<str>>, sums: &FunctionSums) {
         let record = bounded(&mut self.functions, key, || FunctionRecord {
             calls: 0,
             errors: 0,
@@ -432,9 +404,7 @@ impl Store {
     ) -> Vec<RouteStatement> {
         let mut merged: HashMap<u64, StatementSums> = HashMap::new();
         for sums in statements {
-            if let Some(query) = self.texts.get(&sums.statement) {
-                merged.entry(*query).or_default().merge(sums);
-            }
+            merged.entry(sums.statement).or_default().merge(sums);
         }
         let mut statements: Vec<_> = merged
             .into_iter()
@@ -511,11 +481,12 @@ pub(crate) fn per_second(count: u64, uptime_seconds: u64) -> f64 {
 
 fn bounded<'a, T>(
     records: &'a mut HashMap<Arc<str>, T>,
-    key: &Arc<str>,
+    key: Option<&Arc<str>>,
     new: impl FnOnce() -> T,
 ) -> &'a mut T {
-    let full = records.len() >= MAX_KEYS && !records.contains_key(key);
-    let key = if full { OTHER.into() } else { Arc::clone(key) };
+    let full = records.len() >= MAX_KEYS;
+    let key = key.filter(|key| !full || records.contains_key(*key));
+    let key = key.map_or_else(|| OTHER.into(), Arc::clone);
     records.entry(key).or_insert_with(new)
 }
 

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use perfdeck_bridge::histogram::Histogram;
+use perfdeck_bridge::protocol::Redacted;
 
 use super::scope::Work;
+use crate::sql;
 
 /// Keys a kind before new ones are filed under [`OTHER`].
 pub(crate) const MAX_KEYS: usize = 1_000;
 /// The key that keeps the totals right once there are too many.
 pub(crate) const OTHER: &str = "<other>";
+/// The id of a statement that is filed under [`OTHER`].
+pub(crate) const OTHER_ID: u64 = 0;
 /// Statements told apart a route.
 const MAX_ROUTE_STATEMENTS: usize = 32;
 /// Drains without a call before a key's memory is given back.
@@ -19,29 +23,43 @@ const IDLE_DRAINS: u8 = 60;
 /// The longest text kept of a statement.
 const MAX_TEXT: usize = 16 * 1024;
 
+/// Distinct texts whose fingerprint a half remembers.
+const MAX_TEXTS: usize = 4_096;
+
 /// One half of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) requests: Keyed<RequestSums>,
-    pub(crate) queries: Keyed<QuerySums>,
-    pub(crate) functions: Keyed<FunctionSums>,
+    pub(crate) requests: Keyed<Arc<str>, RequestSums>,
+    pub(crate) queries: Keyed<Statement, QuerySums>,
+    pub(crate) functions: Keyed<Arc<str>, FunctionSums>,
     pub(crate) pools: Vec<PoolSums>,
     pub(crate) slow_only: u64,
+    /// A text's hash to its fingerprint's id.
+    texts: HashMap<u64, u64, FixedState>,
+}
+
+/// What is known of a statement.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    /// Without literals.
+    pub(crate) text: Redacted,
+    /// As it was first executed; it stays in the process. `None` where it is too long to keep.
+    pub(crate) sample: Option<Arc<str>>,
 }
 
 /// Sums by a key's hash.
 ///
 /// Keys are told apart by 64 bits of a hash that is seeded anew in each process.
-#[derive(Debug, Default)]
-pub(crate) struct Keyed<T> {
-    entries: HashMap<u64, Entry<T>, FixedState>,
+#[derive(Debug)]
+pub(crate) struct Keyed<K, T> {
+    entries: HashMap<u64, Entry<K, T>, FixedState>,
     other: Option<Box<T>>,
     overflowed: u64,
 }
 
 #[derive(Debug)]
-struct Entry<T> {
-    key: Arc<str>,
+struct Entry<K, T> {
+    key: K,
     sums: T,
     idle: u8,
 }
@@ -110,10 +128,20 @@ pub(crate) struct PoolSums {
     pub(crate) waits: Histogram,
 }
 
-impl<T: Sums> Keyed<T> {
+impl<K, T> Default for Keyed<K, T> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::default(),
+            other: None,
+            overflowed: 0,
+        }
+    }
+}
+
+impl<K, T: Sums> Keyed<K, T> {
     /// Finds a key's sums, or those of `<other>` where there is no room for another key.
-    pub(crate) fn entry(&mut self, hash: u64, key: impl FnOnce() -> Arc<str>) -> &mut T {
-        if !self.entries.contains_key(&hash) && self.entries.len() >= MAX_KEYS {
+    pub(crate) fn entry(&mut self, hash: u64, key: impl FnOnce() -> K) -> &mut T {
+        if !self.has_room(hash) {
             self.overflowed += 1;
             return self.other.get_or_insert_default();
         }
@@ -125,20 +153,25 @@ impl<T: Sums> Keyed<T> {
         &mut entry.sums
     }
 
-    /// Hands out all sums and begins anew; gives back the memory of keys that are idle. Returns what overflowed.
-    pub(crate) fn drain(&mut self, mut each: impl FnMut(u64, &Arc<str>, &mut T)) -> u64 {
+    /// Whether a key is told apart, or would be.
+    fn has_room(&self, hash: u64) -> bool {
+        self.entries.contains_key(&hash) || self.entries.len() < MAX_KEYS
+    }
+
+    /// Hands out all sums, those of `<other>` without a key, and begins anew; gives back the memory of keys that are idle. Returns what overflowed.
+    pub(crate) fn drain(&mut self, mut each: impl FnMut(u64, Option<&K>, &mut T)) -> u64 {
         self.entries.retain(|hash, entry| {
             if entry.sums.is_empty() {
                 entry.idle += 1;
                 return entry.idle < IDLE_DRAINS;
             }
             entry.idle = 0;
-            each(*hash, &entry.key, &mut entry.sums);
+            each(*hash, Some(&entry.key), &mut entry.sums);
             entry.sums.clear();
             true
         });
         if let Some(other) = self.other.as_deref_mut().filter(|other| !other.is_empty()) {
-            each(0, &OTHER.into(), other);
+            each(OTHER_ID, None, other);
             other.clear();
         }
         std::mem::take(&mut self.overflowed)
@@ -146,6 +179,27 @@ impl<T: Sums> Keyed<T> {
 }
 
 impl Tables {
+    /// Finds a statement's id and sums; its text is taken apart only when it is new.
+    ///
+    /// Texts that differ in nothing but their literals are one statement, also for the bound on keys.
+    pub(crate) fn statement(&mut self, hash: u64, sql: &str) -> (u64, &mut QuerySums) {
+        if let Some(id) = self.texts.get(&hash).copied()
+            && self.queries.entries.contains_key(&id)
+        {
+            return (id, self.queries.entry(id, || Statement::of(sql).1));
+        }
+        let (id, statement) = Statement::of(sql);
+        if self.texts.len() >= MAX_TEXTS {
+            self.texts.clear();
+        }
+        self.texts.insert(hash, id);
+        let known = self.queries.has_room(id);
+        (
+            if known { id } else { OTHER_ID },
+            self.queries.entry(id, || statement),
+        )
+    }
+
     pub(crate) fn pool(&mut self, number: u16) -> &mut PoolSums {
         let number = usize::from(number);
         if self.pools.len() <= number {
@@ -212,18 +266,17 @@ pub(crate) fn find_or_add(
     statements.get_mut(place)
 }
 
-/// Cuts a statement to what is kept of it.
-pub(crate) fn kept(text: &str) -> Arc<str> {
-    let mut end = text.len().min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+impl Statement {
+    fn of(sql: &str) -> (u64, Self) {
+        let (id, text) = sql::redacted::statement(sql);
+        (
+            id,
+            Self {
+                text,
+                sample: (sql.len() <= MAX_TEXT).then(|| sql.into()),
+            },
+        )
     }
-    text[..end].into()
-}
-
-/// Whether [`kept`] would keep it whole.
-pub(crate) const fn is_whole(text: &str) -> bool {
-    text.len() < MAX_TEXT
 }
 
 impl Sums for RequestSums {

@@ -91,7 +91,7 @@ fn is_sane(id: &HeaderValue) -> bool {
 fn new_request_id(salt: u64) -> String {
     use std::hash::BuildHasher;
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    static SEED: std::sync::LazyLock<foldhash::quality::RandomState> =
+    static SEED: std::sync::LazyLock<std::hash::RandomState> =
         std::sync::LazyLock::new(Default::default);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!(
