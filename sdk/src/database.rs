@@ -20,8 +20,10 @@ mod sqlite;
 #[cfg(test)]
 mod testing;
 
+#[cfg(feature = "advisor")]
 pub(crate) use ddl::IndexPlan;
 pub(crate) use error::Error;
+#[cfg(feature = "advisor")]
 pub(crate) use plan::plan_uses;
 
 /// The name under which perfdeck's own connections, locks and comments are known.

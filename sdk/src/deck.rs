@@ -86,7 +86,7 @@ impl Deck {
     /// Names a pool and observes what is run through it; see [`crate::Pool`].
     ///
     /// A name that was given before is taken over. At most 63 pools can be told apart.
-    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    #[cfg(feature = "_sqlx")]
     #[must_use]
     pub fn pool<DB: sqlx::Database>(&self, name: &str, pool: sqlx::Pool<DB>) -> crate::Pool<DB> {
         let number = self

@@ -1,12 +1,12 @@
 //! Floor 2: how signals get in. Each file is one kind of signal; all of them record through [`Eyes`].
 
 pub(crate) mod custom;
-#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+#[cfg(feature = "_sqlx")]
 pub(crate) mod executor;
 pub(crate) mod host;
 pub(crate) mod layer;
 pub(crate) mod monitor;
-#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+#[cfg(feature = "_sqlx")]
 pub(crate) mod pool;
 pub(crate) mod request;
 

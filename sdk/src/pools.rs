@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+#[cfg(feature = "_sqlx")]
 use crate::database::Handle;
 
 /// Pools that can be named; further ones share the place of the unknown.
@@ -19,7 +19,7 @@ pub(crate) struct Pools {
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) database: &'static str,
-    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    #[cfg(feature = "_sqlx")]
     pub(crate) handle: Option<Handle>,
 }
 
@@ -28,7 +28,7 @@ impl Default for Pools {
         let unknown = Named {
             name: "sqlx".into(),
             database: "",
-            #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+            #[cfg(feature = "_sqlx")]
             handle: None,
         };
         Self {
@@ -39,7 +39,7 @@ impl Default for Pools {
 
 impl Pools {
     /// Names a pool; returns its number.
-    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    #[cfg(feature = "_sqlx")]
     pub(crate) fn add<DB: sqlx::Database>(&self, name: &str, pool: &sqlx::Pool<DB>) -> u16 {
         let database = match DB::NAME {
             "PostgreSQL" => "postgresql",
@@ -82,7 +82,7 @@ impl Pools {
 impl Named {
     /// Connections open, in use, and the most there may be; `None` for a pool that is not known.
     pub(crate) fn occupancy(&self) -> Option<(u32, u32, u32)> {
-        #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+        #[cfg(feature = "_sqlx")]
         if let Some(handle) = &self.handle {
             let occupancy = handle.occupancy();
             return Some((

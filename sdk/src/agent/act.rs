@@ -1,10 +1,13 @@
 //! Carries out what viewers ask for: preview, apply, undo, and the measurement afterwards.
 
-#[cfg(all(
-    feature = "advisor",
-    any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
-))]
+#[cfg(feature = "cache")]
+mod cache;
+#[cfg(all(feature = "advisor", feature = "_sqlx"))]
 mod index;
+#[cfg(not(feature = "cache"))]
+mod no_cache;
+#[cfg(not(all(feature = "advisor", feature = "_sqlx")))]
+mod no_index;
 
 use perfdeck_bridge::protocol::{
     ActReply, ActRequest, FindingId, Intent, LedgerId, LedgerStatus, Level, Refusal, RefusalCode,
@@ -18,11 +21,17 @@ use crate::act::ledger::Life;
 use crate::act::measure::{self, Measurement, Subject, Taken};
 use crate::act::{Draft, Job, Plan};
 
+#[cfg(feature = "cache")]
+pub(super) use self::cache::Cleared;
+#[cfg(all(feature = "advisor", feature = "_sqlx"))]
+pub(super) use self::index::Made;
+#[cfg(not(all(feature = "advisor", feature = "_sqlx")))]
+pub(super) use self::no_index::Made;
+
 pub(super) type Reply = oneshot::Sender<Result<ActReply, Refusal>>;
 
-/// How long a clear can be undone; the caches hold the same.
-#[cfg(feature = "cache")]
-const CLEAR_UNDO: std::time::Duration = std::time::Duration::from_secs(60);
+/// How a row ends that did not succeed, and why.
+pub(super) type Failure = (LedgerStatus, String);
 
 /// What came of work beside the tick.
 #[derive(Debug)]
@@ -32,7 +41,7 @@ pub(crate) enum Event {
     /// How far a row is.
     Progress(LedgerId, String),
     /// What came of a row.
-    Done(LedgerId, Result<Done, (LedgerStatus, String)>),
+    Done(LedgerId, Result<Done, Failure>),
 }
 
 /// A finished action.
@@ -51,35 +60,6 @@ pub(crate) struct Acting {
     subject: Subject,
     before: Taken,
     undo: Undo,
-}
-
-/// An index that a finding proposes, or that was made for it.
-#[derive(Debug, Clone)]
-pub(crate) struct Made {
-    #[cfg(all(
-        feature = "advisor",
-        any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
-    ))]
-    pub(crate) pool: u16,
-    #[cfg(all(
-        feature = "advisor",
-        any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
-    ))]
-    pub(crate) index: crate::database::IndexPlan,
-    /// The statements that it serves, with their text as executed.
-    #[cfg(all(
-        feature = "advisor",
-        any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
-    ))]
-    pub(crate) statements: Vec<(u64, std::sync::Arc<str>)>,
-}
-
-/// The last clear that may be undone.
-#[cfg(feature = "cache")]
-#[derive(Debug)]
-pub(crate) struct Cleared {
-    row: LedgerId,
-    state: crate::cache::Cleared,
 }
 
 impl Agent {
@@ -249,7 +229,7 @@ impl Agent {
     }
 
     /// Closes a row and opens its measurement.
-    fn finish(&mut self, row: LedgerId, result: Result<Done, (LedgerStatus, String)>) {
+    fn finish(&mut self, row: LedgerId, result: Result<Done, Failure>) {
         let target = self.acting.iter().find(|(_, acting)| acting.row == row);
         let Some(target) = target.map(|(target, _)| target.clone()) else {
             return;
@@ -349,170 +329,6 @@ impl Agent {
                     undo.statement
                 ))
             })
-    }
-
-    fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
-        #[cfg(feature = "cache")]
-        if let Some(row) = self.cache_rows.iter().find(|row| *row.name == *namespace) {
-            let loads = self
-                .cache_history
-                .get(&row.name)
-                .map(|history| &history.loads);
-            let until = self.now().after(CLEAR_UNDO);
-            return Ok(Draft {
-                job: Job::ClearCache {
-                    namespace: namespace.clone(),
-                },
-                kind: "clear_cache",
-                title: format!("clear cache {namespace}"),
-                statement: format!("drop all {} entries of cache `{namespace}`", row.entries),
-                risk: Risk::Cache,
-                notes: vec![
-                    "each entry is loaded anew when it is next asked for".into(),
-                    format!(
-                        "a load takes {:.1} ms (p95)",
-                        loads.map_or(0.0, |loads| loads.quantile(0.95) * 1e3)
-                    ),
-                ],
-                expected: None,
-                undo: Undo {
-                    statement: format!("bring the entries of `{namespace}` back"),
-                    until: Some(until),
-                },
-                confirm: None,
-                predicted: None,
-                state: 0,
-                undo_of: None,
-                target: namespace,
-            });
-        }
-        Err(Refusal::new(
-            RefusalCode::Unknown,
-            format!("no such cache: {namespace}"),
-        ))
-    }
-
-    fn draft_restore(&self, namespace: String, cleared: LedgerId) -> Result<Draft, Refusal> {
-        Ok(Draft {
-            job: Job::RestoreCache {
-                namespace: namespace.clone(),
-                cleared,
-            },
-            kind: "restore_cache",
-            title: format!("bring back the entries of cache {namespace}"),
-            statement: format!(
-                "bring the entries of `{namespace}` back, as they were at row {cleared}"
-            ),
-            risk: Risk::Cache,
-            notes: vec!["refused if anything was invalidated since".into()],
-            expected: None,
-            undo: Undo {
-                statement: String::new(),
-                until: None,
-            },
-            confirm: None,
-            predicted: None,
-            state: 0,
-            undo_of: Some(cleared),
-            target: namespace,
-        })
-    }
-
-    /// The row whose clear of a namespace can still be undone.
-    #[cfg(feature = "cache")]
-    pub(crate) fn undo_of_clear(&self, namespace: &str) -> Option<LedgerId> {
-        let row = self.ledger.row(self.cleared.as_ref()?.row)?;
-        let until = row.undo.as_ref()?.until?;
-        (row.target == namespace && self.now() < until).then_some(row.id)
-    }
-
-    #[cfg(feature = "cache")]
-    fn clear_cache(
-        &mut self,
-        row: LedgerId,
-        namespace: &str,
-    ) -> Result<Done, (LedgerStatus, String)> {
-        self.read_caches();
-        let entries = self.cache_rows.iter().find(|row| *row.name == *namespace);
-        let entries = entries.map_or(0, |row| row.entries);
-        let cleared = self.caches.clear(namespace);
-        let state =
-            cleared.ok_or((LedgerStatus::Refused, format!("no such cache: {namespace}")))?;
-        self.cleared = Some(Cleared { row, state });
-        self.read_caches();
-        let message = format!("cleared {entries} entries of {namespace}");
-        Ok(Done {
-            message,
-            credited: true,
-        })
-    }
-
-    #[cfg(feature = "cache")]
-    fn restore_cache(&mut self, of: LedgerId) -> Result<Done, (LedgerStatus, String)> {
-        let cleared = self.cleared.take().filter(|cleared| cleared.row == of);
-        let refused = |message: String| (LedgerStatus::Refused, message);
-        let cleared = cleared.ok_or_else(|| refused("a later clear has taken its place".into()))?;
-        self.caches
-            .restore(&cleared.state)
-            .map_err(|error| refused(error.to_string()))?;
-        self.read_caches();
-        Ok(Done {
-            message: format!("brought back what row {of} cleared"),
-            credited: true,
-        })
-    }
-
-    #[cfg(not(feature = "cache"))]
-    fn clear_cache(&mut self, _: LedgerId, _: &str) -> Result<Done, (LedgerStatus, String)> {
-        Err((
-            LedgerStatus::Failed,
-            "built without the feature `cache`".into(),
-        ))
-    }
-
-    #[cfg(not(feature = "cache"))]
-    fn restore_cache(&mut self, _: LedgerId) -> Result<Done, (LedgerStatus, String)> {
-        Err((
-            LedgerStatus::Failed,
-            "built without the feature `cache`".into(),
-        ))
-    }
-}
-
-/// Without the advisor there are no index findings, so these are never reached with one.
-#[cfg(not(all(
-    feature = "advisor",
-    any(feature = "sqlx-postgres", feature = "sqlx-sqlite")
-)))]
-impl Agent {
-    fn preview_finding(&mut self, _: Caller, finding: &FindingId, reply: Reply) {
-        let _ = reply.send(Err(no_action(finding)));
-    }
-
-    fn preview_drop(&mut self, _: Caller, _: LedgerId, finding: &FindingId, reply: Reply) {
-        let _ = reply.send(Err(no_action(finding)));
-    }
-
-    fn subject(&self, _: &Job) -> Subject {
-        Subject::default()
-    }
-
-    fn made_for(&self, _: &perfdeck_bridge::protocol::LedgerRow) -> Option<FindingId> {
-        None
-    }
-
-    fn create_index(&mut self, row: LedgerId, _: &FindingId, _: u64) {
-        self.finish(
-            row,
-            Err((
-                LedgerStatus::Failed,
-                "built without the feature `advisor`".into(),
-            )),
-        );
-    }
-
-    fn drop_index(&mut self, row: LedgerId, finding: &FindingId) {
-        self.create_index(row, finding, 0);
     }
 }
 

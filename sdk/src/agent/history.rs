@@ -122,9 +122,6 @@ impl Agent {
         vitals.rss_bytes.push(now.rss_bytes);
     }
 
-    #[cfg(not(feature = "cache"))]
-    pub(super) const fn observe_caches(&mut self) {}
-
     #[cfg(feature = "cache")]
     pub(super) fn observe_caches(&mut self) {
         self.read_caches();

@@ -5,7 +5,6 @@ use perfdeck_bridge::protocol::Redacted;
 use super::fingerprint::{fingerprint, redact};
 
 /// What is told of a plan whose literals are not certain.
-#[cfg(any(test, feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 const HIDDEN: &str = "(a plan whose literals can't be told apart)";
 
 /// Gives a statement's id and its text without literals.
@@ -38,7 +37,6 @@ pub(crate) fn cut(text: &Redacted, bytes: usize) -> Redacted {
 }
 
 /// Takes the literals out of PostgreSQL's plan. Its lines are joined first, since a literal may go on in the next line.
-#[cfg(any(test, feature = "sqlx-postgres"))]
 pub(crate) fn plan(lines: &[String]) -> Vec<Redacted> {
     let Some(joined) = redact(&lines.join("\n"), false) else {
         return vec![own(HIDDEN)];
@@ -47,7 +45,6 @@ pub(crate) fn plan(lines: &[String]) -> Vec<Redacted> {
 }
 
 /// Takes the literals out of one line of PostgreSQL's plan.
-#[cfg(any(test, feature = "sqlx-postgres"))]
 pub(crate) fn plan_line(line: &str) -> Redacted {
     // Numbers are costs in a step's own line and may be values in the lines under it.
     let numbers = !line.contains("cost=");
@@ -56,7 +53,6 @@ pub(crate) fn plan_line(line: &str) -> Redacted {
 }
 
 /// Takes the literals out of SQLite's plan, whose steps are a line each and whose numbers count rows and subqueries.
-#[cfg(any(test, feature = "sqlx-sqlite"))]
 pub(crate) fn steps(lines: &[String]) -> Vec<Redacted> {
     let redactor = |line: &str| redact(line, false).unwrap_or_else(|| HIDDEN.into());
     lines

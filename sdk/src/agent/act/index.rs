@@ -1,17 +1,26 @@
 //! Creating an index that a finding proposes, and dropping it again.
 
+use std::sync::Arc;
+
 use perfdeck_bridge::protocol::{
     FindingId, FindingStatus, LedgerId, LedgerRow, LedgerStatus, Refusal, RefusalCode, Risk, Undo,
 };
 use perfdeck_bridge::server::Caller;
 
-use super::{Done, Made, Reply, no_action};
+use super::{Done, Failure, Reply, no_action};
 use crate::act::measure::{self, Subject};
 use crate::act::{Draft, Job};
 use crate::agent::{Agent, Event};
-use crate::database::{Handle, ddl, plan_uses};
+use crate::database::{Handle, IndexPlan, ddl, plan_uses};
 
-type Failure = (LedgerStatus, String);
+/// An index that a finding proposes, or that was made for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) pool: u16,
+    pub(crate) index: IndexPlan,
+    /// The statements that it serves, with their text as executed.
+    pub(crate) statements: Vec<(u64, Arc<str>)>,
+}
 
 impl Agent {
     /// Asks the database whether the index can be made now, beside the tick, and shows what it says.

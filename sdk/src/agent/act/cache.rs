@@ -1,0 +1,128 @@
+//! Clearing a cache, and bringing its entries back.
+
+use std::time::Duration;
+
+use perfdeck_bridge::protocol::{LedgerId, LedgerStatus, Refusal, RefusalCode, Risk, Undo};
+
+use super::{Done, Failure};
+use crate::act::{Draft, Job};
+use crate::agent::Agent;
+
+/// How long a clear can be undone; the caches hold the same.
+const CLEAR_UNDO: Duration = Duration::from_secs(60);
+
+/// The last clear that may be undone.
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    row: LedgerId,
+    state: crate::cache::Cleared,
+}
+
+impl Agent {
+    pub(super) fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
+        if let Some(row) = self.cache_rows.iter().find(|row| *row.name == *namespace) {
+            let loads = self
+                .cache_history
+                .get(&row.name)
+                .map(|history| &history.loads);
+            let until = self.now().after(CLEAR_UNDO);
+            return Ok(Draft {
+                job: Job::ClearCache {
+                    namespace: namespace.clone(),
+                },
+                kind: "clear_cache",
+                title: format!("clear cache {namespace}"),
+                statement: format!("drop all {} entries of cache `{namespace}`", row.entries),
+                risk: Risk::Cache,
+                notes: vec![
+                    "each entry is loaded anew when it is next asked for".into(),
+                    format!(
+                        "a load takes {:.1} ms (p95)",
+                        loads.map_or(0.0, |loads| loads.quantile(0.95) * 1e3)
+                    ),
+                ],
+                expected: None,
+                undo: Undo {
+                    statement: format!("bring the entries of `{namespace}` back"),
+                    until: Some(until),
+                },
+                confirm: None,
+                predicted: None,
+                state: 0,
+                undo_of: None,
+                target: namespace,
+            });
+        }
+        Err(Refusal::new(
+            RefusalCode::Unknown,
+            format!("no such cache: {namespace}"),
+        ))
+    }
+
+    pub(super) fn draft_restore(
+        &self,
+        namespace: String,
+        cleared: LedgerId,
+    ) -> Result<Draft, Refusal> {
+        Ok(Draft {
+            job: Job::RestoreCache {
+                namespace: namespace.clone(),
+                cleared,
+            },
+            kind: "restore_cache",
+            title: format!("bring back the entries of cache {namespace}"),
+            statement: format!(
+                "bring the entries of `{namespace}` back, as they were at row {cleared}"
+            ),
+            risk: Risk::Cache,
+            notes: vec!["refused if anything was invalidated since".into()],
+            expected: None,
+            undo: Undo {
+                statement: String::new(),
+                until: None,
+            },
+            confirm: None,
+            predicted: None,
+            state: 0,
+            undo_of: Some(cleared),
+            target: namespace,
+        })
+    }
+
+    /// The row whose clear of a namespace can still be undone.
+    pub(crate) fn undo_of_clear(&self, namespace: &str) -> Option<LedgerId> {
+        let row = self.ledger.row(self.cleared.as_ref()?.row)?;
+        let until = row.undo.as_ref()?.until?;
+        (row.target == namespace && self.now() < until).then_some(row.id)
+    }
+
+    pub(super) fn clear_cache(&mut self, row: LedgerId, namespace: &str) -> Result<Done, Failure> {
+        self.read_caches();
+        let entries = self.cache_rows.iter().find(|row| *row.name == *namespace);
+        let entries = entries.map_or(0, |row| row.entries);
+        let cleared = self.caches.clear(namespace);
+        let state =
+            cleared.ok_or((LedgerStatus::Refused, format!("no such cache: {namespace}")))?;
+        self.cleared = Some(Cleared { row, state });
+        self.read_caches();
+        let message = format!("cleared {entries} entries of {namespace}");
+        Ok(Done {
+            message,
+            credited: true,
+        })
+    }
+
+    pub(super) fn restore_cache(&mut self, of: LedgerId) -> Result<Done, Failure> {
+        let cleared = self.cleared.take().filter(|cleared| cleared.row == of);
+        let refused = |message: String| (LedgerStatus::Refused, message);
+        let cleared = cleared.ok_or_else(|| refused("a later clear has taken its place".into()))?;
+        self.caches
+            .restore(&cleared.state)
+            .map_err(|error| refused(error.to_string()))?;
+        self.read_caches();
+        Ok(Done {
+            message: format!("brought back what row {of} cleared"),
+            credited: true,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Stands in for caches where their feature is off: there are none.
+
+use perfdeck_bridge::protocol::{LedgerId, LedgerStatus, Refusal, RefusalCode};
+
+use super::{Done, Failure};
+use crate::act::Draft;
+use crate::agent::Agent;
+
+impl Agent {
+    pub(in crate::agent) const fn observe_caches(&mut self) {}
+
+    pub(super) fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
+        Err(Refusal::new(
+            RefusalCode::Unknown,
+            format!("no such cache: {namespace}"),
+        ))
+    }
+
+    pub(super) fn draft_restore(&self, namespace: String, _: LedgerId) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace)
+    }
+
+    pub(super) fn clear_cache(&mut self, _: LedgerId, _: &str) -> Result<Done, Failure> {
+        Err(off())
+    }
+
+    pub(super) fn restore_cache(&mut self, _: LedgerId) -> Result<Done, Failure> {
+        Err(off())
+    }
+}
+
+fn off() -> Failure {
+    let message = "built without the feature `cache`".into();
+    (LedgerStatus::Failed, message)
+}
