@@ -7,10 +7,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use perfdeck_bridge::protocol::{ActRequest, Intent, RefusalCode};
+use perfdeck_bridge::{Error, Source};
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::host::{Host, perfdeck};
 use perfdeck_tests::process::{Process, program};
+
+use crate::desk;
 
 /// Checks that a command failed with one sentence, and returns it.
 fn complaint(output: &Output) -> Result<String> {
@@ -155,4 +159,31 @@ fn an_unreachable_database_is_named() -> Result<()> {
         demo.stderr()
     );
     Ok(())
+}
+
+#[test]
+fn an_expired_plan_is_refused_and_a_new_one_is_not() -> Result<()> {
+    let life = Duration::from_secs(60);
+    desk::runtime()?.block_on(async {
+        let folder = Folder::new()?;
+        let builder = perfdeck::Builder::new("expired").socket(folder.path().join("deck.sock"));
+        let (guard, deck) = builder.start()?;
+        let cache = deck.cache("prices");
+        cache.insert("tea", 7_u32);
+        let client = desk::viewer(&deck, false).await?;
+        let namespace = "prices".to_owned();
+        let intent = Intent::ClearCache { namespace };
+        let clear = || desk::preview(&client, intent.clone());
+        let plan = clear().await?;
+        tokio::time::sleep(life + Duration::from_secs(1)).await;
+        let Err(Error::Refused(refusal)) = client.act(ActRequest::Apply(plan)).await else {
+            bail!("an expired plan was applied");
+        };
+        ensure!(refusal.code == RefusalCode::Expired, "{refusal:?}");
+        ensure!(cache.get::<u32>("tea").is_some(), "it was applied");
+        client.act(ActRequest::Apply(clear().await?)).await?;
+        ensure!(cache.get::<u32>("tea").is_none(), "a new plan was not");
+        guard.stop();
+        Ok(())
+    })
 }

@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use axum::Router;
 use perfdeck::Deck;
 use perfdeck_bridge::Source;
 use perfdeck_bridge::client::{Client, Options};
-use perfdeck_bridge::protocol::{Answer, Finding, Question, State, Topic};
+use perfdeck_bridge::protocol::{
+    ActReply, ActRequest, Answer, Finding, Intent, LedgerRow, LedgerStatus, PlanId, Question,
+    State, Topic,
+};
 use perfdeck_tests::http::{self, Response};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -75,18 +78,43 @@ pub(crate) async fn finding(client: &Client, kind: &str) -> Result<Option<Findin
     Ok(findings.find(|finding| finding.kind == kind))
 }
 
-/// Looks again and again until there is something, at most for a minute.
+/// Asks what an action would do.
+pub(crate) async fn preview(client: &Client, intent: Intent) -> Result<PlanId> {
+    match client.act(ActRequest::Preview(intent)).await? {
+        ActReply::Preview(preview) => Ok(preview.plan_id),
+        other @ ActReply::Applied(_) => bail!("no preview but {other:?}"),
+    }
+}
+
+/// Waits until the newest row of the ledger is as it should be, and returns it.
+pub(crate) async fn row(
+    client: &Client,
+    what: &str,
+    is: impl Fn(&LedgerRow) -> bool,
+) -> Result<LedgerRow> {
+    until(what, || async {
+        let State::Ledger(ledger) = now(client, Topic::Ledger).await? else {
+            bail!("no ledger");
+        };
+        let row = ledger.rows.into_iter().next().context("no row")?;
+        ensure!(row.status != LedgerStatus::Failed, "{row:?}");
+        Ok(is(&row).then_some(row))
+    })
+    .await
+}
+
+/// Looks again and again until there is something, at most for two minutes.
 pub(crate) async fn until<T, F>(what: &str, mut look: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     loop {
         if let Some(found) = look().await? {
             return Ok(found);
         }
         if Instant::now() > end {
-            bail!("no {what} within a minute");
+            bail!("no {what} within two minutes");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

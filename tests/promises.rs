@@ -15,7 +15,7 @@ use perfdeck_bridge::Source;
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::codec::{self, Frames, MAX_FRAME};
 use perfdeck_bridge::protocol::{
-    ActReply, ActRequest, Evidence, Finding, FindingId, FromHost, FromViewer, Intent, LedgerId,
+    ActRequest, Evidence, Finding, FindingId, FromHost, FromViewer, Intent, LedgerId, LedgerRow,
     LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State, Topic,
 };
 use perfdeck_tests::folder::Folder;
@@ -247,29 +247,15 @@ async fn everything(client: &Client) -> Result<Vec<String>> {
 
 /// Applies a finding's action and waits for its end; returns what was told of it.
 async fn apply(client: &Client, finding: &Finding) -> Result<String> {
-    let plan = preview(client, Intent::Apply(finding.id.clone())).await?;
+    let plan = desk::preview(client, Intent::Apply(finding.id.clone())).await?;
     let applied = client.act(ActRequest::Apply(plan.clone())).await?;
     // A plan is good once, and what refuses it is told as well.
     let Err(refused) = client.act(ActRequest::Apply(plan)).await else {
         bail!("a plan was applied twice");
     };
-    desk::until("end of the action", || async {
-        let State::Ledger(ledger) = desk::now(client, Topic::Ledger).await? else {
-            bail!("no ledger");
-        };
-        let row = ledger.rows.first().context("no row")?;
-        ensure!(row.status != LedgerStatus::Failed, "{row:?}");
-        Ok((row.status != LedgerStatus::Running).then_some(()))
-    })
-    .await?;
+    let ended = |row: &LedgerRow| row.status != LedgerStatus::Running;
+    desk::row(client, "end of the action", ended).await?;
     Ok(format!("{}\n{refused}", serde_json::to_string(&applied)?))
-}
-
-async fn preview(client: &Client, intent: Intent) -> Result<PlanId> {
-    match client.act(ActRequest::Preview(intent)).await? {
-        ActReply::Preview(preview) => Ok(preview.plan_id),
-        other @ ActReply::Applied(_) => bail!("no preview but {other:?}"),
-    }
 }
 
 /// What perfdeck has logged.
@@ -330,8 +316,8 @@ fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
             finding: finding.id.clone(),
             // Good ones, but another's.
             plans: vec![
-                preview(&client, Intent::Apply(finding.id)).await?,
-                preview(&client, clear).await?,
+                desk::preview(&client, Intent::Apply(finding.id)).await?,
+                desk::preview(&client, clear).await?,
             ],
         };
         anyhow::Ok((pool, targets))

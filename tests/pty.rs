@@ -8,6 +8,7 @@ use perfdeck_tests::host::Host;
 use perfdeck_tests::process::program;
 use perfdeck_tests::terminal::Terminal;
 use portable_pty::CommandBuilder;
+use rustix::process::Signal;
 
 use crate::journey::{RATE, SOON, await_traffic, check_helped, diagnose, verdict};
 
@@ -74,6 +75,19 @@ fn a_lost_host_leaves_its_numbers_and_the_terminal_can_be_left() -> Result<()> {
     terminal.press("q")?;
     ensure!(terminal.end(A_MOMENT)?.success());
     terminal.is_restored(A_MOMENT)?;
+    Ok(())
+}
+
+#[test]
+fn signals_end_it_and_the_terminal_is_restored() -> Result<()> {
+    let host = Host::start(&["--service", "pty", "--healthy", "--no-load"])?;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut terminal = attach(&host)?;
+        terminal.shows("live", A_MOMENT)?;
+        terminal.signal(signal)?;
+        ensure!(terminal.end(A_MOMENT)?.success(), "{signal:?}");
+        terminal.is_restored(A_MOMENT)?;
+    }
     Ok(())
 }
 

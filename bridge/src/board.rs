@@ -133,6 +133,7 @@ impl Board {
     }
 
     /// Waits until what [`Board::followed`] returns may have changed; for one waiter.
+    #[cfg(feature = "client")]
     pub(crate) async fn followed_changed(&self) {
         self.shared.changed.notified().await;
     }

@@ -6,7 +6,7 @@
 mod frames;
 mod outbox;
 mod shape;
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 pub use self::frames::Frames;
 pub(crate) use self::outbox::Outbox;
 pub use self::shape::{MAX_DEPTH, MAX_VALUES};
-use crate::protocol::{FromHost, FromViewer, RequestId, Topic};
+#[cfg(feature = "client")]
+use crate::protocol::FromHost;
+use crate::protocol::{FromViewer, RequestId, Topic};
 use crate::{Error, Result};
 
 /// The most bytes that a frame may have after its length.
@@ -116,6 +118,7 @@ pub fn hear_viewer(body: &[u8]) -> Result<Heard<FromViewer>> {
 /// # Errors
 ///
 /// [`Error::Malformed`] if it is no frame of any version.
+#[cfg(feature = "client")]
 pub fn hear_host(body: &[u8]) -> Result<Heard<FromHost>> {
     shape::check(body)?;
     if let Some(message) = parse(body) {

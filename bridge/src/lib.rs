@@ -5,6 +5,7 @@
 //! socket in the frames of [`codec`]. This crate knows nothing of the SDK, of a terminal or of a database.
 
 pub mod board;
+#[cfg(feature = "client")]
 pub mod client;
 pub mod codec;
 mod error;
@@ -21,6 +22,6 @@ pub use error::{Error, Result};
 pub use source::{BoxFuture, Source, Subscription};
 
 /// Compiles the README's example.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

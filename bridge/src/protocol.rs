@@ -2,6 +2,8 @@
 //!
 //! Units are in the names: `_seconds` are `f64`, `_bytes` whole bytes, `_ratio` and `_share` run from 0 to 1. Times are
 //! [`Timestamp`]s. Text from outside (routes, SQL, names) is as the host saw it and may be hostile: a viewer escapes it.
+//!
+//! Hosts write what they tell and never read it, so only the feature `client` can: that code is left out of services.
 
 mod action;
 mod alert;

@@ -1,21 +1,21 @@
 //! Where a host's socket lies, who may have prepared the place, and which hosts are there.
 //!
 //! A socket lives in a folder that only its owner may enter: `$XDG_RUNTIME_DIR/perfdeck`, else `/tmp/perfdeck-<uid>`.
-//! The folder is opened without following links and its owner and mode are read from that handle; a folder that anyone
-//! else could have prepared is refused, never repaired. The process's umask is left alone, since it belongs to the host.
+//! A folder that anyone else could have prepared is refused, never repaired, and looked at again once the socket is there.
+//! The process's umask is left alone, since it belongs to the host.
 
 mod discovery;
 mod folder;
 mod name;
 
+use std::fs::{Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::{fs, process};
 
-use rustix::fs::{AtFlags, Mode, chmodat, statat};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 pub use self::discovery::{Discovery, Found, discover, discover_in};
 use self::folder::{Folder, Owner};
@@ -54,7 +54,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if self.pid == process::id() && FileId::of(&self.path) == Some(self.file) {
+        if self.pid == process::id() && FileId::of(&self.path).is_ok_and(|file| file == self.file) {
             // The file is stale now, and whoever looks next removes it if this fails.
             let _ = fs::remove_file(&self.path);
         }
@@ -101,23 +101,23 @@ fn bind_named(path: &Path, service: &str) -> Result<Listener> {
 }
 
 fn bind_in(folder: &Folder, path: &Path) -> Result<Listener> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| unsafe_folder(path, "it has no file name"))?;
+    if path.file_name().is_none() {
+        return Err(unsafe_folder(path, "it has no file name"));
+    }
     if path.as_os_str().len() > MAX_PATH {
         return Err(unsafe_folder(
             path,
             format!("it is longer than {MAX_PATH} bytes"),
         ));
     }
-    if let Ok(status) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        if !folder::is_socket(&status) {
+    if let Ok(status) = fs::symlink_metadata(path) {
+        if !status.file_type().is_socket() {
             return Err(unsafe_folder(
                 path,
                 "something that is no socket is in the way",
             ));
         }
-        if !folder::is_mine(&status) {
+        if status.uid() != my_uid() {
             return Err(unsafe_folder(
                 path,
                 "a socket of another user is in the way",
@@ -129,24 +129,19 @@ fn bind_in(folder: &Folder, path: &Path) -> Result<Listener> {
         fs::remove_file(path).map_err(io_error("remove the stale socket", path))?;
     }
     let socket = UnixListener::bind(path).map_err(io_error("bind", path))?;
-    let mut listener = Listener {
+    let file = FileId::of(path).map_err(io_error("find the socket just bound at", path))?;
+    let listener = Listener {
         socket,
         path: path.to_owned(),
-        file: FileId::default(),
+        file,
         pid: process::id(),
     };
-    // Through the handle: if the path led elsewhere when it was bound, the file is not here.
-    let status = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(|source| io_error("find the socket just bound at", path)(source.into()))?;
-    listener.file = FileId {
-        device: status.st_dev,
-        inode: status.st_ino,
-    };
-    chmodat(folder, name, Mode::RUSR | Mode::WUSR, AtFlags::empty())
-        .map_err(|source| io_error("restrict", path)(source.into()))?;
+    folder.check_still_there()?;
+    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(io_error("restrict", path))?;
     // The standard library asks for the longest backlog.
-    rustix::net::listen(&listener.socket, BACKLOG)
-        .map_err(|source| io_error("listen on", path)(source.into()))?;
+    SockRef::from(&listener.socket)
+        .listen(BACKLOG)
+        .map_err(io_error("listen on", path))?;
     listener
         .socket
         .set_nonblocking(true)
@@ -166,24 +161,23 @@ enum Probe {
 }
 
 fn probe(path: &Path) -> Probe {
-    let attempt = || -> rustix::io::Result<()> {
-        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    let attempt = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // A hostile listener that never accepts must not hold us up.
-        rustix::io::ioctl_fionbio(&socket, true)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
     };
-    match attempt() {
+    match attempt().map_err(|error: io::Error| error.kind()) {
         // A full backlog is a sign of life.
-        Ok(()) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INPROGRESS) => Probe::Alive,
-        Err(rustix::io::Errno::CONNREFUSED) => Probe::Refused,
+        Ok(()) | Err(io::ErrorKind::WouldBlock) => Probe::Alive,
+        Err(io::ErrorKind::ConnectionRefused) => Probe::Refused,
         Err(_) => Probe::Unknown,
     }
 }
 
 /// Checks that the socket at `path` is one that this user may trust.
+#[cfg(feature = "client")]
 pub(crate) fn check_socket(path: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
     let metadata = fs::symlink_metadata(path).map_err(io_error("connect to", path))?;
     if !metadata.file_type().is_socket() {
         return Err(unsafe_folder(path, "it is not a socket"));
@@ -199,29 +193,33 @@ pub(crate) fn check_socket(path: &Path) -> Result<()> {
 }
 
 /// Says whether this user may talk to a host of `uid`: its own, or for root anyone's.
+#[cfg(feature = "client")]
 pub(crate) fn may_trust(uid: u32) -> bool {
     let me = my_uid();
     me == 0 || uid == me
 }
 
 pub(crate) fn my_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
+    uzers::get_effective_uid()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
     inode: u64,
 }
 
 impl FileId {
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = fs::symlink_metadata(path).ok()?;
-        Some(Self {
+    /// Looks at the file itself, not at what it may link to.
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self::told_by(&fs::symlink_metadata(path)?))
+    }
+
+    fn told_by(metadata: &Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
-        })
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use cpu_time::ThreadTime;
 use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{
     ActReply, ActRequest, Answer, Change, FindingId, Hello, Level, Question, Refusal, RefusalCode,
@@ -329,8 +330,7 @@ impl Agent {
 
 impl Cpu {
     fn tick(&mut self) {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let now = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+        let now = ThreadTime::try_now().map_or(self.last, |time| time.as_duration());
         if self.recent.len() == 60 {
             self.recent.pop_front();
         }

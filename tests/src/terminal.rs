@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
 use vt100::Parser;
 
 use crate::wait::{Seen, within};
@@ -127,6 +128,19 @@ impl Terminal {
                 Seen::NotYet(format!("{modes}\n{}", self.text()))
             })
         })
+    }
+
+    /// Sends the program a signal.
+    ///
+    /// # Errors
+    ///
+    /// If it is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.process_id().map(u32::cast_signed);
+        let pid = pid
+            .and_then(Pid::from_raw)
+            .context("the program has a process")?;
+        Ok(kill_process(pid, signal)?)
     }
 
     /// Waits for the program's end.

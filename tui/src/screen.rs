@@ -8,6 +8,7 @@ pub(crate) mod alerts;
 pub(crate) mod caches;
 pub(crate) mod ledger;
 pub(crate) mod overview;
+mod page;
 pub(crate) mod queries;
 pub(crate) mod requests;
 mod story;

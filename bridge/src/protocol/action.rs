@@ -28,7 +28,8 @@ pub enum ActRequest {
 }
 
 /// What came of an [`ActRequest`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ActReply {
     /// To a preview.
@@ -43,7 +44,8 @@ pub enum ActReply {
 pub struct PlanId(pub String);
 
 /// What an action would do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Preview {
     /// What to apply.
     pub plan_id: PlanId,

@@ -1,9 +1,12 @@
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 use super::Timestamp;
 
 /// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -15,7 +18,8 @@ pub enum Severity {
 }
 
 /// All alerts: firing first, then pending, then what resolved lately.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Alerts {
     /// The alerts.
     pub alerts: Vec<Alert>,
@@ -24,7 +28,8 @@ pub struct Alerts {
 }
 
 /// One rule that holds, or held.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Alert {
     /// Stays the same from pending to resolved.
     pub id: String,
@@ -53,7 +58,8 @@ pub struct Alert {
 }
 
 /// The life of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// The condition holds, but not for long enough.

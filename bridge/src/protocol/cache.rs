@@ -1,14 +1,18 @@
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 /// All cache namespaces, by what they save.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Caches {
     /// The namespaces.
     pub namespaces: Vec<CacheRow>,
 }
 
 /// One namespace.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct CacheRow {
     /// Its name.
     pub namespace: String,

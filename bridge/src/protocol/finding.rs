@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use super::{Redacted, Risk, Severity};
 
 /// All findings, worst first.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Advice {
     /// The findings.
     pub findings: Vec<Finding>,
@@ -12,7 +13,8 @@ pub struct Advice {
 }
 
 /// One cause of waiting, with its evidence and its remedy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Finding {
     /// Stays the same while the cause does.
     pub id: FindingId,
@@ -42,7 +44,8 @@ pub struct Finding {
 pub struct FindingId(pub String);
 
 /// What a finding rests on, by kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(untagged)]
 pub enum Evidence {
     /// Of `missing_index`.
@@ -54,7 +57,8 @@ pub enum Evidence {
 }
 
 /// A table is read whole where an index would do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct MissingIndex {
     /// The table.
     pub table: String,
@@ -77,7 +81,8 @@ pub struct MissingIndex {
 }
 
 /// One request runs a statement again and again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct NPlusOne {
     /// The route.
     pub route: String,
@@ -92,7 +97,8 @@ pub struct NPlusOne {
 }
 
 /// A distribution of counts.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Quantities {
     /// The median.
     pub p50: f64,
@@ -103,7 +109,8 @@ pub struct Quantities {
 }
 
 /// What a remedy brings to users.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Impact {
     /// The route that gains most; `None` for work outside requests.
     pub route: Option<String>,
@@ -116,7 +123,8 @@ pub struct Impact {
 }
 
 /// How sure a finding's effect is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// Counted, or planned by the database itself.
@@ -128,7 +136,8 @@ pub enum Confidence {
 }
 
 /// Something perfdeck can do by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct ProposedAction {
     /// The kind of action.
     pub kind: String,
@@ -141,7 +150,8 @@ pub struct ProposedAction {
 }
 
 /// Where a finding stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum FindingStatus {
     /// One key applies it.

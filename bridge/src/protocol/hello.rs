@@ -8,7 +8,8 @@ use super::{Risk, Timestamp};
 pub const PROTOCOL_VERSION: u32 = 1;
 
 /// What a host says of itself before anything else.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Hello {
     /// [`PROTOCOL_VERSION`] of the host.
     pub protocol: u32,

@@ -1,7 +1,10 @@
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 /// Pools and the service's own numbers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Host {
     /// The named pools.
     pub pools: Vec<PoolRow>,
@@ -10,7 +13,8 @@ pub struct Host {
 }
 
 /// One connection pool.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct PoolRow {
     /// Its name.
     pub name: String,
@@ -31,7 +35,8 @@ pub struct PoolRow {
 }
 
 /// One counter or gauge.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct MetricRow {
     /// Its name.
     pub name: String,
@@ -44,7 +49,8 @@ pub struct MetricRow {
 }
 
 /// One monitored function. Percentiles and rates are of the last minute.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct FunctionRow {
     /// Its path.
     pub name: String,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 
 /// What was done, newest first.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Ledger {
     /// The rows.
     pub rows: Vec<LedgerRow>,

@@ -30,7 +30,8 @@ pub enum FromViewer {
 }
 
 /// What a host sends.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
@@ -48,7 +49,8 @@ pub enum FromHost {
 }
 
 /// The answer to an [`FromViewer::Ask`] or [`FromViewer::Act`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// To an ask.
@@ -58,7 +60,8 @@ pub enum Reply {
 }
 
 /// Why a host did not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Refusal {
     /// The kind of refusal.
     pub code: RefusalCode,
@@ -86,7 +89,8 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// The kinds of refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
     /// The id names nothing here.

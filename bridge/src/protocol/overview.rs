@@ -1,9 +1,12 @@
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 use super::{FindingId, Timestamp};
 
 /// The first screen.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Overview {
     /// What is wrong, in words.
     pub summary: Summary,
@@ -18,7 +21,8 @@ pub struct Overview {
 }
 
 /// The answer in words.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Summary {
     /// How bad it is.
     pub level: Level,
@@ -31,9 +35,8 @@ pub struct Summary {
 }
 
 /// A traffic light.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// As it should be.
@@ -46,7 +49,8 @@ pub enum Level {
 }
 
 /// 100, less what each part takes.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Score {
     /// From 0 to 100.
     pub value: f64,
@@ -55,7 +59,8 @@ pub struct Score {
 }
 
 /// One thing that costs points.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct ScorePart {
     /// What it is.
     pub label: String,
@@ -66,7 +71,8 @@ pub struct ScorePart {
 }
 
 /// The numbers of the overview.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[expect(
     missing_docs,
     reason = "the fields are named by what they hold and its unit"
@@ -90,7 +96,8 @@ pub struct Vitals {
 }
 
 /// One number with its last minutes.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Vital {
     /// The present value; `None` where nothing was seen.
     pub now: Option<f64>,
@@ -101,7 +108,8 @@ pub struct Vital {
 }
 
 /// One route's part of all the time that users waited in the last minute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct TimeShare {
     /// The route, or `background`.
     pub route: String,
@@ -114,7 +122,8 @@ pub struct TimeShare {
 }
 
 /// Something that changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Change {
     /// When.
     pub at: Timestamp,

@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use super::Redacted;
 
 /// The statements that take the most time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Queries {
     /// The statements, by total time of the last minute.
     pub queries: Vec<QueryRow>,
@@ -21,7 +22,8 @@ pub struct Queries {
 pub struct QueryId(pub String);
 
 /// One statement. Percentiles and rates are of the last minute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct QueryRow {
     /// The statement.
     pub id: QueryId,
@@ -54,7 +56,8 @@ pub struct QueryRow {
 }
 
 /// One statement, opened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct QueryDetail {
     /// Its row.
     pub row: QueryRow,
@@ -65,7 +68,8 @@ pub struct QueryDetail {
 }
 
 /// A route that runs a statement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct QueryRoute {
     /// The route, or `background`.
     pub route: String,

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 /// Text of a statement or a plan after its literals were taken out: the only kind that this protocol carries.
 ///
@@ -48,7 +50,8 @@ use serde::{Deserialize, Serialize};
 /// let told = Redacted::through(|sql| sql.replace("'secret'", "?"), "SELECT 'secret'");
 /// assert_eq!(told.as_str(), "SELECT ?");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(transparent)]
 pub struct Redacted(Arc<str>);
 

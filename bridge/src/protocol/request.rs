@@ -1,9 +1,12 @@
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 use super::{FunctionRow, Quantities, QueryId, Redacted};
 
 /// The busiest routes and functions.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Requests {
     /// The routes, by the time that users waited for them.
     pub routes: Vec<RequestRow>,
@@ -18,7 +21,8 @@ pub struct Requests {
 }
 
 /// One route. Percentiles and rates are of the last minute.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct RequestRow {
     /// Method and template: `GET /documents/{id}`.
     pub route: String,
@@ -51,7 +55,8 @@ pub struct RequestRow {
 }
 
 /// One route and what its requests run.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct RouteDetail {
     /// The route's row.
     pub row: RequestRow,
@@ -60,7 +65,8 @@ pub struct RouteDetail {
 }
 
 /// One statement of a route.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct RouteStatement {
     /// The statement.
     pub query: QueryId,

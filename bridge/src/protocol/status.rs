@@ -1,7 +1,10 @@
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "client")]
+use serde::Deserialize;
+use serde::Serialize;
 
 /// The service in a few numbers, and the deck's own cost.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Status {
     /// The present numbers.
     pub current_metrics: CurrentMetrics,
@@ -16,7 +19,8 @@ pub struct Status {
 }
 
 /// The present numbers; `None` where nothing was seen.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct CurrentMetrics {
     /// Of the cgroup's limit where there is one, else of the machine.
     pub cpu_percent: Option<f64>,
@@ -31,7 +35,8 @@ pub struct CurrentMetrics {
 }
 
 /// What could be better.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct OptimizationSummary {
     /// From 0 to 100.
     pub performance_score: f64,
@@ -42,7 +47,8 @@ pub struct OptimizationSummary {
 }
 
 /// What the deck costs its host.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct DeckCost {
     /// The agent thread's share of one core over the last minute, in percent.
     pub cpu_percent: f64,
@@ -55,7 +61,8 @@ pub struct DeckCost {
 }
 
 /// What was not kept, since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Dropped {
     /// Recordings that found no shard.
     pub recordings: u64,
@@ -66,7 +73,8 @@ pub struct Dropped {
 }
 
 /// Something that can't be seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct BlindSpot {
     /// A stable word for it, `sqlx_events_filtered` say.
     pub kind: String,

@@ -47,7 +47,8 @@ impl Topic {
 }
 
 /// The whole state of one topic at one moment; it replaces what was sent before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Update {
     /// When the state was taken.
     pub at: Timestamp,
@@ -56,7 +57,8 @@ pub struct Update {
 }
 
 /// A topic with its content.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the topic of its name")]
 pub enum State {
@@ -102,7 +104,8 @@ pub enum Question {
 }
 
 /// What a host answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To [`Question::Now`].

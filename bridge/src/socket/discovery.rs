@@ -1,10 +1,9 @@
 use std::fs;
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, statat};
-
-use super::folder::{Folder, Owner, is_socket, named_uid};
+use super::folder::{Folder, Owner, named_uid};
 use super::{Probe, folders, io_error, my_uid, name, probe};
 use crate::{Error, Result};
 
@@ -70,13 +69,13 @@ fn look(path: &Path, found: &mut Vec<Found>) -> Result<()> {
         let Some(parts) = file.to_str().and_then(name::parse) else {
             continue;
         };
-        let Ok(status) = statat(&folder, &file, AtFlags::SYMLINK_NOFOLLOW) else {
+        let socket = entry.path();
+        let Ok(status) = fs::symlink_metadata(&socket) else {
             continue;
         };
-        if !is_socket(&status) || status.st_uid != folder.uid() {
+        if !status.file_type().is_socket() || status.uid() != folder.uid() {
             continue;
         }
-        let socket = entry.path();
         match probe(&socket) {
             Probe::Alive => found.push(Found {
                 service: parts.service.to_owned(),

@@ -1,12 +1,11 @@
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
-use rustix::io::Errno;
-
-use super::{io_error, my_uid, unsafe_folder};
+use super::{FileId, io_error, my_uid, unsafe_folder};
 use crate::Result;
 
 /// The environment variable that puts the sockets elsewhere, for containers and tests; the same checks hold there.
@@ -94,65 +93,61 @@ pub(super) enum Owner {
 /// A folder that only its owner may enter.
 #[derive(Debug)]
 pub(super) struct Folder {
-    handle: OwnedFd,
+    path: PathBuf,
+    file: FileId,
     uid: u32,
 }
 
 impl Folder {
-    /// Makes the folder unless it is there, and opens it.
+    /// Makes the folder unless it is there, and looks at it.
     pub(super) fn make(path: &Path) -> Result<Self> {
-        match rustix::fs::mkdir(path, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => Self::open(path, Owner::Me),
-            Err(error) => Err(io_error("make", path)(error.into())),
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(io_error("make", path)(error))
+            }
+            Ok(()) | Err(_) => Self::open(path, Owner::Me),
         }
     }
 
     pub(super) fn open(path: &Path, owner: Owner) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = open(path, flags, Mode::empty()).map_err(|error| match error {
-            Errno::LOOP => unsafe_folder(path, "it is a symbolic link"),
-            // With both flags set a link may be reported as no folder.
-            Errno::NOTDIR => unsafe_folder(path, "it is a symbolic link or no folder"),
-            _ => io_error("open", path)(error.into()),
-        })?;
-        let status = fstat(&handle).map_err(|error| io_error("look at", path)(error.into()))?;
+        // Without a slash at the end, behind which a link would be followed.
+        let path: PathBuf = path.components().collect();
+        let status = fs::symlink_metadata(&path).map_err(io_error("open", &path))?;
+        if !status.is_dir() {
+            return Err(unsafe_folder(&path, "it is a symbolic link or no folder"));
+        }
         let wanted = match owner {
             Owner::Me => my_uid(),
             Owner::Uid(uid) => uid,
-            Owner::Anyone => status.st_uid,
+            Owner::Anyone => status.uid(),
         };
-        if status.st_uid != wanted {
-            let problem = format!("it belongs to uid {}, not {wanted}", status.st_uid);
-            return Err(unsafe_folder(path, problem));
+        if status.uid() != wanted {
+            let problem = format!("it belongs to uid {}, not {wanted}", status.uid());
+            return Err(unsafe_folder(&path, problem));
         }
-        let mode = status.st_mode & 0o7777;
+        let mode = status.mode() & 0o7777;
         if mode & 0o077 != 0 {
             let problem = format!("others may enter it (mode {mode:04o}, not 0700)");
-            return Err(unsafe_folder(path, problem));
+            return Err(unsafe_folder(&path, problem));
         }
         Ok(Self {
-            handle,
-            uid: status.st_uid,
+            file: FileId::told_by(&status),
+            uid: status.uid(),
+            path,
         })
     }
 
     pub(super) const fn uid(&self) -> u32 {
         self.uid
     }
-}
 
-impl AsFd for Folder {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
+    /// Checks that the path has not led elsewhere since the folder was looked at.
+    pub(super) fn check_still_there(&self) -> Result<()> {
+        match FileId::of(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            Ok(_) | Err(_) => Err(unsafe_folder(&self.path, "it was replaced")),
+        }
     }
-}
-
-pub(super) fn is_socket(status: &Stat) -> bool {
-    FileType::from_raw_mode(status.st_mode) == FileType::Socket
-}
-
-pub(super) fn is_mine(status: &Stat) -> bool {
-    status.st_uid == my_uid()
 }
 
 #[cfg(test)]
@@ -162,7 +157,7 @@ mod tests {
     #[test]
     fn the_folder_is_the_wished_one_else_the_runtime_one_else_one_in_tmp() {
         let runtime = env::temp_dir().join(format!("pdt-{}-runtime", std::process::id()));
-        rustix::fs::mkdir(&runtime, Mode::RWXU).unwrap();
+        DirBuilder::new().mode(0o700).create(&runtime).unwrap();
         let mine = Some(runtime.as_os_str());
         let me = my_uid();
         let check = |wished: Option<&str>, runtime, uid, expected: PathBuf| {
@@ -201,8 +196,24 @@ mod tests {
         for _ in ["made", "found again"] {
             let folder = Folder::make(&path).unwrap();
             assert_eq!(folder.uid(), my_uid());
-            assert_eq!(fstat(&folder).unwrap().st_mode & 0o7777, 0o700);
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
         }
+        fs::remove_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_folder_is_noticed() {
+        let path = env::temp_dir().join(format!("pdt-{}-replaced", std::process::id()));
+        let folder = Folder::make(&path).unwrap();
+        folder.check_still_there().unwrap();
+        let aside = path.with_extension("aside");
+        fs::rename(&path, &aside).unwrap();
+        assert!(folder.check_still_there().is_err());
+        Folder::make(&path).unwrap();
+        assert!(folder.check_still_there().is_err());
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&aside, &path).unwrap();
+        folder.check_still_there().unwrap();
         fs::remove_dir(&path).unwrap();
     }
 }

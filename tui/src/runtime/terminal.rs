@@ -86,3 +86,52 @@ fn restore_on_panic() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::num::NonZero;
+    use std::time::Duration;
+
+    use perfdeck_tests::terminal::Terminal as Pty;
+    use portable_pty::CommandBuilder;
+
+    use super::*;
+
+    const A_MOMENT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_can_be_read() {
+        // This program again, in a terminal, with the test below.
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        let name = "runtime::terminal::tests::draws_until_a_key_and_panics";
+        command.args(["--exact", name, "--ignored", "--nocapture"]);
+        // The message, and no lines that push it off the screen.
+        command.env("RUST_BACKTRACE", "0");
+        let size = NonZero::new(100).zip(NonZero::new(30));
+        let (columns, rows) = size.unwrap();
+        let mut pty = Pty::start(command, columns, rows).unwrap();
+        pty.shows("drawn", A_MOMENT).unwrap();
+        assert!(pty.is_alternate());
+        pty.press("x").unwrap();
+        assert!(!pty.end(A_MOMENT).unwrap().success());
+        pty.is_restored(A_MOMENT).unwrap();
+        pty.shows("a fault of our own", A_MOMENT).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs the terminal that the test above makes"]
+    fn draws_until_a_key_and_panics() {
+        let screens = || {
+            let mut terminal = Terminal::enter().unwrap();
+            let style = ratatui::style::Style::new();
+            let draw = |_: Rect, buffer: &mut Buffer| buffer.set_string(0, 0, "drawn", style);
+            terminal.draw(draw).unwrap();
+            io::stdin().read_exact(&mut [0]).unwrap();
+            terminal.draw(|_, _| panic!("a fault of our own")).unwrap();
+        };
+        let thread = thread::Builder::new().name("perfdeck-tui".to_owned());
+        let end = thread.spawn(screens).unwrap().join();
+        assert!(end.is_ok(), "the screens panicked");
+    }
+}

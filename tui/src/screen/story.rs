@@ -1,36 +1,8 @@
-//! How a screen is shared between its list and the selected row's story.
+//! The lines of a selected row's story: labels at the left, and what they are of.
 
 use crate::format::printable;
 use crate::theme::Role;
 use crate::widget::{Canvas, Piece, piece};
-
-/// The least height at which the story has a place under the list.
-const ROOM: u16 = 20;
-
-/// Draws the list and the story: one under the other where there is room, else the story instead of the list while it is
-/// open.
-pub(crate) fn split(
-    canvas: &mut Canvas<'_>,
-    rows: usize,
-    open: bool,
-    list: impl FnOnce(&mut Canvas<'_>),
-    story: impl FnOnce(&mut Canvas<'_>),
-) {
-    let height = canvas.height();
-    if height < ROOM || rows == 0 {
-        if open && rows > 0 {
-            story(&mut canvas.part(0, 0, u16::MAX, height));
-        } else {
-            list(canvas);
-        }
-        return;
-    }
-    let share = if open { height / 3 } else { height / 2 };
-    let top = (rows as u16).saturating_add(1).min(share);
-    list(&mut canvas.part(0, 0, u16::MAX, top));
-    canvas.rule(top + 1);
-    story(&mut canvas.below(top + 2));
-}
 
 /// The width of the labels at the left of a story.
 const LABEL: u16 = 13;

@@ -1,9 +1,9 @@
-use perfdeck_bridge::protocol::{Level, Status, Timestamp};
+use perfdeck_bridge::protocol::{Level, Timestamp};
 
 use crate::format::printable;
 use crate::model::Data;
 use crate::theme::Role;
-use crate::widget::{Canvas, Piece, piece};
+use crate::widget::{Piece, piece};
 
 /// What every view reads: the shown states and the moment they speak of.
 #[derive(Debug, Clone, Copy)]
@@ -49,29 +49,4 @@ impl Verdict {
 /// Makes a table's cell of foreign text.
 pub(crate) fn host(text: &str, role: Role) -> Piece {
     piece(printable(text, 512), role)
-}
-
-/// Draws why a table is empty: the filter, what can't be seen, or that there was nothing.
-pub(crate) fn empty(canvas: &mut Canvas<'_>, filter: &str, status: Option<&Status>, word: &str) {
-    if !filter.is_empty() {
-        let filter = printable(filter, 40);
-        canvas.paragraph(
-            2,
-            1,
-            &format!("No row holds `{filter}`; esc clears the filter."),
-            Role::Dim,
-            2,
-        );
-        return;
-    }
-    let mut y = 1 + canvas.paragraph(2, 1, word, Role::Dim, 3);
-    for blind in status
-        .map(|status| status.blind_spots.as_slice())
-        .unwrap_or_default()
-    {
-        y += 1;
-        let text = format!("Not seen: {}, since {}.", blind.what, blind.why);
-        y += canvas.paragraph(2, y, &text, Role::Near, 3);
-        y += canvas.paragraph(2, y, &blind.fix, Role::Text, 2);
-    }
 }

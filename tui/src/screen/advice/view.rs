@@ -5,11 +5,12 @@ use perfdeck_bridge::protocol::{
 
 use super::State;
 use crate::format::{self, plural};
+use crate::screen::page::Page;
 use crate::screen::story;
-use crate::screen::view::{empty, host};
+use crate::screen::view::host;
 use crate::screen::{Verdict, View};
-use crate::theme::Role;
-use crate::widget::table::{Column, Table};
+use crate::theme::{Role, Theme};
+use crate::widget::table::Column;
 use crate::widget::{Canvas, bar, piece};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
@@ -72,17 +73,15 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(advice) = view.data.advice() else {
         return;
     };
-    let shown = state.list.shown(&advice.findings);
-    if shown.is_empty() {
-        let word = "No finding: no rule sees a cause that keeps users waiting.";
-        return empty(canvas, state.list.filter(), view.data.status(), word);
-    }
-    let place = state.list.place(&shown);
-    let selected = place.and_then(|place| shown.get(place)).copied();
-    let sorted = state.list.order::<Finding>().map(|sort| sort.title);
-    let rows = shown.len();
-    let list = |canvas: &mut Canvas<'_>| {
-        let theme = canvas.theme();
+    let page = Page {
+        list: &state.list,
+        rows: &advice.findings,
+        columns: &COLUMNS,
+        open: state.open,
+        nothing: "No finding: no rule sees a cause that keeps users waiting.",
+        status: view.data.status(),
+    };
+    let cells = |shown: &[&Finding], theme: Theme| {
         let most = bar::full(shown.iter().map(|finding| finding.impact.wait_share));
         let rows = shown.iter().map(|finding| {
             let role = if is_open(finding) {
@@ -113,20 +112,12 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(act, Role::Key),
             ]
         });
-        Table {
-            columns: &COLUMNS,
-            rows: rows.collect(),
-            selected: place,
-            sorted,
-        }
-        .draw(canvas);
+        rows.collect()
     };
-    let evidence = |canvas: &mut Canvas<'_>| {
-        if let Some(finding) = selected {
-            told(finding, canvas);
-        }
+    let story = |finding: &Finding, canvas: &mut Canvas<'_>| {
+        told(finding, canvas);
     };
-    story::split(canvas, rows, state.open, list, evidence);
+    page.draw(canvas, cells, story);
 }
 
 fn points(finding: &Finding) -> String {

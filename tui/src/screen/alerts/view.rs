@@ -2,11 +2,12 @@ use perfdeck_bridge::protocol::{Alert, AlertState, Alerts, Level, Severity};
 
 use super::State;
 use crate::format::{self, plural};
+use crate::screen::page::Page;
 use crate::screen::story::{self, number};
-use crate::screen::view::{empty, host};
+use crate::screen::view::host;
 use crate::screen::{Verdict, View};
 use crate::theme::{Mark, Role, Theme};
-use crate::widget::table::{Column, Table};
+use crate::widget::table::Column;
 use crate::widget::{Canvas, Piece, chart, piece, sparkline};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
@@ -73,17 +74,15 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(alerts) = view.data.alerts() else {
         return;
     };
-    let shown = state.list.shown(&alerts.alerts);
-    if shown.is_empty() {
-        let word = "Nothing has been over its limit lately.";
-        return empty(canvas, state.list.filter(), None, word);
-    }
-    let place = state.list.place(&shown);
-    let selected = place.and_then(|place| shown.get(place)).copied();
-    let sorted = state.list.order::<Alert>().map(|sort| sort.title);
-    let rows = shown.len();
-    let list = |canvas: &mut Canvas<'_>| {
-        let theme = canvas.theme();
+    let page = Page {
+        list: &state.list,
+        rows: &alerts.alerts,
+        columns: &COLUMNS,
+        open: state.open,
+        nothing: "Nothing has been over its limit lately.",
+        status: None,
+    };
+    let cells = |shown: &[&Alert], theme: Theme| {
         let rows = shown.iter().map(|alert| {
             let role = role(alert.state);
             vec![
@@ -95,20 +94,12 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(sparkline::render(theme, &alert.recent, 16), role),
             ]
         });
-        Table {
-            columns: &COLUMNS,
-            rows: rows.collect(),
-            selected: place,
-            sorted,
-        }
-        .draw(canvas);
+        rows.collect()
     };
-    let evidence = |canvas: &mut Canvas<'_>| {
-        if let Some(alert) = selected {
-            told(view, alert, canvas);
-        }
+    let story = |alert: &Alert, canvas: &mut Canvas<'_>| {
+        told(view, alert, canvas);
     };
-    story::split(canvas, rows, state.open, list, evidence);
+    page.draw(canvas, cells, story);
 }
 
 fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {

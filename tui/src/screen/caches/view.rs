@@ -2,11 +2,12 @@ use perfdeck_bridge::protocol::{CacheRow, Level};
 
 use super::State;
 use crate::format::{self, TimeUnit};
+use crate::screen::page::Page;
 use crate::screen::story::{self, number};
-use crate::screen::view::{empty, host};
+use crate::screen::view::host;
 use crate::screen::{Verdict, View};
-use crate::theme::Role;
-use crate::widget::table::{Column, Table};
+use crate::theme::{Role, Theme};
+use crate::widget::table::Column;
 use crate::widget::{Canvas, chart, piece, sparkline};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
@@ -75,18 +76,16 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(caches) = view.data.caches() else {
         return;
     };
-    let shown = state.list.shown(&caches.namespaces);
-    if shown.is_empty() {
-        let word = "A function marked #[cached] shows up here at its first call.";
-        return empty(canvas, state.list.filter(), None, word);
-    }
-    let place = state.list.place(&shown);
-    let selected = place.and_then(|place| shown.get(place)).copied();
-    let sorted = state.list.order::<CacheRow>().map(|sort| sort.title);
-    let rows = shown.len();
-    let list = |canvas: &mut Canvas<'_>| {
+    let page = Page {
+        list: &state.list,
+        rows: &caches.namespaces,
+        columns: &COLUMNS,
+        open: state.open,
+        nothing: "A function marked #[cached] shows up here at its first call.",
+        status: None,
+    };
+    let cells = |shown: &[&CacheRow], theme: Theme| {
         let unit = TimeUnit::of(shown.iter().filter_map(|row| row.load_p95_seconds));
-        let theme = canvas.theme();
         let rows = shown.iter().map(|row| {
             let level = level(row);
             let saved = format!("{}/s", format::seconds(row.saved_seconds_per_second));
@@ -114,20 +113,12 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(mark, Role::from(level)),
             ]
         });
-        Table {
-            columns: &COLUMNS,
-            rows: rows.collect(),
-            selected: place,
-            sorted,
-        }
-        .draw(canvas);
+        rows.collect()
     };
-    let evidence = |canvas: &mut Canvas<'_>| {
-        if let Some(row) = selected {
-            namespace(row, canvas);
-        }
+    let story = |row: &CacheRow, canvas: &mut Canvas<'_>| {
+        namespace(row, canvas);
     };
-    story::split(canvas, rows, state.open, list, evidence);
+    page.draw(canvas, cells, story);
 }
 
 fn namespace(row: &CacheRow, canvas: &mut Canvas<'_>) {

@@ -2,11 +2,12 @@ use perfdeck_bridge::protocol::{Gain, LedgerRow, LedgerStatus, Level, Verdict as
 
 use super::State;
 use crate::format;
+use crate::screen::page::Page;
 use crate::screen::story;
-use crate::screen::view::{empty, host};
+use crate::screen::view::host;
 use crate::screen::{Verdict, View};
 use crate::theme::{Mark, Role, Theme};
-use crate::widget::table::{Column, Table};
+use crate::widget::table::Column;
 use crate::widget::{Canvas, Piece, piece};
 
 pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
@@ -53,17 +54,15 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(ledger) = view.data.ledger() else {
         return;
     };
-    let shown = state.list.shown(&ledger.rows);
-    if shown.is_empty() {
-        let word = "Each action leaves a row here: who, what, and what it brought.";
-        return empty(canvas, state.list.filter(), None, word);
-    }
-    let place = state.list.place(&shown);
-    let selected = place.and_then(|place| shown.get(place)).copied();
-    let sorted = state.list.order::<LedgerRow>().map(|sort| sort.title);
-    let rows = shown.len();
-    let list = |canvas: &mut Canvas<'_>| {
-        let theme = canvas.theme();
+    let page = Page {
+        list: &state.list,
+        rows: &ledger.rows,
+        columns: &COLUMNS,
+        open: state.open,
+        nothing: "Each action leaves a row here: who, what, and what it brought.",
+        status: None,
+    };
+    let cells = |shown: &[&LedgerRow], theme: Theme| {
         let rows = shown.iter().map(|row| {
             let gain = row.realised.as_ref().map(change);
             vec![
@@ -77,20 +76,12 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(if row.undo.is_some() { "u undo" } else { "" }, Role::Dim),
             ]
         });
-        Table {
-            columns: &COLUMNS,
-            rows: rows.collect(),
-            selected: place,
-            sorted,
-        }
-        .draw(canvas);
+        rows.collect()
     };
-    let receipt = |canvas: &mut Canvas<'_>| {
-        if let Some(row) = selected {
-            receipt(view, row, canvas);
-        }
+    let story = |row: &LedgerRow, canvas: &mut Canvas<'_>| {
+        receipt(view, row, canvas);
     };
-    story::split(canvas, rows, state.open, list, receipt);
+    page.draw(canvas, cells, story);
 }
 
 fn receipt(view: &View<'_>, row: &LedgerRow, canvas: &mut Canvas<'_>) {

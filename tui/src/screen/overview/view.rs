@@ -265,7 +265,7 @@ const TIME: [Column; 5] = [
 fn time(state: &State, overview: &Overview, canvas: &mut Canvas<'_>) {
     let shown = state.list.shown(&overview.time);
     if shown.is_empty() {
-        crate::screen::view::empty(
+        crate::screen::page::empty(
             canvas,
             state.list.filter(),
             None,

@@ -2,10 +2,11 @@ use perfdeck_bridge::protocol::{Level, QueryDetail, QueryRow};
 
 use super::State;
 use crate::format::{self, TimeUnit, fit, printable};
+use crate::screen::page::Page;
 use crate::screen::story::{self, number};
-use crate::screen::view::{empty, host};
+use crate::screen::view::host;
 use crate::screen::{Verdict, View};
-use crate::theme::Role;
+use crate::theme::{Role, Theme};
 use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, bar, chart, piece, sparkline};
 
@@ -51,15 +52,6 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(queries) = view.data.queries() else {
         return;
     };
-    let shown = state.list.shown(&queries.queries);
-    if shown.is_empty() {
-        let word = "No statement has been seen: hand the pool to the deck, or add its layer.";
-        return empty(canvas, state.list.filter(), view.data.status(), word);
-    }
-    let place = state.list.place(&shown);
-    let selected = place.and_then(|place| shown.get(place)).copied();
-    let rows = shown.len();
-    let sorted = state.list.order::<QueryRow>().map(|sort| sort.title);
     // Where only slow statements are seen, numbers of calls would be wrong.
     let counted = |told: String| {
         if queries.slow_only {
@@ -68,9 +60,16 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
             told
         }
     };
-    let list = |canvas: &mut Canvas<'_>| {
+    let page = Page {
+        list: &state.list,
+        rows: &queries.queries,
+        columns: &COLUMNS,
+        open: state.opened.is_some(),
+        nothing: "No statement has been seen: hand the pool to the deck, or add its layer.",
+        status: view.data.status(),
+    };
+    let cells = |shown: &[&QueryRow], theme: Theme| {
         let unit = TimeUnit::of(shown.iter().map(|row| row.p95_seconds));
-        let theme = canvas.theme();
         let most = bar::full(shown.iter().map(|row| row.time_share));
         let rows = shown.iter().map(|row| {
             let route = row.route.as_deref().unwrap_or("background");
@@ -87,24 +86,16 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(sparkline::render(theme, &row.recent, 12), Role::Graph),
             ]
         });
-        Table {
-            columns: &COLUMNS,
-            rows: rows.collect(),
-            selected: place,
-            sorted,
-        }
-        .draw(canvas);
+        rows.collect()
     };
-    let evidence = |canvas: &mut Canvas<'_>| {
-        if let Some(row) = selected {
-            let opened = state
-                .opened
-                .as_ref()
-                .and_then(|opened| opened.of(&row.id.0));
-            statement(row, state.opened.is_some(), opened, canvas);
-        }
+    let story = |row: &QueryRow, canvas: &mut Canvas<'_>| {
+        let opened = state
+            .opened
+            .as_ref()
+            .and_then(|opened| opened.of(&row.id.0));
+        statement(row, state.opened.is_some(), opened, canvas);
     };
-    story::split(canvas, rows, state.opened.is_some(), list, evidence);
+    page.draw(canvas, cells, story);
 }
 
 fn statement(

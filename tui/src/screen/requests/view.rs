@@ -2,10 +2,11 @@ use perfdeck_bridge::protocol::{Level, Quantities, RequestRow, RouteDetail};
 
 use super::State;
 use crate::format::{self, TimeUnit};
+use crate::screen::page::Page;
 use crate::screen::story::{self, number};
-use crate::screen::view::{empty, host};
+use crate::screen::view::host;
 use crate::screen::{Verdict, View};
-use crate::theme::Role;
+use crate::theme::{Role, Theme};
 use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, bar, chart, piece, sparkline};
 
@@ -66,18 +67,16 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(requests) = view.data.requests() else {
         return;
     };
-    let shown = state.list.shown(&requests.routes);
-    if shown.is_empty() {
-        let word = "The service has answered no request, or its routes carry no http layer.";
-        return empty(canvas, state.list.filter(), view.data.status(), word);
-    }
-    let place = state.list.place(&shown);
-    let selected = place.and_then(|place| shown.get(place)).copied();
-    let rows = shown.len();
-    let sorted = state.list.order::<RequestRow>().map(|sort| sort.title);
-    let list = |canvas: &mut Canvas<'_>| {
+    let page = Page {
+        list: &state.list,
+        rows: &requests.routes,
+        columns: &COLUMNS,
+        open: state.opened.is_some(),
+        nothing: "The service has answered no request, or its routes carry no http layer.",
+        status: view.data.status(),
+    };
+    let cells = |shown: &[&RequestRow], theme: Theme| {
         let unit = TimeUnit::of(shown.iter().map(|row| row.p99_seconds));
-        let theme = canvas.theme();
         let most = bar::full(shown.iter().map(|row| row.wait_share));
         let rows = shown.iter().map(|row| {
             let level = level(row);
@@ -106,24 +105,16 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(theme.level_mark(level), Role::from(level)),
             ]
         });
-        Table {
-            columns: &COLUMNS,
-            rows: rows.collect(),
-            selected: place,
-            sorted,
-        }
-        .draw(canvas);
+        rows.collect()
     };
-    let evidence = |canvas: &mut Canvas<'_>| {
-        if let Some(row) = selected {
-            let opened = state
-                .opened
-                .as_ref()
-                .and_then(|opened| opened.of(&row.route));
-            route(row, state.opened.is_some(), opened, canvas);
-        }
+    let story = |row: &RequestRow, canvas: &mut Canvas<'_>| {
+        let opened = state
+            .opened
+            .as_ref()
+            .and_then(|opened| opened.of(&row.route));
+        route(row, state.opened.is_some(), opened, canvas);
     };
-    story::split(canvas, rows, state.opened.is_some(), list, evidence);
+    page.draw(canvas, cells, story);
 }
 
 fn route(
