@@ -1,5 +1,6 @@
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
@@ -28,6 +29,7 @@ impl Terminal {
         }
         restore_on_panic();
         enable_raw_mode().context("could not set the terminal to raw mode")?;
+        TAKEN.store(true, Ordering::Release);
         // If anything below fails, dropping this gives the terminal back.
         let restoring = Restoring;
         execute!(
@@ -64,8 +66,16 @@ impl Drop for Restoring {
     }
 }
 
-/// Gives the terminal back. What fails here can't be helped: the terminal may be gone.
+/// Whether the terminal is ours.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Gives the terminal back, once: done again after a panic it would move the cursor back over the panic's message.
+///
+/// What fails here can't be helped: the terminal may be gone.
 fn restore() {
+    if !TAKEN.swap(false, Ordering::AcqRel) {
+        return;
+    }
     let mut out = io::stdout();
     let _ = queue!(out, DisableBracketedPaste, LeaveAlternateScreen, Show);
     let _ = out.flush();
