@@ -205,8 +205,9 @@ async fn run_corpus(pool: &Pool<Sqlite>) {
 async fn repeats(
     axum::extract::State(pool): axum::extract::State<Pool<Sqlite>>,
 ) -> Result<&'static str, axum::http::StatusCode> {
-    for _ in 0..8 {
-        sqlx::query("SELECT body FROM notes WHERE ticket = 'SECRET-4711471147'")
+    for number in 0..8 {
+        let sql = format!("SELECT body FROM notes WHERE ticket = 'SECRET-{number}4711471147'");
+        sqlx::query(AssertSqlSafe(sql))
             .fetch_all(&pool)
             .await
             .map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)?;

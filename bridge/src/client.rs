@@ -24,6 +24,9 @@ use crate::{BoxFuture, Error, Result, Source, Subscription, socket};
 /// How long attaching may take, from the first try to the host's hello.
 pub const ATTACH: Duration = Duration::from_secs(2);
 
+/// How long attaching over other streams may take: a relay's login comes first.
+pub const ATTACH_OVER: Duration = Duration::from_secs(30);
+
 /// How long a request may take.
 pub const REQUEST: Duration = Duration::from_secs(30);
 
@@ -86,23 +89,37 @@ impl Client {
             });
         }
         let (reader, writer) = stream.into_split();
-        Self::attach(reader, writer, options, deadline).await
+        Self::attach(reader, writer, options, deadline, ATTACH).await
     }
 
     /// Attaches over any two streams to a host, such as a relay's standard output and input.
     ///
     /// # Errors
     ///
-    /// As [`Client::connect`], and [`Error::Closed`] if a stream ends.
+    /// As [`Client::connect`], but [`Error::TimedOut`] after [`ATTACH_OVER`], and [`Error::Closed`] if a stream ends.
     pub async fn over<R, W>(reader: R, writer: W, options: Options) -> Result<Self>
     where
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        Self::attach(reader, writer, options, Instant::now() + ATTACH).await
+        Self::attach(
+            reader,
+            writer,
+            options,
+            Instant::now() + ATTACH_OVER,
+            ATTACH_OVER,
+        )
+        .await
     }
 
-    async fn attach<R, W>(reader: R, writer: W, options: Options, deadline: Instant) -> Result<Self>
+    /// Says hello until `deadline`, which is what is left of `limit`.
+    async fn attach<R, W>(
+        reader: R,
+        writer: W,
+        options: Options,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Self>
     where
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
@@ -112,7 +129,7 @@ impl Client {
         let greeting = greet(&mut frames, &mut outbox, options);
         let hello = timeout_at(deadline, greeting)
             .await
-            .map_err(|_| attach_timed_out())??;
+            .map_err(|_| attach_timed_out(limit))??;
         let board = Board::new();
         let (orders, receiver) = mpsc::channel(ORDERS);
         let (sender, ending) = watch::channel(None);
@@ -219,7 +236,7 @@ async fn knock(path: &Path, deadline: Instant) -> Result<UnixStream> {
             }
             Err(error) if error.kind() == WouldBlock => {
                 if Instant::now() >= deadline {
-                    return Err(attach_timed_out());
+                    return Err(attach_timed_out(ATTACH));
                 }
                 sleep(RETRY).await;
             }
@@ -274,9 +291,9 @@ fn connecting(path: &Path) -> String {
     format!("connect to {}", path.display())
 }
 
-const fn attach_timed_out() -> Error {
+const fn attach_timed_out(limit: Duration) -> Error {
     Error::TimedOut {
         request: "the attempt to attach",
-        limit_seconds: ATTACH.as_secs(),
+        limit_seconds: limit.as_secs(),
     }
 }

@@ -180,7 +180,7 @@ impl Store {
 
     /// What a route ran in the last minute, most time first.
     pub(crate) fn recent_statements(&self, record: &RequestRecord) -> Vec<RouteStatement> {
-        self.by_fingerprint(
+        by_statement(
             record
                 .statements
                 .before
@@ -191,7 +191,7 @@ impl Store {
 
     /// What a route has run since the start, most time first.
     pub(crate) fn all_statements(&self, record: &RequestRecord) -> Vec<RouteStatement> {
-        self.by_fingerprint(record.all_statements.iter())
+        by_statement(record.all_statements.iter())
     }
 
     /// What the store holds, in bytes, as near as it is worth counting.
@@ -397,32 +397,6 @@ impl Store {
             record.timeline.promote(promoted);
         }
     }
-
-    fn by_fingerprint<'a>(
-        &self,
-        statements: impl Iterator<Item = &'a StatementSums>,
-    ) -> Vec<RouteStatement> {
-        let mut merged: HashMap<u64, StatementSums> = HashMap::new();
-        for sums in statements {
-            merged.entry(sums.statement).or_default().merge(sums);
-        }
-        let mut statements: Vec<_> = merged
-            .into_iter()
-            .map(|(query, sums)| RouteStatement {
-                query,
-                calls: sums.calls,
-                requests: sums.requests,
-                seconds: sums.nanos as f64 / 1e9,
-                per_request: sums.per_request(),
-            })
-            .collect();
-        statements.sort_by(|a, b| {
-            b.seconds
-                .total_cmp(&a.seconds)
-                .then_with(|| a.query.cmp(&b.query))
-        });
-        statements
-    }
 }
 
 impl RequestRecord {
@@ -462,6 +436,30 @@ impl<T: Default> Recent<T> {
     fn turn(&mut self) {
         self.before = std::mem::take(&mut self.now);
     }
+}
+
+/// Adds up what halves, threads and seconds know of a route's statements, the longest first.
+fn by_statement<'a>(statements: impl Iterator<Item = &'a StatementSums>) -> Vec<RouteStatement> {
+    let mut merged: HashMap<u64, StatementSums> = HashMap::new();
+    for sums in statements {
+        merged.entry(sums.statement).or_default().merge(sums);
+    }
+    let mut statements: Vec<_> = merged
+        .into_iter()
+        .map(|(query, sums)| RouteStatement {
+            query,
+            calls: sums.calls,
+            requests: sums.requests,
+            seconds: sums.nanos as f64 / 1e9,
+            per_request: sums.per_request(),
+        })
+        .collect();
+    statements.sort_by(|a, b| {
+        b.seconds
+            .total_cmp(&a.seconds)
+            .then_with(|| a.query.cmp(&b.query))
+    });
+    statements
 }
 
 /// The quantiles of counts that were recorded as if they were nanoseconds.

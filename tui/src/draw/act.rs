@@ -3,6 +3,7 @@ use perfdeck_bridge::protocol::{Preview, Risk};
 use crate::format;
 use crate::model::{Act, Model};
 use crate::theme::{Mark, Role};
+use crate::widget::canvas::paragraph_lines;
 use crate::widget::modal::Modal;
 use crate::widget::{Canvas, Piece, piece};
 
@@ -50,7 +51,8 @@ fn decide(model: &Model, preview: &Preview, typed: Option<&String>, canvas: &mut
         .is_none_or(|word| typed == Some(word));
     let risk = risk(preview.risk);
     let width = canvas.width().saturating_sub(4).min(78);
-    let lines = lines(preview, usize::from(width.saturating_sub(4)));
+    let room = usize::from(width.saturating_sub(4));
+    let (what, undo) = (what(preview, room), undo(preview, room));
     let title = format!("Apply: {}", format::printable(&preview.title, 40));
     let modal = Modal {
         title: &title,
@@ -77,13 +79,14 @@ fn decide(model: &Model, preview: &Preview, typed: Option<&String>, canvas: &mut
             )]
         },
         width,
-        height: lines.len() as u16 + 4,
+        height: (what.len() + undo.len()) as u16 + 4,
     };
     modal.draw(canvas, |inside| {
-        // The line that the user answers is the last one to go.
+        // Where there is no room for all, the line that the user answers and the undo are the last to go.
         let height = inside.height();
         let ask = height.saturating_sub(1);
-        for (y, line) in (0..ask).zip(&lines) {
+        let most = usize::from(ask).saturating_sub(undo.len());
+        for (y, line) in (0..ask).zip(what.iter().take(most).chain(&undo)) {
             inside.line(0, y, std::slice::from_ref(line));
         }
         let cursor = inside.theme().mark(Mark::Cursor);
@@ -116,11 +119,10 @@ fn decide(model: &Model, preview: &Preview, typed: Option<&String>, canvas: &mut
 }
 
 /// Lays the preview out: the statement first and whole where there is room for it.
-fn lines(preview: &Preview, room: usize) -> Vec<Piece> {
+fn what(preview: &Preview, room: usize) -> Vec<Piece> {
     let mut lines: Vec<Piece> = Vec::new();
     let mut tell = |text: &str, most: usize, role| {
-        let broken = crate::widget::canvas::paragraph_lines(text, room, most);
-        lines.extend(broken.into_iter().map(|line| piece(line, role)));
+        lines.extend(paragraph(text, room, most, role));
     };
     tell(&preview.statement, 6, Role::Strong);
     for note in preview.notes.iter().take(6) {
@@ -129,20 +131,22 @@ fn lines(preview: &Preview, room: usize) -> Vec<Piece> {
     if let Some(expected) = &preview.expected {
         tell(&format!("brings {expected}"), 2, Role::Good);
     }
-    let until = preview
-        .undo
+    lines
+}
+
+fn undo(preview: &Preview, room: usize) -> Vec<Piece> {
+    let undo = &preview.undo;
+    let until = undo
         .until
         .map(|until| format!(" (until {} UTC)", format::clock_seconds(until)));
-    tell(
-        &format!(
-            "undo: {}{}",
-            preview.undo.statement,
-            until.unwrap_or_default()
-        ),
-        3,
-        Role::Dim,
-    );
-    lines
+    let text = format!("undo: {}{}", undo.statement, until.unwrap_or_default());
+    paragraph(&text, room, 3, Role::Dim).collect()
+}
+
+fn paragraph(text: &str, room: usize, most: usize, role: Role) -> impl Iterator<Item = Piece> {
+    paragraph_lines(text, room, most)
+        .into_iter()
+        .map(move |line| piece(line, role))
 }
 
 const fn risk(risk: Risk) -> &'static str {

@@ -1,0 +1,434 @@
+use std::fmt::Write as _;
+
+use super::{Fingerprint, MAX_TEXT, keyword};
+use crate::sql::hash;
+use crate::sql::token::{Kind, Token, Tokens};
+
+/// Writes the canonical text while the tokens come by.
+#[derive(Debug)]
+pub(super) struct Writer {
+    out: String,
+    /// The first word, in capitals, where it changes how the rest is read.
+    verb: Verb,
+    previous: Previous,
+    /// A list that becomes `…` if nothing but values turns up before its end.
+    list: Option<List>,
+    values: Values,
+    /// `BETWEEN` was seen and its `AND` was not: what follows that is a value.
+    between: bool,
+    /// The next parenthesis is a list of columns, not a call's.
+    after_into: bool,
+    /// The name just written stands where a value belongs, so what it is called with is one too.
+    value_name: bool,
+    /// For every open parenthesis, whether it stands where a value belongs.
+    open: Vec<bool>,
+    /// The last end of a token at which the text may be cut.
+    cut: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    None,
+    Copy,
+    /// `SET` and `PRAGMA`: bare words behind `=` or `TO` are values.
+    Assign {
+        assigned: bool,
+    },
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Previous {
+    Start,
+    Keyword(Role),
+    Name,
+    Value,
+    Mark(u8),
+    Operator,
+    Cast,
+}
+
+/// What a keyword says about what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A name, `FROM` say.
+    Name,
+    /// A value, `LIKE` say.
+    Value,
+    In,
+    Array,
+    Values,
+    Plain,
+}
+
+#[derive(Debug)]
+struct List {
+    /// Where the list's opening mark is in the text.
+    start: usize,
+    depth: usize,
+    close: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    Outside,
+    /// Inside the first row, at this depth of `open`.
+    First(usize),
+    /// Behind a row.
+    Between,
+    /// Behind a row's comma.
+    Comma,
+    /// Inside a later row, which is left out.
+    Skipping(usize),
+}
+
+impl Writer {
+    pub(super) fn new(sql: &str) -> Self {
+        Self {
+            out: String::with_capacity(sql.len().min(MAX_TEXT) + 64),
+            verb: Verb::None,
+            previous: Previous::Start,
+            list: None,
+            values: Values::Outside,
+            between: false,
+            after_into: false,
+            value_name: false,
+            open: Vec::new(),
+            cut: 0,
+        }
+    }
+
+    /// What follows `COPY ... ;` is data.
+    pub(super) fn ends_at(&self, token: &Token<'_>) -> bool {
+        self.verb == Verb::Copy && token.kind == Kind::Mark(b';')
+    }
+
+    pub(super) fn take(&mut self, token: &Token<'_>, rest: &Tokens<'_>) {
+        if self.skips_row(token) {
+            return;
+        }
+        match token.kind {
+            Kind::Word => self.word(token.text),
+            Kind::Quoted => self.quoted(token.text, rest),
+            Kind::Backtick if matches!(self.verb, Verb::Assign { assigned: true }) => {
+                self.value("?");
+            }
+            Kind::Backtick => {
+                self.list = None;
+                self.note_verb("");
+                self.name(token.text, false);
+            }
+            Kind::Value => self.value("?"),
+            Kind::Ellipsis => self.value("…"),
+            Kind::Mark(mark) => self.mark(mark),
+            Kind::Operator => self.operator(token.text, rest),
+        }
+    }
+
+    /// Leaves out every row of `VALUES` but the first.
+    fn skips_row(&mut self, token: &Token<'_>) -> bool {
+        match (self.values, token.kind) {
+            (Values::Between, Kind::Mark(b',')) => self.values = Values::Comma,
+            (Values::Comma, Kind::Mark(b'(')) => self.values = Values::Skipping(1),
+            (Values::Skipping(depth), Kind::Mark(b'(')) => {
+                self.values = Values::Skipping(depth + 1);
+            }
+            (Values::Skipping(1), Kind::Mark(b')')) => self.values = Values::Between,
+            (Values::Skipping(depth), Kind::Mark(b')')) => {
+                self.values = Values::Skipping(depth - 1);
+            }
+            (Values::Skipping(_), _) => {}
+            (Values::Between, _) => {
+                self.values = Values::Outside;
+                return false;
+            }
+            (Values::Comma, _) => {
+                self.values = Values::Outside;
+                self.mark(b',');
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn word(&mut self, word: &str) {
+        if matches!(self.verb, Verb::Assign { assigned: true }) {
+            return self.value("?");
+        }
+        let keyword = keyword::find(word);
+        // A cast's type is part of a folded list, as are these; any other word is not a value.
+        if self.previous != Previous::Cast && !matches!(keyword, Some("NULL" | "TRUE" | "FALSE")) {
+            self.list = None;
+        }
+        let Some(keyword) = keyword else {
+            self.note_verb("");
+            return self.name(word, true);
+        };
+        self.note_verb(keyword);
+        if matches!(self.previous, Previous::Mark(b'.') | Previous::Cast) {
+            return self.name(word, true);
+        }
+        let role = match keyword {
+            "FROM" | "JOIN" | "UPDATE" | "TABLE" | "AS" | "INDEX" => Role::Name,
+            "INTO" => {
+                self.after_into = true;
+                Role::Name
+            }
+            "AND" if self.between => {
+                self.between = false;
+                Role::Value
+            }
+            "BETWEEN" => {
+                self.between = true;
+                Role::Value
+            }
+            "LIKE" | "ILIKE" | "GLOB" | "REGEXP" | "MATCH" | "ESCAPE" | "LIMIT" | "OFFSET"
+            | "THEN" | "ELSE" | "IS" => Role::Value,
+            "IN" => Role::In,
+            "ARRAY" => Role::Array,
+            "VALUES" => Role::Values,
+            "TO" => {
+                self.assign();
+                Role::Plain
+            }
+            _ => Role::Plain,
+        };
+        self.write(keyword, false);
+        self.previous = Previous::Keyword(role);
+    }
+
+    fn note_verb(&mut self, keyword: &str) {
+        if self.verb == Verb::None {
+            self.verb = match keyword {
+                "COPY" => Verb::Copy,
+                "SET" | "PRAGMA" => Verb::Assign { assigned: false },
+                _ => Verb::Other,
+            };
+        }
+    }
+
+    fn assign(&mut self) {
+        if let Verb::Assign { assigned } = &mut self.verb {
+            *assigned = true;
+        }
+    }
+
+    fn name(&mut self, name: &str, folds: bool) {
+        // Nor is a call right behind a name one of columns.
+        self.value_name = self.expects_value() || self.previous == Previous::Name;
+        self.write("", false);
+        if folds {
+            self.out
+                .extend(name.chars().map(|letter| letter.to_ascii_lowercase()));
+        } else {
+            self.out.push_str(name);
+        }
+        self.previous = Previous::Name;
+    }
+
+    fn quoted(&mut self, text: &str, rest: &Tokens<'_>) {
+        let inner = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'));
+        let plain = inner.filter(|inner| is_plain_name(inner));
+        let before_dot = || {
+            matches!(
+                rest.clone().next(),
+                Some(Ok(Token {
+                    kind: Kind::Mark(b'.'),
+                    ..
+                }))
+            )
+        };
+        let names = matches!(
+            self.previous,
+            Previous::Mark(b'.') | Previous::Keyword(Role::Name)
+        ) || before_dot();
+        // Right behind a name it may be an alias, or the password of a role.
+        let behind_name = matches!(self.previous, Previous::Name | Previous::Value);
+        if matches!(self.verb, Verb::Assign { assigned: true }) {
+            return self.value("?");
+        }
+        if !names && (plain.is_none() || behind_name || self.expects_value()) {
+            return self.value("?");
+        }
+        self.list = None;
+        self.note_verb("");
+        let bare = plain.filter(|name| {
+            !name.bytes().any(|byte| byte.is_ascii_uppercase()) && keyword::find(name).is_none()
+        });
+        self.name(bare.unwrap_or(text), false);
+    }
+
+    fn expects_value(&self) -> bool {
+        match self.previous {
+            Previous::Operator | Previous::Keyword(Role::Value | Role::In | Role::Values) => true,
+            _ => {
+                self.list.is_some()
+                    || matches!(self.values, Values::First(_))
+                    || self.open.last().is_some_and(|value| *value)
+            }
+        }
+    }
+
+    fn value(&mut self, text: &str) {
+        self.note_verb("");
+        self.write(text, false);
+        self.previous = Previous::Value;
+    }
+
+    fn mark(&mut self, mark: u8) {
+        self.note_verb("");
+        match mark {
+            b'(' | b'[' => return self.opening(mark),
+            b')' | b']' => return self.closing(mark),
+            b',' => {}
+            b';' => {
+                self.list = None;
+                // The next statement is read for itself.
+                self.verb = Verb::None;
+                self.open.clear();
+                self.between = false;
+            }
+            _ => self.list = None,
+        }
+        self.write("", true);
+        self.out.push(char::from(mark));
+        self.previous = Previous::Mark(mark);
+    }
+
+    fn opening(&mut self, mark: u8) {
+        if mark == b'(' && matches!(self.verb, Verb::Assign { .. }) {
+            self.assign();
+        }
+        let value = self.expects_value() || (self.previous == Previous::Name && self.value_name);
+        let starts_list = match self.previous {
+            Previous::Keyword(Role::In) => mark == b'(',
+            Previous::Keyword(Role::Array) => mark == b'[',
+            _ => false,
+        };
+        let call = matches!(
+            self.previous,
+            Previous::Name | Previous::Mark(b']' | b'(' | b'[')
+        );
+        let glued = (call && !self.after_into) || mark == b'[';
+        self.after_into = false;
+        self.write("", glued);
+        if starts_list {
+            let close = if mark == b'(' { b')' } else { b']' };
+            self.list = Some(List {
+                start: self.out.len(),
+                depth: 0,
+                close,
+            });
+        } else if let Some(list) = &mut self.list {
+            list.depth += 1;
+        }
+        self.open.push(value || starts_list);
+        if self.previous == Previous::Keyword(Role::Values) {
+            self.values = Values::First(self.open.len());
+        }
+        self.out.push(char::from(mark));
+        self.previous = Previous::Mark(mark);
+    }
+
+    fn closing(&mut self, mark: u8) {
+        match &mut self.list {
+            Some(list) if list.depth == 0 && list.close == mark => {
+                self.out.truncate(list.start + 1);
+                self.cut = self.cut.min(list.start);
+                self.out.push('…');
+                self.list = None;
+            }
+            Some(list) => list.depth = list.depth.saturating_sub(1),
+            None => {}
+        }
+        if self.values == Values::First(self.open.len()) && mark == b')' {
+            self.values = Values::Between;
+        }
+        self.open.pop();
+        self.write("", true);
+        self.out.push(char::from(mark));
+        self.previous = Previous::Mark(mark);
+    }
+
+    fn operator(&mut self, operator: &str, rest: &Tokens<'_>) {
+        self.note_verb("");
+        if operator == "::" {
+            // Behind a lone colon the two would be read as one and a parameter.
+            self.write(operator, self.previous != Previous::Operator);
+            self.previous = Previous::Cast;
+            return;
+        }
+        if operator == "=" {
+            self.assign();
+        }
+        if matches!(operator, "-" | "+") && self.expects_operand() && starts_with_number(rest) {
+            return;
+        }
+        // `*` in a list is a name or a product; either way no list of values.
+        if !matches!(operator, "-" | "+") {
+            self.list = None;
+        }
+        self.write(operator, false);
+        self.previous = Previous::Operator;
+    }
+
+    fn expects_operand(&self) -> bool {
+        matches!(
+            self.previous,
+            Previous::Start
+                | Previous::Operator
+                | Previous::Keyword(_)
+                | Previous::Mark(b'(' | b'[' | b',' | b';')
+        )
+    }
+
+    /// Writes a token, behind a space unless it is `glued` or what came before holds on to it.
+    fn write(&mut self, text: &str, glued: bool) {
+        let held = matches!(
+            self.previous,
+            Previous::Mark(b'.' | b'(' | b'[') | Previous::Cast
+        );
+        if !glued && !held && !self.out.is_empty() {
+            if self.out.len() + " …".len() <= MAX_TEXT {
+                self.cut = self.out.len();
+            }
+            self.out.push(' ');
+        }
+        self.out.push_str(text);
+    }
+
+    pub(super) fn finish(mut self) -> Fingerprint {
+        while self.out.ends_with([';', ' ']) {
+            self.out.pop();
+        }
+        let id = hash::stable(self.out.as_bytes());
+        if self.out.len() > MAX_TEXT {
+            self.out.truncate(self.cut);
+            let _ = self.out.write_str(" …");
+        }
+        self.out.shrink_to_fit();
+        Fingerprint { id, text: self.out }
+    }
+}
+
+fn starts_with_number(rest: &Tokens<'_>) -> bool {
+    match rest.clone().next() {
+        Some(Ok(Token {
+            kind: Kind::Value,
+            text,
+        })) => text.starts_with(|first: char| first.is_ascii_digit() || first == '.'),
+        _ => false,
+    }
+}
+
+/// Letters, digits and underscores: what a schema's names look like and sentences don't.
+fn is_plain_name(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
