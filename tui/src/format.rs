@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use perfdeck_bridge::protocol::Timestamp;
 
-pub(crate) use text::{fit, printable, width, wrap};
+pub(crate) use text::{fit, fit_route, printable, width, wrap};
 
 /// What stands where nothing was seen.
 pub(crate) const NOTHING: &str = "-";

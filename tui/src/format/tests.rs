@@ -130,3 +130,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_route_keeps_its_method_and_its_end() {
+    let check = |route, limit, expected| assert_eq!(fit_route(route, limit), expected, "{route}");
+    let documents = "GET /workspaces/{workspace}/documents";
+    check(documents, 40, documents);
+    check(documents, 30, "GET …/{workspace}/documents");
+    check(documents, 24, "GET …/documents");
+    check(documents, 16, "GET …/documents");
+    check(documents, 8, "…cuments");
+    check(documents, 1, "…");
+    check(documents, 0, "");
+    check("background", 8, "…kground");
+    check("GET /日本語/日本語", 12, "GET …/日本語");
+}

@@ -32,6 +32,26 @@ pub(crate) fn fit(text: &str, limit: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// Cuts a harmless route to `limit` columns in its middle, since its method and its end tell it from others.
+pub(crate) fn fit_route(route: &str, limit: usize) -> String {
+    if width(route) <= limit {
+        return route.to_owned();
+    }
+    let method = route.split_inclusive(' ').next().unwrap_or_default();
+    let method = if width(method) * 2 < limit {
+        method
+    } else {
+        ""
+    };
+    let Some(room) = limit.checked_sub(width(method) + 1) else {
+        return String::new();
+    };
+    let tail = suffix(route, room);
+    let part = tail.find('/').filter(|start| *start * 2 < tail.len());
+    let tail = part.and_then(|start| tail.get(start..)).unwrap_or(tail);
+    format!("{method}…{tail}")
+}
+
 /// Breaks harmless text into at most `lines` lines of `limit` columns, between words where it can.
 pub(crate) fn wrap(text: &str, limit: usize, lines: usize) -> Vec<String> {
     let mut wrapped = Vec::new();
@@ -72,6 +92,18 @@ fn prefix(text: &str, limit: usize) -> &str {
         used += char.width().unwrap_or(0);
         if used > limit {
             return text.get(..start).unwrap_or_default();
+        }
+    }
+    text
+}
+
+fn suffix(text: &str, limit: usize) -> &str {
+    let mut used = 0;
+    for (start, char) in text.char_indices().rev() {
+        used += char.width().unwrap_or(0);
+        if used > limit {
+            let end = start + char.len_utf8();
+            return text.get(end..).unwrap_or_default();
         }
     }
     text

@@ -1,5 +1,5 @@
 use super::{Canvas, Piece};
-use crate::format::width;
+use crate::format::{fit_route, width};
 use crate::theme::{Mark, Role};
 
 /// On which side a column's cells meet.
@@ -18,6 +18,8 @@ pub(crate) struct Column {
     pub(crate) drop: u8,
     /// For the one column that takes what is left: the least it wants.
     pub(crate) fill: Option<u16>,
+    /// How its cells are cut where there is no room for them, if not at their end.
+    pub(crate) fit: Option<fn(&str, usize) -> String>,
 }
 
 impl Column {
@@ -27,6 +29,7 @@ impl Column {
             align: Align::Left,
             drop,
             fill: None,
+            fit: None,
         }
     }
 
@@ -36,6 +39,7 @@ impl Column {
             align: Align::Right,
             drop,
             fill: None,
+            fit: None,
         }
     }
 
@@ -45,6 +49,15 @@ impl Column {
             align: Align::Left,
             drop: 0,
             fill: Some(least),
+            fit: None,
+        }
+    }
+
+    /// A column of routes that takes what is left.
+    pub(crate) const fn routes(title: &'static str, least: u16) -> Self {
+        Self {
+            fit: Some(fit_route),
+            ..Self::fill(title, least)
         }
     }
 }
@@ -74,7 +87,11 @@ impl Table<'_> {
             } else {
                 Role::Dim
             };
-            cell(canvas, (*x, 0, *room), column.align, column.title, role);
+            let title = Column {
+                fit: None,
+                ..*column
+            };
+            cell(canvas, (*x, 0, *room), &title, column.title, role);
         }
         let height = usize::from(canvas.height().saturating_sub(1));
         let first = first_row(self.selected, self.rows.len(), height);
@@ -91,7 +108,7 @@ impl Table<'_> {
                     Role::Text | Role::Strong | Role::Dim if selected => Role::Selected,
                     role => role,
                 };
-                cell(canvas, (*x, y, *room), column.align, &piece.text, role);
+                cell(canvas, (*x, y, *room), column, &piece.text, role);
             }
         }
     }
@@ -177,12 +194,15 @@ pub(crate) fn first_row(selected: Option<usize>, rows: usize, height: usize) -> 
         .min(rows.saturating_sub(height))
 }
 
-fn cell(canvas: &mut Canvas<'_>, place: (u16, u16, u16), align: Align, text: &str, role: Role) {
+fn cell(canvas: &mut Canvas<'_>, place: (u16, u16, u16), column: &Column, text: &str, role: Role) {
     let (x, y, room) = place;
     let mut cell = canvas.part(x, y, room, 1);
-    match align {
+    match column.align {
         Align::Left => {
-            cell.put(0, 0, text, role);
+            match column.fit {
+                Some(fit) => cell.put(0, 0, &fit(text, usize::from(room)), role),
+                None => cell.put(0, 0, text, role),
+            };
         }
         Align::Right => cell.put_before(room, 0, text, role),
     }

@@ -255,7 +255,7 @@ fn grid(meters: &[Meter<'_>], columns: u16, canvas: &mut Canvas<'_>) -> u16 {
 }
 
 const TIME: [Column; 5] = [
-    Column::fill("where the users' time goes", 16),
+    Column::routes("where the users' time goes", 16),
     Column::right("share", 0),
     Column::left("", 2),
     Column::right("p95", 1),

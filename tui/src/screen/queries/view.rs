@@ -1,7 +1,7 @@
 use perfdeck_bridge::protocol::{Level, QueryDetail, QueryRow};
 
 use super::State;
-use crate::format::{self, TimeUnit, fit, printable};
+use crate::format::{self, TimeUnit, fit_route, printable};
 use crate::screen::page::Page;
 use crate::screen::story::{self, number};
 use crate::screen::view::host;
@@ -75,7 +75,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
             let route = row.route.as_deref().unwrap_or("background");
             vec![
                 host(row.text.as_str(), Role::Text),
-                piece(fit(&printable(route, 64), 22), Role::Dim),
+                piece(fit_route(&printable(route, 512), 22), Role::Dim),
                 piece(format::share(row.time_share), Role::Text),
                 piece(bar::render(theme, row.time_share / most, 8), Role::Graph),
                 piece(counted(format::rate(row.calls_per_second)), Role::Text),
@@ -169,7 +169,7 @@ fn statement(
     }
 }
 
-const ROUTES: [Column; 2] = [Column::fill("run by", 16), Column::right("calls", 0)];
+const ROUTES: [Column; 2] = [Column::routes("run by", 16), Column::right("calls", 0)];
 const DISTRIBUTION: [Column; 3] = [
     Column::right("up to", 0),
     Column::left("", 1),

@@ -50,7 +50,7 @@ fn level(row: &RequestRow) -> Level {
 }
 
 const COLUMNS: [Column; 11] = [
-    Column::fill("route", 16),
+    Column::routes("route", 16),
     Column::right("wait", 1),
     Column::left("", 8),
     Column::right("rate", 2),
