@@ -60,10 +60,10 @@ const fn is_open(finding: &Finding) -> bool {
 }
 
 const COLUMNS: [Column; 7] = [
-    Column::right("wait saved", 1),
+    Column::right("wait saved", 0),
     Column::left("", 5),
     Column::left("sure", 4),
-    Column::fill("finding", 24),
+    Column::fill("finding", 34),
     Column::right("score", 3),
     Column::left("status", 2),
     Column::left("", 2),
