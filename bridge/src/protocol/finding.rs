@@ -22,7 +22,7 @@ pub struct Finding {
     pub kind: String,
     /// How bad it is.
     pub severity: Severity,
-    /// One sentence with numbers.
+    /// The remedy or the fault first, then what it costs and what that would become.
     pub title: String,
     /// What it rests on.
     pub evidence: Evidence,

@@ -100,25 +100,17 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
         (route.p95_seconds * (1.0 - saved_of(route))).max(query_after.min(route.p95_seconds))
     });
     let columns = fact.columns.join(", ");
-    let title = match (route, after) {
-        (Some(route), Some(after)) => format!(
-            "{} waits {} (p95): its query reads `{}` ({} rows) for want of an index on ({columns}), \
-             which would bring it to about {}",
-            route.name,
-            told(route.p95_seconds),
-            fact.table,
-            fact.table_rows,
-            told(after),
-        ),
-        _ => format!(
-            "a background query takes {} (p95): it reads `{}` ({} rows) for want of an index on \
-             ({columns}), which would bring it to about {}",
-            told(query.p95_seconds),
-            fact.table,
-            fact.table_rows,
-            told(query_after),
-        ),
+    let (who, now, then) = match (route, after) {
+        (Some(route), Some(after)) => (&*route.name, route.p95_seconds, after),
+        _ => ("a background query", query.p95_seconds, query_after),
     };
+    // The remedy comes first, so that findings of one route differ where a narrow screen cuts them.
+    let title = format!(
+        "index {} ({columns}): {who} p95 {} -> about {}",
+        fact.table,
+        told(now),
+        told(then),
+    );
     Some(Finding {
         id: id(fact),
         kind: "missing_index".into(),

@@ -48,12 +48,9 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
     let after = route.p95_seconds * (1.0 - saved.min(1.0));
     let wait_share = window.share(route.wait_seconds * saved);
     let title = format!(
-        "{} runs one query {:.0} times in a request (p95; median {:.0}), {:.0} % of its time: \
-         fetched at once, {} would be about {}",
+        "N+1: {} runs one query {:.0} times a request, p95 {} -> about {} at once",
         route.name,
-        used.per_request.p95,
         used.per_request.p50,
-        used.time_share * 100.0,
         told(route.p95_seconds),
         told(after),
     );
