@@ -114,8 +114,11 @@ pub(crate) struct Agent {
     acting: HashMap<String, act::Acting>,
     /// What each applied finding made, for its undo.
     made: HashMap<FindingId, act::Made>,
+    /// When the last action was done.
+    last_done: Option<u64>,
+    /// The last clear of each namespace that may be undone.
     #[cfg(feature = "cache")]
-    cleared: Option<act::Cleared>,
+    cleared: HashMap<String, act::Cleared>,
     verifying: bool,
     /// The statements of the last round, and when it was.
     asked: BTreeSet<u64>,
@@ -167,8 +170,9 @@ impl Agent {
             measurements: Vec::new(),
             acting: HashMap::new(),
             made: HashMap::new(),
+            last_done: None,
             #[cfg(feature = "cache")]
-            cleared: None,
+            cleared: HashMap::new(),
             verifying: false,
             asked: BTreeSet::new(),
             asked_at: 0,

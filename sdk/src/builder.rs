@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{Hello, PROTOCOL_VERSION, Risk, Role};
@@ -19,6 +20,9 @@ use crate::pools::Pools;
 
 /// The longest name of a service.
 const MAX_NAME: usize = 200;
+
+/// How long the agent's thread waits at its end for what can't be interrupted.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Makes a deck; see [`Builder::start`].
 ///
@@ -251,6 +255,8 @@ fn run(
         // What they hold is dropped here, so that the socket is gone when the thread is.
         let _ = tokio::join!(server, agent);
     });
+    // Looking a name up can't be interrupted, and the host's end need not wait for it.
+    runtime.shutdown_timeout(LAST_WORDS);
 }
 
 fn is_off() -> bool {

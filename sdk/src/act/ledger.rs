@@ -25,6 +25,8 @@ pub(crate) struct Ledger {
     rows: Vec<LedgerRow>,
     last: u64,
     file: Option<File>,
+    /// Whether the file's last line may be half of one.
+    torn: bool,
 }
 
 impl Ledger {
@@ -38,13 +40,12 @@ impl Ledger {
             .open(path)?;
         let mut ledger = Self::default();
         let mut lines = BufReader::new(file.try_clone()?);
-        let mut torn = false;
         loop {
             let mut line = Vec::new();
             if io::Read::take(&mut lines, MAX_LINE).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
-            torn = !line.ends_with(b"\n");
+            ledger.torn = !line.ends_with(b"\n");
             // A line that a crash cut short is no row.
             if let Ok(row) = serde_json::from_slice::<LedgerRow>(&line) {
                 ledger.last = ledger.last.max(row.id.0);
@@ -53,10 +54,6 @@ impl Ledger {
         }
         for row in &mut ledger.rows {
             row.interrupt();
-        }
-        if torn {
-            // Else the next row would be the rest of it, and be lost as well.
-            (&file).write_all(b"\n")?;
         }
         ledger.file = Some(file);
         Ok(ledger)
@@ -137,8 +134,13 @@ impl Ledger {
         };
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');
-        file.write_all(&line)?;
-        file.sync_data()
+        if self.torn {
+            // Else this row would be the rest of the last one, and be lost as well.
+            line.insert(0, b'\n');
+        }
+        let written = file.write_all(&line).and_then(|()| file.sync_data());
+        self.torn = written.is_err();
+        written
     }
 }
 

@@ -17,6 +17,9 @@ const LEAST_SECONDS: u64 = 8;
 /// ... and is closed here, whatever it shows.
 const MOST_SECONDS: u64 = 60;
 
+/// Looks, a second apart, that must agree before a window is closed early: one of many is right by chance.
+const LOOKS: u32 = 3;
+
 /// What an action is about.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Subject {
@@ -34,6 +37,8 @@ pub(crate) struct Measurement {
     before: Taken,
     from: u64,
     credited: bool,
+    /// The verdict of the last look, and how many looks in a row have come to it.
+    seen: (Verdict, u32),
 }
 
 /// What a measurement came to.
@@ -61,14 +66,12 @@ struct Told {
     times: Histogram,
 }
 
-/// Takes the window that ends at `second`, right before an action.
-pub(crate) fn before(store: &Store, subject: &Subject, second: u64) -> Taken {
-    take(
-        store,
-        subject,
-        second.saturating_sub(BEFORE_SECONDS),
-        second,
-    )
+/// Takes the window that ends at `second`, right before an action, and does not reach back to the one before it, which was
+/// done at `last`.
+pub(crate) fn before(store: &Store, subject: &Subject, last: Option<u64>, second: u64) -> Taken {
+    let settled = last.map_or(0, |last| last + SETTLE_SECONDS);
+    let from = second.saturating_sub(BEFORE_SECONDS).max(settled);
+    take(store, subject, from.min(second), second)
 }
 
 /// Words a promise in the form of a measurement.
@@ -99,11 +102,12 @@ impl Measurement {
             before,
             from: second + SETTLE_SECONDS,
             credited,
+            seen: (Verdict::Measuring, 0),
         }
     }
 
     /// Looks at the window after; `None` while it should stay open.
-    pub(crate) fn look(&self, store: &Store, second: u64, clock: &Clock) -> Option<Outcome> {
+    pub(crate) fn look(&mut self, store: &Store, second: u64, clock: &Clock) -> Option<Outcome> {
         let open = second.saturating_sub(self.from);
         if open < LEAST_SECONDS {
             return None;
@@ -112,11 +116,19 @@ impl Measurement {
         let (told_before, told_after) = (&self.before.told.times, &after.told.times);
         let told = typical_change(told_before, told_after);
         let verdict = match gain::verdict(&self.before.side, &after.side, self.credited) {
+            // What is about all requests has no others to tell it from the load and the machine.
+            Verdict::Helped if self.subject.queries.is_empty() => Verdict::NoChange,
             // Faster statements of a route that its users don't find faster are no help yet.
             Verdict::Helped if told.is_none_or(|change| change.high >= 0.0) => Verdict::NoChange,
             verdict => verdict,
         };
-        let sure = matches!(verdict, Verdict::Helped | Verdict::Worse);
+        let again = if self.seen.0 == verdict {
+            self.seen.1
+        } else {
+            0
+        };
+        self.seen = (verdict, again + 1);
+        let sure = matches!(verdict, Verdict::Helped | Verdict::Worse) && self.seen.1 >= LOOKS;
         if !sure && open < MOST_SECONDS {
             return None;
         }

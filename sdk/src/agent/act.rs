@@ -9,6 +9,8 @@ mod no_cache;
 #[cfg(not(all(feature = "advisor", feature = "_sqlx")))]
 mod no_index;
 
+use std::time::Duration;
+
 use perfdeck_bridge::protocol::{
     ActReply, ActRequest, FindingId, Intent, LedgerId, LedgerStatus, Level, Refusal, RefusalCode,
     Risk, Role, Undo, Verdict,
@@ -29,6 +31,9 @@ pub(super) use self::index::Made;
 pub(super) use self::no_index::Made;
 
 pub(super) type Reply = oneshot::Sender<Result<ActReply, Refusal>>;
+
+/// How long an undo that has an end can be asked for; the caches hold what they dropped as long.
+const UNDO: Duration = Duration::from_secs(60);
 
 /// How a row ends that did not succeed, and why.
 pub(super) type Failure = (LedgerStatus, String);
@@ -96,13 +101,15 @@ impl Agent {
         let (store, second, clock) = (&self.store, self.second, &self.clock);
         let mut closed = Vec::new();
         self.measurements
-            .retain(|measurement| match measurement.look(store, second, clock) {
+            .retain_mut(|measurement| match measurement.look(store, second, clock) {
                 Some(outcome) => {
                     closed.push((measurement.row, outcome));
                     false
                 }
                 None => true,
             });
+        #[cfg(feature = "cache")]
+        self.forget_cleared();
         for (row, outcome) in closed {
             let told = outcome
                 .statements
@@ -193,7 +200,7 @@ impl Agent {
             ));
         }
         let subject = self.subject(&draft.job);
-        let before = measure::before(&self.store, &subject, self.second);
+        let before = measure::before(&self.store, &subject, self.last_done, self.second);
         let now = self.now();
         let row = self
             .ledger
@@ -213,14 +220,20 @@ impl Agent {
         };
         self.acting.insert(draft.target.clone(), acting);
         match &draft.job {
-            Job::CreateIndex { finding } => self.create_index(row.id, finding, draft.state),
+            Job::CreateIndex { finding } => {
+                // Kept from here on: the next round may not propose it any more.
+                if let Some(made) = self.verified.proposals.get(finding) {
+                    self.made.insert(finding.clone(), made.clone());
+                }
+                self.create_index(row.id, finding, draft.state);
+            }
             Job::DropIndex { finding } => self.drop_index(row.id, finding),
             Job::ClearCache { namespace } => {
                 let result = self.clear_cache(row.id, namespace);
                 self.finish(row.id, result);
             }
-            Job::RestoreCache { cleared, .. } => {
-                let result = self.restore_cache(*cleared);
+            Job::RestoreCache { namespace, cleared } => {
+                let result = self.restore_cache(namespace, *cleared);
                 self.finish(row.id, result);
             }
         }
@@ -239,15 +252,22 @@ impl Agent {
         };
         match result {
             Err((status, message)) => {
+                if let Job::CreateIndex { finding } = &acting.job {
+                    self.made.remove(finding);
+                }
                 self.changed(Level::Near, format!("{target}: {message}"));
                 self.ledger.change(row, |row| row.failed(status, message));
             }
             Ok(done) => {
                 self.changed(Level::Good, done.message.clone());
                 self.applied(&acting.job, row);
-                let undo = (!acting.undo.statement.is_empty()).then_some(acting.undo);
+                let mut undo = acting.undo;
+                // The time runs from the action, not from its preview.
+                undo.until = undo.until.map(|_| self.now().after(UNDO));
+                let undo = (!undo.statement.is_empty()).then_some(undo);
                 self.ledger.change(row, |row| row.done(done.message, undo));
                 self.second = self.second.max(self.clock.now().0 / 1_000_000_000);
+                self.last_done = Some(self.second);
                 self.measurements.push(Measurement::new(
                     row,
                     acting.subject,
@@ -263,9 +283,6 @@ impl Agent {
     fn applied(&mut self, job: &Job, row: LedgerId) {
         match job {
             Job::CreateIndex { finding } => {
-                if let Some(made) = self.verified.proposals.get(finding) {
-                    self.made.insert(finding.clone(), made.clone());
-                }
                 self.facts.applied.insert(finding.clone());
                 self.facts
                     .indexes

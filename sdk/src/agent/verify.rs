@@ -10,6 +10,7 @@ use perfdeck_bridge::protocol::FindingId;
 use super::Agent;
 use super::act::Made;
 use crate::judge::facts::IndexFact;
+use crate::judge::finding::missing_index_id;
 
 /// What one round found.
 #[derive(Debug, Default)]
@@ -23,8 +24,19 @@ pub(crate) struct Verified {
 
 impl Agent {
     /// Takes in what a round found.
-    pub(super) fn verified(&mut self, verified: Verified) {
+    ///
+    /// What a pool's database said before stays while it can't be asked.
+    pub(super) fn verified(&mut self, mut verified: Verified) {
         self.verifying = false;
+        for fact in std::mem::take(&mut self.verified.indexes) {
+            let id = missing_index_id(&fact);
+            if verified.failures.iter().any(|(pool, _)| *pool == fact.pool) {
+                if let Some(made) = self.verified.proposals.remove(&id) {
+                    verified.proposals.insert(id, made);
+                }
+                verified.indexes.push(fact);
+            }
+        }
         self.facts.indexes.clone_from(&verified.indexes);
         self.verified = verified;
     }

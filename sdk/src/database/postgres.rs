@@ -17,19 +17,16 @@ const PREPARED: &str = "perfdeck_statement";
 /// Opens a connection of perfdeck's own to the pool's database.
 pub(super) async fn connect(pool: &PgPool) -> Result<PgConnection, Error> {
     const OPERATION: &str = "connect to the database";
+    // Even asking for a table's size waits for whoever has locked it. The limits go with the connection's start: a pooler in
+    // front of the server would let a SET of ours outlive it, in a session of the host's.
     let options = PgConnectOptions::clone(&pool.connect_options())
         .application_name(OWN_NAME)
+        .options([("lock_timeout", "2s"), ("statement_timeout", "10s")])
         .statement_cache_capacity(0)
         .disable_statement_logging();
     let connection = tokio::time::timeout(CONNECT, options.connect()).await;
     let connection = connection.map_err(|_| Error::timed_out(OPERATION))?;
-    let mut connection = connection.map_err(|error| Error::failed(OPERATION, &error))?;
-    // Even asking for a table's size waits for whoever has locked it.
-    for sql in ["SET lock_timeout = '2s'", "SET statement_timeout = '10s'"] {
-        let set = command(&mut connection, sql.into()).await;
-        set.map_err(|error| Error::failed(OPERATION, &error))?;
-    }
-    Ok(connection)
+    connection.map_err(|error| Error::failed(OPERATION, &error))
 }
 
 /// Closes the connection; nothing is left to lose, whatever the answer.

@@ -231,7 +231,8 @@ where
             && let Some(remote) = scope::remote()
             && let Some(span) = ctx.span(id)
         {
-            span.extensions_mut().insert(Stamp(remote));
+            // A second deck's layer stamps the same span: inserting twice would panic.
+            span.extensions_mut().replace(Stamp(remote));
         }
         if let Some(filtered) = &self.filtered {
             filtered.on_new_span(attrs, id, ctx);

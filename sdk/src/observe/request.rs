@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -99,11 +99,12 @@ where
             Unit::start(
                 eyes,
                 eyes.recorder.route(request.method(), template(&request)),
+                request.method() == Method::HEAD,
                 headers,
             )
         });
         ResponseFuture {
-            inner: self.inner.call(request),
+            inner: Some(self.inner.call(request)),
             unit,
         }
     }
@@ -128,8 +129,19 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         unit: Option<Unit>,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(unit) = this.unit {
+                // What the service was at when it was given up is the request's.
+                let _lent = scope::lend(&mut unit.scope);
+                this.inner.set(None);
+            }
+        }
     }
 }
 
@@ -142,12 +154,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        // It is there until this is dropped.
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
         let polled = match this.unit {
             Some(unit) => {
                 let _lent = scope::lend(&mut unit.scope);
-                this.inner.poll(cx)
+                inner.poll(cx)
             }
-            None => this.inner.poll(cx),
+            None => inner.poll(cx),
         };
         let mut unit = None;
         let response = match ready!(polled) {
@@ -167,7 +183,8 @@ where
                 return Poll::Ready(Err(error));
             }
         };
-        Poll::Ready(Ok(response.map(|inner| ObservedBody { inner, unit })))
+        let due = unit.as_ref().and_then(|unit| unit.due(&response));
+        Poll::Ready(Ok(response.map(|inner| ObservedBody { inner, unit, due })))
     }
 }
 
@@ -181,14 +198,15 @@ pin_project! {
         #[pin]
         inner: B,
         unit: Option<Unit>,
+        due: Option<u64>,
     }
 
     impl<B: Body> PinnedDrop for ObservedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(unit) = this.unit {
-                // A server need not poll a body that says it has ended.
-                let whole = this.inner.is_end_stream();
+                // A server need not poll a body that says it has ended, or whose last byte it has.
+                let whole = this.inner.is_end_stream() || *this.due == Some(0);
                 let nanos = unit.nanos();
                 unit.end(Some(if whole { BodyEnd::Whole { nanos } } else { BodyEnd::Cancelled }));
             }
@@ -218,7 +236,11 @@ impl<B: Body> Body for ObservedBody<B> {
                 nanos: unit.nanos(),
             }),
             Some(Err(_)) => Some(BodyEnd::Failed),
-            Some(Ok(_)) => None,
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                *this.due = this.due.map(|due| due.saturating_sub(bytes));
+                None
+            }
         };
         if let Some(end) = end
             && let Some(mut unit) = this.unit.take()
@@ -245,6 +267,8 @@ struct Unit {
     start: Moment,
     scope: Option<Box<Scope>>,
     headers: Option<Headers>,
+    /// Whether it asks for the head only.
+    head: bool,
     stage: Stage,
 }
 
@@ -256,7 +280,7 @@ enum Stage {
 }
 
 impl Unit {
-    fn start(eyes: &Arc<Eyes>, route: Route, headers: Option<Headers>) -> Self {
+    fn start(eyes: &Arc<Eyes>, route: Route, head: bool, headers: Option<Headers>) -> Self {
         eyes.recorder.request_started(&route);
         Self {
             eyes: Arc::clone(eyes),
@@ -264,6 +288,7 @@ impl Unit {
             start: eyes.clock.now(),
             scope: Some(Box::default()),
             headers,
+            head,
             stage: Stage::Waiting,
         }
     }
@@ -277,6 +302,16 @@ impl Unit {
         if let (Some(headers), Some(scope)) = (self.headers.take(), &self.scope) {
             headers.write(response.headers_mut(), nanos, scope, &self.eyes);
         }
+    }
+
+    /// The bytes that a server will ask the body for, where they are known.
+    fn due<R>(&self, response: &Response<R>) -> Option<u64> {
+        let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+        if self.head || bodiless.contains(&response.status()) {
+            return Some(0);
+        }
+        let length = response.headers().get(http::header::CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
     }
 
     fn answered(&mut self, failed: bool) -> u64 {

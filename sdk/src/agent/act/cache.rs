@@ -1,17 +1,12 @@
 //! Clearing a cache, and bringing its entries back.
 
-use std::time::Duration;
-
 use perfdeck_bridge::protocol::{LedgerId, LedgerStatus, Refusal, RefusalCode, Risk, Undo};
 
-use super::{Done, Failure};
+use super::{Done, Failure, UNDO};
 use crate::act::{Draft, Job};
 use crate::agent::Agent;
 
-/// How long a clear can be undone; the caches hold the same.
-const CLEAR_UNDO: Duration = Duration::from_secs(60);
-
-/// The last clear that may be undone.
+/// A clear that may be undone.
 #[derive(Debug)]
 pub(crate) struct Cleared {
     row: LedgerId,
@@ -25,7 +20,7 @@ impl Agent {
                 .cache_history
                 .get(&row.name)
                 .map(|history| &history.loads);
-            let until = self.now().after(CLEAR_UNDO);
+            let until = self.now().after(UNDO);
             return Ok(Draft {
                 job: Job::ClearCache {
                     namespace: namespace.clone(),
@@ -91,9 +86,9 @@ impl Agent {
 
     /// The row whose clear of a namespace can still be undone.
     pub(crate) fn undo_of_clear(&self, namespace: &str) -> Option<LedgerId> {
-        let row = self.ledger.row(self.cleared.as_ref()?.row)?;
+        let row = self.ledger.row(self.cleared.get(namespace)?.row)?;
         let until = row.undo.as_ref()?.until?;
-        (row.target == namespace && self.now() < until).then_some(row.id)
+        (self.now() < until).then_some(row.id)
     }
 
     pub(super) fn clear_cache(&mut self, row: LedgerId, namespace: &str) -> Result<Done, Failure> {
@@ -103,7 +98,8 @@ impl Agent {
         let cleared = self.caches.clear(namespace);
         let state =
             cleared.ok_or((LedgerStatus::Refused, format!("no such cache: {namespace}")))?;
-        self.cleared = Some(Cleared { row, state });
+        self.cleared
+            .insert(namespace.to_owned(), Cleared { row, state });
         self.read_caches();
         let message = format!("cleared {entries} entries of {namespace}");
         Ok(Done {
@@ -112,13 +108,28 @@ impl Agent {
         })
     }
 
-    pub(super) fn restore_cache(&mut self, of: LedgerId) -> Result<Done, Failure> {
-        let cleared = self.cleared.take().filter(|cleared| cleared.row == of);
+    /// Lets go what can't be brought back any more.
+    pub(super) fn forget_cleared(&mut self) {
+        let mut cleared = std::mem::take(&mut self.cleared);
+        let now = self.now();
+        cleared.retain(|_, cleared| {
+            let row = self.ledger.row(cleared.row);
+            let undo = row.and_then(|row| row.undo.as_ref());
+            undo.and_then(|undo| undo.until)
+                .is_some_and(|until| now < until)
+        });
+        self.cleared = cleared;
+    }
+
+    pub(super) fn restore_cache(&mut self, namespace: &str, of: LedgerId) -> Result<Done, Failure> {
         let refused = |message: String| (LedgerStatus::Refused, message);
+        let cleared = self.cleared.get(namespace);
+        let cleared = cleared.filter(|cleared| cleared.row == of);
         let cleared = cleared.ok_or_else(|| refused("a later clear has taken its place".into()))?;
         self.caches
             .restore(&cleared.state)
             .map_err(|error| refused(error.to_string()))?;
+        self.cleared.remove(namespace);
         self.read_caches();
         Ok(Done {
             message: format!("brought back what row {of} cleared"),

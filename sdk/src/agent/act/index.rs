@@ -49,7 +49,12 @@ impl Agent {
         let job = Job::CreateIndex {
             finding: finding.clone(),
         };
-        let before = measure::before(&self.store, &self.subject(&job), self.second);
+        let before = measure::before(
+            &self.store,
+            &self.subject(&job),
+            self.last_done,
+            self.second,
+        );
         let impact = &found.impact;
         let predicted = impact
             .p95_seconds_after

@@ -24,7 +24,7 @@ impl Agent {
         Err(off())
     }
 
-    pub(super) fn restore_cache(&mut self, _: LedgerId) -> Result<Done, Failure> {
+    pub(super) fn restore_cache(&mut self, _: &str, _: LedgerId) -> Result<Done, Failure> {
         Err(off())
     }
 }

@@ -7,7 +7,7 @@ use super::Verified;
 use crate::agent::act::Made;
 use crate::agent::{Agent, Event};
 use crate::database::Handle;
-use crate::database::advisor::{Method, Subject, WhatIf, advise};
+use crate::database::advisor::{MAX_SUBJECTS, Method, Subject, WhatIf, advise};
 use crate::judge::facts::IndexFact;
 use crate::judge::finding::missing_index_id;
 use crate::record::store::per_second;
@@ -88,6 +88,8 @@ impl Agent {
         let named = subjects.into_iter().filter_map(|(place, mut subjects)| {
             let pool = pools.get(place)?;
             subjects.sort_by(|a, b| b.0.total_cmp(&a.0));
+            // A statement that takes little is no news, however many of them come and go.
+            subjects.truncate(MAX_SUBJECTS);
             let subjects = subjects.into_iter().map(|(_, subject)| subject).collect();
             Some(Asked {
                 pool: place as u16,

@@ -195,6 +195,10 @@ async fn create_on(
         ));
     }
     alone(connection, &operation).await?;
+    // Another perfdeck may have built it while the lock was its own.
+    if look(connection, index).await?.exists {
+        return Err(Error::refused(&operation, "somebody has just made it"));
+    }
     for sql in [LOCK, BUILD] {
         command(connection, sql.into()).await.map_err(failed)?;
     }
@@ -211,7 +215,10 @@ async fn create_on(
             progress("built".into());
             Ok(())
         }
-        (built, Some(_)) => {
+        // Somebody else's of the same name, or one whose end was not heard: neither is ours to drop.
+        (Err(error), Some(true)) => Err(failed(error)),
+        (Err(error), Some(false)) if is_duplicate(&error) => Err(failed(error)),
+        (built, Some(false)) => {
             progress("removing what the failed build left".into());
             command(connection, CLEAN_LOCK.into())
                 .await
@@ -235,6 +242,14 @@ async fn create_on(
             "it is not there after the build",
         )),
     }
+}
+
+/// Whether an index of that name was there before.
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "42P07")
 }
 
 /// One build of perfdeck's at a time in a database.

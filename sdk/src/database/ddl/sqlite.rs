@@ -10,8 +10,9 @@ use crate::database::error::Error;
 use crate::database::identifier::is_own_index;
 use crate::database::sqlite::{Access, Side};
 
-/// How long a build may hold the write lock.
-const BUILD: Duration = Duration::from_secs(60);
+/// How long a build may hold the write lock: less than the 5 s that sqlx lets a writer wait, so the host's writes are late
+/// and don't fail.
+const BUILD: Duration = Duration::from_secs(4);
 /// Instructions of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 20_000;
 

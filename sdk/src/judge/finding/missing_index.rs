@@ -39,7 +39,8 @@ pub(super) fn look<'a>(window: &'a Window, facts: &'a Facts) -> impl Iterator<It
 pub(crate) fn id(fact: &IndexFact) -> FindingId {
     stable_id(
         "missing_index",
-        &[&fact.pool, &fact.table, &fact.columns.join(",")],
+        // The statement has the schema as well: tables of one name are told apart.
+        &[&fact.pool, &fact.create],
     )
 }
 
