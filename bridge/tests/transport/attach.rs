@@ -304,7 +304,7 @@ async fn a_silent_host_is_given_up() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the host did not answer within 2 s to the attempt to attach"
+        "the host did not answer within 30 s to the attempt to attach"
     );
 }
 
