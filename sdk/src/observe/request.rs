@@ -270,6 +270,8 @@ struct Unit {
     headers: Option<Headers>,
     /// Whether it asks for the head only.
     head: bool,
+    /// Whether its head told of an error.
+    failed: bool,
     stage: Stage,
 }
 
@@ -290,6 +292,7 @@ impl Unit {
             scope: Some(Box::default()),
             headers,
             head,
+            failed: false,
             stage: Stage::Waiting,
         }
     }
@@ -318,6 +321,7 @@ impl Unit {
     fn answered(&mut self, failed: bool) -> u64 {
         let nanos = self.nanos();
         self.stage = Stage::Answered;
+        self.failed = failed;
         self.eyes
             .recorder
             .request_head(&self.route, Head::Answered { failed }, nanos);
@@ -329,6 +333,8 @@ impl Unit {
             return;
         }
         self.stage = Stage::Ended;
+        // One request is one error at most.
+        let body = body.filter(|end| !self.failed || !matches!(end, BodyEnd::Failed));
         let scope = self.scope.take().unwrap_or_default();
         self.eyes.recorder.request_end(&self.route, body, &scope);
     }
