@@ -132,9 +132,11 @@ fn measured(row: &LedgerRow, gain: &Gain, canvas: &mut Canvas<'_>, y: u16) -> u1
         promised.unwrap_or_default()
     );
     let y = story::told(canvas, y, "measured", &text, Role::Text, 2);
-    let interval = row
-        .interval
-        .map(|[low, high]| format!("  [{}, {}]", format::change(low), format::change(high)));
+    // The interval is of the typical latency, and need not hold the change of the tail that stands before it.
+    let interval = row.interval.map(|[low, high]| {
+        let (low, high) = (format::change(low), format::change(high));
+        format!(", typically {low} to {high}")
+    });
     let text = format!(
         "{}{}   n {} / {}",
         change(gain),
