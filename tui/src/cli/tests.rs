@@ -187,7 +187,7 @@ fn global_options_stand_before_or_after_the_verb() {
     assert_eq!(wrong.exit_code(), 2);
 }
 
-/// `promises.md` 25, for the command line.
+/// Hostile text of a host can do nothing to a terminal, by the command line either.
 #[test]
 fn hostile_text_is_written_out_in_every_table() {
     let host = testing::host(Sample::Hostile);

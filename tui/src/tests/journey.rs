@@ -113,7 +113,7 @@ fn a_finding_is_applied_after_its_table_was_typed() {
     assert!(viewer.frame().contains("measuring"), "{}", viewer.frame());
 }
 
-/// `promises.md` 16, the part of this side.
+/// Pressing twice does a thing once; this is the part of this side.
 #[test]
 fn double_enter_is_one_action() {
     let mut viewer = Viewer::new(Sample::Typical);

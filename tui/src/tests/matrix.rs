@@ -149,7 +149,7 @@ fn ascii_needs_seven_bits_on_every_screen() {
     }
 }
 
-/// `promises.md` 25, on this side of the terminal's backend: no cell holds what moves, hides or joins.
+/// On this side of the terminal's backend: no cell holds what moves, hides or joins.
 #[test]
 fn hostile_text_leaves_no_trace_in_any_frame() {
     for screen in Screen::ALL {
