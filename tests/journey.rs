@@ -161,7 +161,7 @@ pub(crate) fn check_helped(row: &Value) -> Result<()> {
     );
     let [low, high] = [&row["interval"][0], &row["interval"][1]];
     ensure!(
-        number(low)? < 0.0 && number(low)? < number(high)?,
+        number(low)? < number(high)? && number(high)? < 0.0,
         "{row:#}"
     );
     Ok(())
