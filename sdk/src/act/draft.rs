@@ -42,3 +42,30 @@ pub(crate) struct Draft {
     pub(crate) state: u64,
     pub(crate) undo_of: Option<LedgerId>,
 }
+
+#[cfg(test)]
+impl Draft {
+    /// A cache to clear, for tests of what becomes of drafts.
+    pub(crate) fn sample(target: &str) -> Self {
+        Self {
+            job: Job::ClearCache {
+                namespace: target.into(),
+            },
+            kind: "clear_cache",
+            target: target.into(),
+            title: format!("clear {target}"),
+            statement: String::new(),
+            risk: Risk::Cache,
+            notes: Vec::new(),
+            expected: None,
+            undo: Undo {
+                statement: String::new(),
+                until: None,
+            },
+            confirm: None,
+            predicted: None,
+            state: 0,
+            undo_of: None,
+        }
+    }
+}

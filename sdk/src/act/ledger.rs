@@ -189,10 +189,7 @@ impl Life for LedgerRow {
 mod tests {
     use std::path::PathBuf;
 
-    use perfdeck_bridge::protocol::Risk;
-
     use super::*;
-    use crate::act::Job;
 
     /// A ledger's file that goes with the test.
     struct Place(PathBuf);
@@ -210,32 +207,12 @@ mod tests {
         }
     }
 
-    fn draft(target: &str) -> Draft {
-        Draft {
-            job: Job::ClearCache {
-                namespace: target.into(),
-            },
-            kind: "clear_cache",
-            target: target.into(),
-            title: format!("clear {target}"),
-            statement: String::new(),
-            risk: Risk::Cache,
-            notes: Vec::new(),
-            expected: None,
-            undo: Undo {
-                statement: String::new(),
-                until: None,
-            },
-            confirm: None,
-            predicted: None,
-            state: 0,
-            undo_of: None,
-        }
-    }
-
     fn begin(ledger: &mut Ledger, target: &str) -> LedgerId {
         let at = Timestamp::from_micros(1_700_000_000_000_000);
-        ledger.begin(&draft(target), "uid 1".into(), at).unwrap().id
+        ledger
+            .begin(&Draft::sample(target), "uid 1".into(), at)
+            .unwrap()
+            .id
     }
 
     fn targets(ledger: &Ledger) -> Vec<(u64, String, LedgerStatus)> {

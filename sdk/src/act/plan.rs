@@ -108,38 +108,18 @@ impl Plans {
 
 #[cfg(test)]
 mod tests {
-    use perfdeck_bridge::protocol::{Risk, Undo};
 
     use super::*;
-    use crate::act::Job;
-
-    fn draft() -> Draft {
-        Draft {
-            job: Job::ClearCache {
-                namespace: "analytics".into(),
-            },
-            kind: "clear_cache",
-            target: "analytics".into(),
-            title: String::new(),
-            statement: String::new(),
-            risk: Risk::Cache,
-            notes: Vec::new(),
-            expected: None,
-            undo: Undo {
-                statement: String::new(),
-                until: None,
-            },
-            confirm: None,
-            predicted: None,
-            state: 0,
-            undo_of: None,
-        }
-    }
 
     /// Makes a plan at 0 s for viewer 1 and takes it as told.
     fn check(viewer: u64, at: u64, times: usize, expected: Result<(), RefusalCode>) {
         let mut plans = Plans::default();
-        let preview = plans.make(draft(), ViewerId(1), Moment(0), Timestamp::default());
+        let preview = plans.make(
+            Draft::sample("analytics"),
+            ViewerId(1),
+            Moment(0),
+            Timestamp::default(),
+        );
         let mut taken = Ok(());
         for _ in 0..times {
             taken = plans
@@ -168,7 +148,12 @@ mod tests {
         let ids: std::collections::HashSet<_> = (0..1_000)
             .map(|_| {
                 plans
-                    .make(draft(), ViewerId(1), Moment(0), Timestamp::default())
+                    .make(
+                        Draft::sample("analytics"),
+                        ViewerId(1),
+                        Moment(0),
+                        Timestamp::default(),
+                    )
                     .plan_id
             })
             .collect();
