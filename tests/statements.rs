@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use perfdeck::{Builder, Deck};
 use perfdeck_bridge::Source;
 use perfdeck_bridge::client::{Client, Options};
@@ -11,11 +11,12 @@ use perfdeck_bridge::protocol::{Answer, QueryRow, Question, State, Topic};
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::postgres::Server;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, Row};
 use tracing_subscriber::prelude::*;
 
-/// Each statement is known by a column of its own, and runs a different number of times.
-const STATEMENTS: [(&str, u64); 4] = [
+/// Each statement is known by a name of its own, and runs a different number of times; where it has `{}` it has another
+/// literal each time, and where it has `{list}` a longer list.
+const STATEMENTS: [(&str, u64); 6] = [
     ("SELECT $1::int AS probe_plain", 40),
     (
         "SELECT count(*) AS probe_long FROM pg_class WHERE relname <> $1::text AND relkind = 'r'",
@@ -25,7 +26,12 @@ const STATEMENTS: [(&str, u64); 4] = [
         "WITH probe_with AS (SELECT 1 AS one) SELECT one FROM probe_with WHERE one = $1",
         17,
     ),
-    ("SELECT 7 AS probe_literal", 9),
+    ("SELECT 7 AS probe_constant", 9),
+    ("select {} AS probe_literals, '{}' AS text", 12),
+    (
+        "SELECT count(*) AS probe_list FROM pg_class WHERE relname IN ({list})",
+        6,
+    ),
 ];
 
 #[tokio::test]
@@ -93,7 +99,9 @@ async fn check(
         let row = sqlx::query(counted).bind(marker).fetch_one(&plain).await?;
         let by_server = u64::try_from(row.get::<i64, _>("calls"))?;
         let socket = deck.socket().context("the deck is on")?;
-        let by_deck = calls(socket, marker, by_server).await?;
+        let [by_deck] = calls(socket, marker, by_server).await?[..] else {
+            bail!("{marker} is not one statement")
+        };
         ensure!(
             by_deck == by_server,
             "{marker}: {by_deck} by the deck, {by_server} by the server"
@@ -105,17 +113,18 @@ async fn check(
 
 /// Anything that can run all statements: a pool, or a transaction as often as it is lent.
 trait Runs {
-    async fn once(&mut self, statement: &'static str, number: i32) -> Result<()>;
+    async fn once(&mut self, statement: String, number: i32) -> Result<()>;
 }
 
 macro_rules! runs {
     ($($type:ty => $self:ident $executor:expr),*) => { $(
         impl Runs for $type {
-            async fn once(&mut $self, statement: &'static str, number: i32) -> Result<()> {
-                let query = sqlx::query(statement);
-                let query = match statement {
-                    text if text.contains("::text") => query.bind(number.to_string()),
-                    text if text.contains("$1") => query.bind(number),
+            async fn once(&mut $self, statement: String, number: i32) -> Result<()> {
+                let (text, number_bound) = (statement.contains("::text"), statement.contains("$1"));
+                let query = sqlx::query(AssertSqlSafe(statement));
+                let query = match (text, number_bound) {
+                    (true, _) => query.bind(number.to_string()),
+                    (_, true) => query.bind(number),
                     _ => query,
                 };
                 query.fetch_all($executor).await?;
@@ -134,6 +143,9 @@ runs!(
 async fn run(mut runs: impl Runs) -> Result<()> {
     for (statement, times) in STATEMENTS {
         for number in 0..times {
+            let list: Vec<_> = (0..=number).map(|item| format!("'item {item}'")).collect();
+            let statement = statement.replace("{list}", &list.join(", "));
+            let statement = statement.replace("{}", &number.to_string());
             runs.once(statement, i32::try_from(number)?).await?;
         }
     }
@@ -147,33 +159,30 @@ fn marker(statement: &str) -> &str {
         .unwrap_or(statement)
 }
 
-/// What the deck counts of a statement, once it counts as many as `expected`, or after five seconds.
-async fn calls(socket: &Path, marker: &str, expected: u64) -> Result<u64> {
+/// What the deck counts of the statements with a name, once it counts as many as `expected`, or after five seconds.
+async fn calls(socket: &Path, marker: &str, expected: u64) -> Result<Vec<u64>> {
     let options = Options {
         viewer: "test".into(),
         read_only: true,
     };
     let client = Client::connect(socket, options).await?;
-    let mut seen = 0;
+    let mut seen = Vec::new();
     let mut settled = false;
     for _ in 0..40 {
         let Answer::Now(update) = client.ask(Question::Now(Topic::Queries)).await? else {
             continue;
         };
         if let State::Queries(queries) = &update.state {
-            let of = |query: &&QueryRow| query.text.to_string().contains(marker);
-            seen = queries
-                .queries
-                .iter()
-                .filter(of)
-                .map(|query| query.calls)
-                .sum();
+            let rows = queries.queries.iter();
+            let of = |query: &&QueryRow| query.text.as_str().contains(marker);
+            seen = rows.filter(of).map(|query| query.calls).collect();
         }
-        if seen > expected || (seen == expected && settled) {
+        let sum: u64 = seen.iter().sum();
+        if sum > expected || (sum == expected && settled) {
             break;
         }
         // What is counted twice may come late, so it must still be as many two ticks later.
-        settled = seen == expected;
+        settled = sum == expected;
         tokio::time::sleep(Duration::from_millis(if settled { 2_200 } else { 200 })).await;
     }
     Ok(seen)

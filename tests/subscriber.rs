@@ -14,14 +14,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use libtest_mimic::{Arguments, Trial};
 use perfdeck::Deck;
 use perfdeck_bridge::Source;
 use perfdeck_bridge::client::{Client, Options};
 use perfdeck_bridge::protocol::{Answer, Queries, Question, State, Status, Topic};
 use perfdeck_tests::folder::Folder;
+use perfdeck_tests::host::perfdeck;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use tracing_log::LogTracer;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -32,9 +35,16 @@ const SETUP: &str = "PERFDECK_TEST_SETUP";
 const STATEMENTS: u64 = 50;
 const LINES: usize = 50;
 
+/// What `perfdeck status` says of statements that nobody can hear.
+const FILTERED: &str = "a filter over the whole subscriber hides `sqlx::query`";
+
+/// Both tiers see the same statements, which count once.
+const NAMED: &str = "alone, and the pool is named";
+
 /// Every set-up, and whether statements can be heard in it.
-const SETUPS: [(&str, bool); 7] = [
+const SETUPS: [(&str, bool); 8] = [
     ("alone", true),
+    (NAMED, true),
     ("fmt with its own filter, then the deck", true),
     ("the deck, then fmt with its own filter", true),
     ("a global filter, then the deck", false),
@@ -51,13 +61,10 @@ fn main() -> Result<()> {
             .build()?
             .block_on(child(setup, with_deck == "with"));
     }
-    println!("running {} tests", SETUPS.len());
-    for (setup, heard) in SETUPS {
-        check(setup, heard).with_context(|| format!("set-up: {setup}"))?;
-        println!("test {setup} ... ok");
-    }
-    println!("\ntest result: ok. {} passed; 0 failed", SETUPS.len());
-    Ok(())
+    let trial = |(setup, heard): (&'static str, bool)| {
+        Trial::test(setup, move || Ok(check(setup, heard)?))
+    };
+    libtest_mimic::run(&Arguments::from_args(), SETUPS.map(trial).into()).exit()
 }
 
 fn check(setup: &str, heard: bool) -> Result<()> {
@@ -69,11 +76,12 @@ fn check(setup: &str, heard: bool) -> Result<()> {
         without["lines"]
     );
     let printed = with["lines"].as_array().map_or(0, Vec::len);
-    let expected = if setup == "alone" { 0 } else { LINES };
+    let expected = if setup.starts_with("alone") { 0 } else { LINES };
     ensure!(
         printed == expected,
         "the host printed {printed} lines, and not {expected}"
     );
+    let said = with["said"].as_str().context("nothing was said")?;
     if heard {
         ensure!(
             with["calls"] == STATEMENTS,
@@ -81,10 +89,13 @@ fn check(setup: &str, heard: bool) -> Result<()> {
             with["calls"]
         );
         ensure!(with["attributed"] == 0, "nothing ran in a request");
-        ensure!(
-            with["slow_only"] == false && with["blind"] == json!(["pool_not_named"]),
-            "{with}"
-        );
+        let blind = if setup == NAMED {
+            json!([])
+        } else {
+            json!(["pool_not_named"])
+        };
+        ensure!(with["slow_only"] == false && with["blind"] == blind, "{with}");
+        ensure!(!said.contains(FILTERED), "{said}");
     } else {
         ensure!(
             with["calls"] == 0,
@@ -93,7 +104,12 @@ fn check(setup: &str, heard: bool) -> Result<()> {
         ensure!(with["slow_only"] == true, "{with}");
         let blind = json!(["sqlx_events_filtered", "pool_not_named"]);
         ensure!(with["blind"] == blind, "{with}");
+        ensure!(said.contains(FILTERED), "{said}");
     }
+    ensure!(
+        said.contains("no pool was given") == (setup != NAMED),
+        "{said}"
+    );
     Ok(())
 }
 
@@ -121,7 +137,7 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
     let options = SqliteConnectOptions::new()
         .filename(folder.path().join("db"))
         .create_if_missing(true);
-    if with_deck && setup.contains("global filter") {
+    if setup.contains("global filter") {
         // Slow ones are all that a filter over everything lets through.
         let slow = options
             .clone()
@@ -139,11 +155,14 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
         .max_connections(2)
         .connect_with(options)
         .await?;
+    let named = (setup == NAMED).then(|| deck.pool("primary", pool.clone()));
     for number in 0..STATEMENTS {
-        sqlx::query("SELECT count(*) FROM sqlite_schema WHERE rootpage > ?")
-            .bind(number as i64)
-            .fetch_one(&pool)
-            .await?;
+        let query = sqlx::query("SELECT count(*) FROM sqlite_schema WHERE rootpage > ?")
+            .bind(number as i64);
+        match &named {
+            Some(pool) => query.fetch_one(pool).await?,
+            None => query.fetch_one(&pool).await?,
+        };
         if setup == "LogTracer" {
             log::info!("host line {number}");
         } else {
@@ -152,7 +171,10 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
         log::debug!("not for the host");
         tracing::trace!("not for the host either");
     }
-    let (queries, status) = told(deck.socket().context("the deck is on")?).await?;
+    let socket = deck.socket().context("the deck is on")?;
+    let (queries, status) = told(socket).await?;
+    let socket = socket.to_str().context("a path of text")?;
+    let said = perfdeck(folder.path(), &["status", "--socket", socket])?;
     let own = queries
         .queries
         .iter()
@@ -165,7 +187,9 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
             "attributed": queries.calls - queries.unattributed,
             "slow_only": queries.slow_only,
             "blind": status.blind_spots.iter().map(|spot| &*spot.kind).collect::<Vec<_>>(),
-            "lines": printed.lines().filter(|line| line.contains("host")).collect::<Vec<_>>(),
+            "said": String::from_utf8_lossy(&said.stdout),
+            // A slow statement's line has its time in it.
+            "lines": printed.lines().filter(|line| !line.contains("slow")).collect::<Vec<_>>(),
         })
     );
     Ok(())
@@ -194,11 +218,18 @@ fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
                 .try_init()?;
         }
         // As `tracing_subscriber` is mostly set up: `init` also makes `log`'s records into events.
-        "the deck, then fmt with its own filter" | "LogTracer" => {
+        "the deck, then fmt with its own filter" => {
             registry
                 .with(deck.map(Deck::layer))
                 .with(print!().with_filter(info()))
                 .try_init()?;
+        }
+        "LogTracer" => {
+            LogTracer::init()?;
+            let host = registry
+                .with(deck.map(Deck::layer))
+                .with(print!().with_filter(info()));
+            tracing::subscriber::set_global_default(host)?;
         }
         "a global filter, then the deck" => {
             registry

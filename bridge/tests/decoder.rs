@@ -1,10 +1,11 @@
 //! The decoder against bytes that no honest peer sends.
 //!
-//! It is a test binary of its own, so that the memory it reads is that of the decoder.
+//! It is a test binary of its own, since it counts what is allocated.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::thread;
 
 use perfdeck_bridge::codec::{self, Heard, LENGTH, MAX_DEPTH, MAX_FRAME, MAX_VALUES};
 use perfdeck_bridge::protocol::{FromHost, FromViewer};
@@ -12,38 +13,52 @@ use serde_json::Value;
 
 /// How many mutated frames are decoded; the long form is a hundred million:
 /// `PERFDECK_FUZZ_EXECUTIONS=100000000 cargo test --release -p perfdeck-bridge --test decoder`.
-const EXECUTIONS: u64 = 200_000;
+const EXECUTIONS: u64 = 10_000_000;
+
+/// A run is repeated with its seed on any machine, so the threads are always as many.
+const THREADS: u64 = 4;
+
+/// What the largest frame may become, in its size: rows of a few bytes are structs of a few hundred.
+const LARGEST: u64 = 32 * MAX_FRAME as u64;
 
 #[test]
 fn promise_10_protocol_decoder_is_total() {
-    let executions = match std::env::var("PERFDECK_FUZZ_EXECUTIONS") {
+    let setting = |name: &str, default| match std::env::var(name) {
         Ok(wished) => wished
             .parse()
-            .expect("PERFDECK_FUZZ_EXECUTIONS is a number"),
-        Err(_) => EXECUTIONS,
+            .unwrap_or_else(|_| panic!("{name} is a number")),
+        Err(_) => default,
     };
-    let seed = match std::env::var("PERFDECK_FUZZ_SEED") {
-        Ok(wished) => wished.parse().expect("PERFDECK_FUZZ_SEED is a number"),
-        Err(_) => 1,
-    };
+    let executions: u64 = setting("PERFDECK_FUZZ_EXECUTIONS", EXECUTIONS);
+    let seed: u64 = setting("PERFDECK_FUZZ_SEED", 1);
     let frames = bodies();
-    let mut random = Random(seed);
     let mut counts = Counts::default();
-    // The first round warms everything up, so that what grows afterwards is what a frame can make grow.
     for body in &frames {
         counts.decode(body);
     }
     assert_eq!((counts.known, counts.malformed), (frames.len() as u64, 0));
-    let before = Memory::now();
-    for _ in 0..executions {
-        let body = random.mutant(&frames);
-        counts.decode(&body);
-    }
-    let grown = Memory::now().less(&before);
+
+    let run = |number: u64| {
+        let (mut random, mut counts) = (Random(seed ^ (number << 32)), Counts::default());
+        for _ in 0..executions.div_ceil(THREADS) {
+            let body = random.mutant(&frames);
+            counts.decode(&body);
+        }
+        counts
+    };
+    let counts = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|number| scope.spawn(move || run(number)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+        ended.reduce(Counts::plus).unwrap()
+    });
     println!(
-        "{executions} mutants of {} frames, seed {seed}: {counts:?}; {grown:?}",
+        "{executions} mutants of {} frames, seed {seed}: {counts:?}",
         frames.len()
     );
+    let total = counts.known + counts.strange + counts.ignored + counts.malformed;
+    assert!(total >= executions, "{counts:?}");
     assert!(
         counts.known > executions / 100,
         "too few are understood to reach deep: {counts:?}"
@@ -53,23 +68,25 @@ fn promise_10_protocol_decoder_is_total() {
         "too few are broken: {counts:?}"
     );
     assert!(counts.strange > 0 && counts.ignored > 0, "{counts:?}");
-    grown.check();
+    assert!(counts.allocated <= MAX_FRAME as u64, "{counts:?}");
 }
 
 #[test]
 fn a_hostile_shape_costs_no_memory_and_no_stack() {
-    let before = Memory::now();
     let check = |body: Vec<u8>, reason: &str| {
-        for error in [
-            codec::hear_host(&body).map(drop).unwrap_err(),
-            codec::hear_viewer(&body).map(drop).unwrap_err(),
-            codec::decode::<Value>(&body).map(drop).unwrap_err(),
-        ] {
+        let mut errors = Vec::with_capacity(3);
+        let allocated = allocated(|| {
+            errors.push(codec::hear_host(&body).map(drop).unwrap_err());
+            errors.push(codec::hear_viewer(&body).map(drop).unwrap_err());
+            errors.push(codec::decode::<Value>(&body).map(drop).unwrap_err());
+        });
+        for error in errors {
             assert!(
                 error.to_string().ends_with(reason),
                 "{error} is not {reason}"
             );
         }
+        assert!(allocated <= 1024, "{reason} costs {allocated} bytes");
     };
     check(vec![], "ends too early");
     check(vec![0xc1], "no known type");
@@ -94,7 +111,6 @@ fn a_hostile_shape_costs_no_memory_and_no_stack() {
     let mut wide = vec![0xdd, 0, 1, 0, 0];
     wide.extend(std::iter::repeat_n(0xc0, MAX_VALUES));
     check(wide, "too many values");
-    Memory::now().less(&before).check();
 
     let mut allowed = vec![0x91; MAX_DEPTH];
     allowed.push(0xc0);
@@ -113,13 +129,19 @@ fn the_widest_frames_cost_a_known_multiple_of_their_size() {
     }
     body.push(0);
     assert!(body.len() <= MAX_FRAME);
-    let before = Memory::now();
-    let heard = codec::hear_host(&body).unwrap();
-    let Heard::Message(FromHost::Update(update)) = heard else {
+    let mut heard = Ok(Heard::Ignored);
+    let allocated = allocated(|| heard = codec::hear_host(&body));
+    let Heard::Message(FromHost::Update(update)) = heard.unwrap() else {
         panic!("not understood")
     };
     assert!(format!("{:?}", update.state.topic()).contains("Status"));
-    Memory::now().less(&before).check();
+    println!("{} bytes become {allocated}", body.len());
+    assert!(allocated <= LARGEST, "{allocated}");
+}
+
+/// Returns how many bytes this thread had at most at once beside those that it had before.
+fn allocated(work: impl FnOnce()) -> u64 {
+    allocation_counter::measure(work).bytes_max
 }
 
 /// What became of the mutants.
@@ -129,12 +151,26 @@ struct Counts {
     strange: u64,
     ignored: u64,
     malformed: u64,
+    /// The most bytes that one of them took.
+    allocated: u64,
 }
 
 impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            known: self.known + other.known,
+            strange: self.strange + other.strange,
+            ignored: self.ignored + other.ignored,
+            malformed: self.malformed + other.malformed,
+            allocated: self.allocated.max(other.allocated),
+        }
+    }
+
     fn decode(&mut self, body: &[u8]) {
-        let viewer = codec::hear_viewer(body);
-        let host = codec::hear_host(body);
+        let (mut viewer, mut host) = (Ok(Heard::Ignored), Ok(Heard::Ignored));
+        let allocated = allocated(|| viewer = codec::hear_viewer(body))
+            .max(allocated(|| host = codec::hear_host(body)));
+        self.allocated = self.allocated.max(allocated);
         // What is understood can be said again, and means the same then.
         if let Ok(Heard::Message(message)) = &viewer {
             same_again::<FromViewer>(message);
@@ -302,48 +338,4 @@ fn values(body: &[u8]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     assert_eq!(walk(body, 0, &mut found), body.len());
     found
-}
-
-/// What this process has needed at most so far, in bytes.
-#[derive(Debug)]
-struct Memory {
-    resident: usize,
-    mapped: usize,
-}
-
-impl Memory {
-    fn now() -> Self {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let field = |name: &str| {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap();
-            1024 * line
-                .trim()
-                .trim_end_matches(" kB")
-                .parse::<usize>()
-                .unwrap()
-        };
-        Self {
-            resident: field("VmHWM:"),
-            mapped: field("VmPeak:"),
-        }
-    }
-
-    fn less(&self, earlier: &Self) -> Self {
-        let (resident, mapped) = (
-            self.resident - earlier.resident,
-            self.mapped - earlier.mapped,
-        );
-        Self { resident, mapped }
-    }
-
-    /// What is made of a frame is a few times its size, whatever it declares.
-    ///
-    /// The other tests of this binary may run at the same time, and a thread's heap is mapped long before it is used.
-    fn check(&self) {
-        assert!(self.resident <= 32 * MAX_FRAME, "{self:?}");
-        assert!(self.mapped <= 1024 * MAX_FRAME, "{self:?}");
-    }
 }

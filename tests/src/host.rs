@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::folder::Folder;
 use crate::http::{self, Response};
 use crate::process::{Process, program};
+use crate::schema;
 use crate::wait::{Seen, within};
 
 /// Seeding and starting, in an unoptimised build on a busy machine.
@@ -145,7 +146,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// If it exits with anything but 0, or prints anything but one document.
+    /// If it exits with anything but 0, or prints anything but one document of its schema.
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.perfdeck(&[arguments, &["--json"]].concat())?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -154,8 +155,14 @@ impl Host {
             "perfdeck {arguments:?} exits with {}: {said}",
             output.status
         );
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("perfdeck {arguments:?} prints no JSON: {said}"))
+        let printed = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("perfdeck {arguments:?} prints no JSON: {said}"))?;
+        let problems = schema::problems(schema::of_command(arguments), &printed);
+        ensure!(
+            problems.is_empty(),
+            "perfdeck {arguments:?} is against its schema: {problems:#?}"
+        );
+        Ok(printed)
     }
 
     /// Asks again and again until the answer is as wished, at most for `limit`.

@@ -5,5 +5,6 @@ pub mod host;
 pub mod http;
 pub mod postgres;
 pub mod process;
+pub mod schema;
 pub mod terminal;
 pub mod wait;

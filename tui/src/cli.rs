@@ -6,8 +6,6 @@
 mod args;
 mod connect;
 mod relay;
-#[cfg(test)]
-mod schema;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -3,26 +3,30 @@ use futures_util::FutureExt as _;
 use perfdeck_bridge::Source as _;
 use perfdeck_bridge::protocol::{Caches, State, Topic, Update};
 use perfdeck_bridge::testing::{self, NOW, Sample, SampleHost};
+use perfdeck_tests::schema::{of_command, problems};
 use serde_json::{Value, json};
 
 use super::args::Args;
-use super::schema::{problems, published};
 use super::{Outcome, verb};
 
-/// Every command that asks a host, with the schema of what it prints.
-const COMMANDS: [(&str, &str); 11] = [
-    ("status", "status"),
-    ("requests", "requests"),
-    ("queries", "queries"),
-    ("alerts", "alerts"),
-    ("recommendations", "recommendations"),
-    ("recommendations --all", "recommendations"),
-    ("cache stats", "cache-stats"),
-    ("ledger", "ledger"),
-    ("cache clear analytics", "act"),
-    ("cache clear analytics --apply", "act"),
-    ("undo 3", "act"),
+/// Every command that asks a host.
+const COMMANDS: [&str; 11] = [
+    "status",
+    "requests",
+    "queries",
+    "alerts",
+    "recommendations",
+    "recommendations --all",
+    "cache stats",
+    "ledger",
+    "cache clear analytics",
+    "cache clear analytics --apply",
+    "undo 3",
 ];
+
+fn schema_of(line: &str) -> &'static str {
+    of_command(&line.split(' ').collect::<Vec<_>>())
+}
 
 fn parsed(line: &str) -> Args {
     Args::try_parse_from(["perfdeck"].into_iter().chain(line.split_whitespace())).unwrap()
@@ -47,7 +51,7 @@ fn the_command_line_is_consistent() {
 #[test]
 fn each_command_prints_what_its_schema_says() {
     for sample in Sample::ALL {
-        for (line, schema) in COMMANDS {
+        for line in COMMANDS {
             let host = testing::host(sample);
             let Ok(outcome) = asked(&host, line) else {
                 // An empty ledger has nothing to undo.
@@ -58,7 +62,7 @@ fn each_command_prints_what_its_schema_says() {
                 continue;
             };
             let printed: Value = serde_json::from_str(&outcome.json.to_string()).unwrap();
-            let problems = problems(&published(schema), &printed);
+            let problems = problems(schema_of(line), &printed);
             assert!(problems.is_empty(), "{sample:?} `{line}`: {problems:#?}");
         }
     }
@@ -67,7 +71,7 @@ fn each_command_prints_what_its_schema_says() {
 #[test]
 fn a_schema_notices_a_renamed_field() {
     let host = testing::host(Sample::Typical);
-    for (line, schema) in COMMANDS {
+    for line in COMMANDS {
         let told = asked(&host, line).unwrap().json.to_string();
         let (first, renamed) = ("\"", "\"x_");
         for name in [
@@ -84,7 +88,7 @@ fn a_schema_notices_a_renamed_field() {
             if changed != told {
                 let changed: Value = serde_json::from_str(&changed).unwrap();
                 assert!(
-                    !problems(&published(schema), &changed).is_empty(),
+                    !problems(schema_of(line), &changed).is_empty(),
                     "{line} {name}"
                 );
             }
@@ -95,13 +99,13 @@ fn a_schema_notices_a_renamed_field() {
 #[test]
 fn ls_and_errors_have_schemas_too() {
     let hosts = json!([{ "service": "a", "pid": 1, "uid": 0, "socket": "/run/a.sock" }]);
-    assert_eq!(problems(&published("ls"), &hosts), Vec::<String>::new());
+    assert_eq!(problems("ls", &hosts), Vec::<String>::new());
     assert_eq!(
-        problems(&published("error"), &json!({ "error": "no" })),
+        problems("error", &json!({ "error": "no" })),
         Vec::<String>::new()
     );
     assert_eq!(
-        problems(&published("error"), &json!({ "errors": "no" })).len(),
+        problems("error", &json!({ "errors": "no" })).len(),
         2
     );
 }

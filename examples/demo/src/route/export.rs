@@ -1,12 +1,14 @@
-//! All documents of a workspace, a JSON document a line, sent in pieces.
+//! All documents of a workspace, a JSON document a line, in no order, sent in pieces.
 
+use async_stream::try_stream;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use crate::service::{Desk, Failure};
@@ -37,18 +39,28 @@ struct Line<'a> {
 }
 
 async fn export(State(desk): State<Desk>, Path(workspace): Path<i64>) -> Result<Response, Failure> {
-    let mut rows: Vec<Row> = on!(desk.store, pool => {
-        sqlx::query_as(desk.store.sql(ALL)).bind(workspace).fetch_all(pool).await?
-    });
-    // Without an order in the statement each plan has its own.
-    rows.sort_unstable_by_key(|row| row.0);
-    let mut rows = rows.into_iter();
-    let pieces = stream::iter(std::iter::from_fn(move || {
-        let piece: Vec<Row> = rows.by_ref().take(PIECE).collect();
-        (!piece.is_empty()).then(|| lines(&piece))
-    }));
+    // In pieces from the database to the socket: a workspace can be large.
+    let mut pieces = rows(&desk, workspace).try_chunks(PIECE);
+    // A statement that fails before its first row is an answer of its own.
+    let first = pieces.try_next().await.map_err(|error| error.1)?;
+    let pieces = stream::iter(first.map(Ok)).chain(pieces);
+    let body = pieces.map(|piece| anyhow::Ok(lines(&piece?)?));
     let kind = [(CONTENT_TYPE, "application/x-ndjson")];
-    Ok((kind, Body::from_stream(pieces)).into_response())
+    Ok((kind, Body::from_stream(body)).into_response())
+}
+
+fn rows(desk: &Desk, workspace: i64) -> BoxStream<'static, sqlx::Result<Row>> {
+    let statement = desk.store.sql(ALL);
+    on!(desk.store, pool => {
+        let pool = pool.clone();
+        let rows = try_stream! {
+            let mut rows = sqlx::query_as(statement).bind(workspace).fetch(&pool);
+            while let Some(row) = rows.try_next().await? {
+                yield row;
+            }
+        };
+        rows.boxed()
+    })
 }
 
 fn lines(rows: &[Row]) -> serde_json::Result<Bytes> {

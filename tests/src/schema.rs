@@ -1,21 +1,51 @@
-//! A validator for what the published schemas use of JSON Schema 2020-12; a whole one costs minutes to build.
+//! What `perfdeck --json` prints beside its published schemas.
+//!
+//! The validator knows what they use of JSON Schema 2020-12; a whole one costs minutes to build.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 
 use serde_json::Value;
 
-/// Reads a published schema.
-pub(super) fn published(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("schema")
-        .join(format!("{name}.json"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+/// Returns the name of the schema for what a command prints.
+///
+/// # Panics
+///
+/// If no schema is published for it.
+#[must_use]
+pub fn of_command(arguments: &[&str]) -> &'static str {
+    match arguments {
+        ["ls", ..] => "ls",
+        ["status", ..] => "status",
+        ["requests", ..] => "requests",
+        ["queries", ..] => "queries",
+        ["alerts", ..] => "alerts",
+        ["recommendations", ..] => "recommendations",
+        ["ledger", ..] => "ledger",
+        ["cache", "stats", ..] => "cache-stats",
+        ["apply" | "undo", ..] | ["cache", "clear", ..] => "act",
+        other => panic!("no schema for {other:?}"),
+    }
 }
 
-/// Returns where and why a value is not what the schema says; empty if it is.
-pub(super) fn problems(schema: &Value, value: &Value) -> Vec<String> {
+/// Returns where and why what a command printed is not what its schema says; empty if it is.
+///
+/// # Panics
+///
+/// If the schema can't be read.
+#[must_use]
+pub fn problems(schema: &str, printed: &Value) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tui/schema")
+        .join(format!("{schema}.json"));
+    let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut problems = Vec::new();
-    check(schema, schema, value, "$", &mut problems);
+    check(&schema, &schema, printed, "$", &mut problems);
     problems
 }
 
