@@ -68,6 +68,8 @@ pub struct Caller {
 pub struct Stats {
     /// Viewers attached now.
     pub viewers: AtomicU64,
+    /// Connections accepted since the start, whatever became of them.
+    pub accepted: AtomicU64,
     /// Connections refused since the start: an unwelcome user, a wrong hello, or no room.
     pub refused: AtomicU64,
     /// Connections closed since the start because they said no hello in time, or were in the way meanwhile.
@@ -102,7 +104,10 @@ pub async fn serve(
             accepted = accept(&pace, &socket) => {
                 pace.spend();
                 match accepted {
-                    Some(stream) => door.admit(stream).await,
+                    Some(stream) => {
+                        door.stats.accepted.fetch_add(1, Ordering::Relaxed);
+                        door.admit(stream).await;
+                    }
                     None => tokio::time::sleep(EXHAUSTED).await,
                 }
             }

@@ -8,7 +8,7 @@ use perfdeck_bridge::Error;
 use perfdeck_bridge::socket::{bind_at, discover_in};
 
 use crate::host::{Folder, is_there};
-use crate::user::{INTRUDER, give, is_root, mode, set_mode};
+use crate::user::{INTRUDER, give, mode, set_mode};
 
 /// Expects a refusal to serve, in these words, that leaves nothing behind.
 fn check(path: &Path, problem: &str) {
@@ -44,19 +44,13 @@ fn promise_11_an_unsafe_folder_is_refused() {
     symlink(&folder.path, &link).unwrap();
     check(&link.join("demo-1-1.sock"), "symbolic link");
 
-    // Somebody else's: for root one that it gave away, for others root's.
-    let (foreign, owner) = if is_root() {
-        let foreign = folder.path.join("foreign");
-        std::fs::create_dir(&foreign).unwrap();
-        set_mode(&foreign, 0o700);
-        give(&foreign, INTRUDER);
-        (foreign, INTRUDER)
-    } else {
-        (Path::new("/").to_owned(), 0)
-    };
+    let foreign = folder.path.join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    set_mode(&foreign, 0o700);
+    give(&foreign, INTRUDER);
     check(
         &foreign.join("demo-1-1.sock"),
-        &format!("it belongs to uid {owner}"),
+        &format!("it belongs to uid {INTRUDER}"),
     );
 
     drop(bind_at(&socket).unwrap());
@@ -83,13 +77,11 @@ fn promise_11_a_planted_file_is_refused_and_left_alone() {
     std::os::unix::net::UnixStream::connect(&live).unwrap();
     drop(other);
 
-    if is_root() {
-        let foreign = folder.path.join("foreign-1-1.sock");
-        drop(UnixListener::bind(&foreign).unwrap());
-        give(&foreign, INTRUDER);
-        check(&foreign, "a socket of another user is in the way");
-        assert!(is_there(&foreign));
-    }
+    let foreign = folder.path.join("foreign-1-1.sock");
+    drop(UnixListener::bind(&foreign).unwrap());
+    give(&foreign, INTRUDER);
+    check(&foreign, "a socket of another user is in the way");
+    assert!(is_there(&foreign));
 }
 
 #[test]
@@ -189,29 +181,15 @@ fn root_finds_other_users_hosts_and_leaves_their_stale_sockets() {
     drop(UnixListener::bind(&stale).unwrap());
     let live = folder.path.join("demo-1-1.sock");
     let _listener = UnixListener::bind(&live).unwrap();
-    if is_root() {
-        for path in [&stale, &live, &folder.path] {
-            give(path, INTRUDER);
-        }
-        let discovery = discover_in(std::slice::from_ref(&folder.path));
-        assert_eq!(discovery.found.len(), 1);
-        assert_eq!(discovery.found[0].uid, INTRUDER);
-        assert!(is_there(&stale), "it is not ours to remove");
-        // A socket that is not the folder's owner's was planted.
-        give(&live, 0);
-        assert!(
-            discover_in(std::slice::from_ref(&folder.path))
-                .found
-                .is_empty()
-        );
-    } else {
-        let discovery = discover_in(&[Path::new("/").to_owned()]);
-        let [problem] = &discovery.problems[..] else {
-            panic!("{:?}", discovery.problems)
-        };
-        assert!(
-            problem.to_string().contains("it belongs to uid 0"),
-            "{problem}"
-        );
+    for path in [&stale, &live, &folder.path] {
+        give(path, INTRUDER);
     }
+    let discovery = discover_in(std::slice::from_ref(&folder.path));
+    assert_eq!(discovery.found.len(), 1);
+    assert_eq!(discovery.found[0].uid, INTRUDER);
+    assert!(is_there(&stale), "it is not ours to remove");
+    // A socket that is not the folder's owner's was planted.
+    give(&live, 0);
+    let discovery = discover_in(std::slice::from_ref(&folder.path));
+    assert!(discovery.found.is_empty());
 }

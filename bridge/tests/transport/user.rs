@@ -9,9 +9,8 @@ use rustix::fs::{Gid, Uid};
 pub(crate) const OWNER: u32 = 60_123;
 pub(crate) const INTRUDER: u32 = 60_124;
 
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
+/// What the tests of other users need; `tests/run` sees to it.
+const ROOT: &str = "this needs root, or `unshare --map-root-user --map-auto cargo test`";
 
 /// Does something as another user, on a thread of its own; only root can.
 pub(crate) fn as_user<T: Send + 'static>(
@@ -22,11 +21,11 @@ pub(crate) fn as_user<T: Send + 'static>(
         .name(format!("uid-{uid}"))
         .spawn(move || {
             let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
-            rustix::thread::set_thread_groups(&[]).expect("root may leave its groups");
+            rustix::thread::set_thread_groups(&[]).expect(ROOT);
             rustix::thread::set_thread_res_gid(group, group, group)
-                .expect("root may change its group");
+                .expect(ROOT);
             rustix::thread::set_thread_res_uid(user, user, user)
-                .expect("root may become another user");
+                .expect(ROOT);
             assert_eq!(rustix::process::geteuid().as_raw(), uid);
             work()
         });
@@ -35,7 +34,7 @@ pub(crate) fn as_user<T: Send + 'static>(
 
 /// Gives a file away; only root can.
 pub(crate) fn give(path: &Path, uid: u32) {
-    std::os::unix::fs::lchown(path, Some(uid), Some(uid)).expect("root may give files away");
+    std::os::unix::fs::lchown(path, Some(uid), Some(uid)).expect(ROOT);
 }
 
 pub(crate) fn set_mode(path: &Path, mode: u32) {
