@@ -1,0 +1,71 @@
+//! Without the feature `enabled` every call is there, nothing is observed or served, and caches go on.
+
+#![cfg(all(
+    not(feature = "enabled"),
+    feature = "axum",
+    feature = "cache",
+    feature = "sqlx-sqlite"
+))]
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use perfdeck::cache::Policy;
+use perfdeck_tests::folder::Folder;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+static LOADS: AtomicU32 = AtomicU32::new(0);
+
+#[perfdeck::cached(ttl = "1m", namespace = "squares")]
+async fn square(number: u32) -> u32 {
+    LOADS.fetch_add(1, Ordering::Relaxed);
+    number * number
+}
+
+#[perfdeck::cache_invalidate("squares")]
+async fn forget() {}
+
+#[perfdeck::monitor]
+async fn monitored() -> u32 {
+    7
+}
+
+#[tokio::test]
+async fn without_the_feature_nothing_is_observed_and_caches_go_on() -> Result<(), Box<dyn Error>> {
+    let folder = Folder::new()?;
+    let socket = folder.path().join("deck.sock");
+    let (guard, deck) = perfdeck::Builder::new("disabled")
+        .socket(&socket)
+        .ledger(folder.path().join("ledger"))
+        .cache("squares", Policy::new())
+        .start()?;
+    assert!(!deck.is_on());
+    assert!(deck.socket().is_none());
+
+    let _host = tracing::subscriber::set_default(tracing_subscriber::registry().with(deck.layer()));
+    let pool = sqlx::sqlite::SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect("sqlite::memory:")
+        .await?;
+    let pool = deck.pool("primary", pool);
+    let one: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&pool).await?;
+    assert_eq!((one, monitored().await), (1, 7));
+    deck.counter("calls").add(1);
+
+    assert_eq!((square(3).await, square(3).await), (9, 9));
+    assert_eq!(LOADS.load(Ordering::Relaxed), 1);
+    forget().await;
+    assert_eq!(square(3).await, 9);
+    assert_eq!(LOADS.load(Ordering::Relaxed), 2);
+
+    let names: Vec<_> = std::fs::read_dir("/proc/self/task")?
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .collect();
+    assert!(
+        names.iter().all(|name| !name.starts_with("perfdeck-")),
+        "{names:?}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+    guard.stop();
+    Ok(())
+}
