@@ -86,8 +86,23 @@ pub(crate) async fn preview(client: &Client, intent: Intent) -> Result<PlanId> {
     }
 }
 
-/// Waits until the newest row of the ledger is as it should be, and returns it.
+/// Waits until the newest row of the ledger is as it should be, and returns it; none may fail.
 pub(crate) async fn row(
+    client: &Client,
+    what: &str,
+    is: impl Fn(&LedgerRow) -> bool,
+) -> Result<LedgerRow> {
+    let ended_badly = |row: &LedgerRow| {
+        let status = row.status;
+        status == LedgerStatus::Failed || status == LedgerStatus::Refused
+    };
+    let row = any_row(client, what, |row| ended_badly(row) || is(row)).await?;
+    ensure!(!ended_badly(&row), "{row:?}");
+    Ok(row)
+}
+
+/// Waits until the newest row of the ledger is as it should be, and returns it.
+pub(crate) async fn any_row(
     client: &Client,
     what: &str,
     is: impl Fn(&LedgerRow) -> bool,
@@ -97,7 +112,6 @@ pub(crate) async fn row(
             bail!("no ledger");
         };
         let row = ledger.rows.into_iter().next().context("no row")?;
-        ensure!(row.status != LedgerStatus::Failed, "{row:?}");
         Ok(is(&row).then_some(row))
     })
     .await

@@ -61,9 +61,8 @@ fn main() -> Result<()> {
             .build()?
             .block_on(child(setup, with_deck == "with"));
     }
-    let trial = |(setup, heard): (&'static str, bool)| {
-        Trial::test(setup, move || Ok(check(setup, heard)?))
-    };
+    let trial =
+        |(setup, heard): (&'static str, bool)| Trial::test(setup, move || Ok(check(setup, heard)?));
     libtest_mimic::run(&Arguments::from_args(), SETUPS.map(trial).into()).exit()
 }
 
@@ -94,7 +93,10 @@ fn check(setup: &str, heard: bool) -> Result<()> {
         } else {
             json!(["pool_not_named"])
         };
-        ensure!(with["slow_only"] == false && with["blind"] == blind, "{with}");
+        ensure!(
+            with["slow_only"] == false && with["blind"] == blind,
+            "{with}"
+        );
         ensure!(!said.contains(FILTERED), "{said}");
     } else {
         ensure!(

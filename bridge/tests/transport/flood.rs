@@ -76,7 +76,10 @@ fn promise_12_connection_floods_are_cheap() {
         half_open.alive,
         count(&stats.timeouts),
     );
-    assert!(per_second(denied.tries) >= 10_000.0, "no flood of another user");
+    assert!(
+        per_second(denied.tries) >= 10_000.0,
+        "no flood of another user"
+    );
     assert!(per_second(half_open.tries) >= 1_000.0, "no half-open flood");
     let allowed = f64::from(ACCEPTS_PER_SECOND) * wall.as_secs_f64();
     // A few may come at once after a quiet time.

@@ -22,10 +22,8 @@ pub(crate) fn as_user<T: Send + 'static>(
         .spawn(move || {
             let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
             rustix::thread::set_thread_groups(&[]).expect(ROOT);
-            rustix::thread::set_thread_res_gid(group, group, group)
-                .expect(ROOT);
-            rustix::thread::set_thread_res_uid(user, user, user)
-                .expect(ROOT);
+            rustix::thread::set_thread_res_gid(group, group, group).expect(ROOT);
+            rustix::thread::set_thread_res_uid(user, user, user).expect(ROOT);
             assert_eq!(rustix::process::geteuid().as_raw(), uid);
             work()
         });

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::Agent;
 use crate::act::ledger::Life;
-use crate::act::measure::{self, Measurement, Subject, Taken};
+use crate::act::measure::{self, Measurement, Outcome, Subject, Taken};
 use crate::act::{Draft, Job, Plan};
 
 #[cfg(feature = "cache")]
@@ -47,6 +47,9 @@ pub(crate) enum Event {
     Progress(LedgerId, String),
     /// What came of a row.
     Done(LedgerId, Result<Done, Failure>),
+    /// What a measurement came to, once the database was asked whose merit it is.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    Measured(LedgerId, Box<Outcome>),
 }
 
 /// A finished action.
@@ -93,6 +96,8 @@ impl Agent {
             }
             Event::Progress(row, message) => self.ledger.progress(row, message),
             Event::Done(row, result) => self.finish(row, result),
+            #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+            Event::Measured(row, outcome) => self.close(row, *outcome),
         }
     }
 
@@ -111,35 +116,42 @@ impl Agent {
         #[cfg(feature = "cache")]
         self.forget_cleared();
         for (row, outcome) in closed {
-            let told = outcome
-                .statements
-                .map_or_else(String::new, |[before, after]| {
-                    format!(
-                        "; its statements (p95): {:.2} ms -> {:.2} ms",
-                        before * 1e3,
-                        after * 1e3
-                    )
-                });
-            self.ledger.change(row, |row| {
-                row.message.push_str(&told);
-                row.measured(outcome.verdict, outcome.realised, outcome.interval);
-            });
-            if let Some((action, target)) = self
-                .ledger
-                .row(row)
-                .map(|row| (row.action.clone(), row.target.clone()))
-            {
-                let (level, word) = match outcome.verdict {
-                    Verdict::Helped => (Level::Good, "helped"),
-                    Verdict::Worse => (Level::Over, "made it worse: undo it"),
-                    Verdict::NoChange => (Level::Near, "changed nothing"),
-                    Verdict::NotEnoughTraffic | Verdict::Measuring => {
-                        (Level::Near, "can't be measured")
-                    }
-                };
-                self.changed(level, format!("{action} {target} {word}"));
+            if let Some(outcome) = self.confirm(row, outcome) {
+                self.close(row, outcome);
             }
         }
+    }
+
+    /// Writes down what a measurement came to, unless its row was undone meanwhile.
+    fn close(&mut self, row: LedgerId, outcome: Outcome) {
+        let measuring = self
+            .ledger
+            .row(row)
+            .filter(|row| row.status == LedgerStatus::Done && row.verdict == Verdict::Measuring);
+        let Some((action, target)) = measuring.map(|row| (row.action.clone(), row.target.clone()))
+        else {
+            return;
+        };
+        let told = outcome
+            .statements
+            .map_or_else(String::new, |[before, after]| {
+                format!(
+                    "; its statements (p95): {:.2} ms -> {:.2} ms",
+                    before * 1e3,
+                    after * 1e3
+                )
+            });
+        self.ledger.change(row, |row| {
+            row.message.push_str(&told);
+            row.measured(outcome.verdict, outcome.realised, outcome.interval);
+        });
+        let (level, word) = match outcome.verdict {
+            Verdict::Helped => (Level::Good, "helped"),
+            Verdict::Worse => (Level::Over, "made it worse: undo it"),
+            Verdict::NoChange => (Level::Near, "changed nothing"),
+            Verdict::NotEnoughTraffic | Verdict::Measuring => (Level::Near, "can't be measured"),
+        };
+        self.changed(level, format!("{action} {target} {word}"));
     }
 
     fn preview(&mut self, caller: Caller, intent: Intent, reply: Reply) {

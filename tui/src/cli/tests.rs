@@ -104,10 +104,7 @@ fn ls_and_errors_have_schemas_too() {
         problems("error", &json!({ "error": "no" })),
         Vec::<String>::new()
     );
-    assert_eq!(
-        problems("error", &json!({ "errors": "no" })).len(),
-        2
-    );
+    assert_eq!(problems("error", &json!({ "errors": "no" })).len(), 2);
 }
 
 #[test]
@@ -195,7 +192,7 @@ fn global_options_stand_before_or_after_the_verb() {
 #[test]
 fn hostile_text_is_written_out_in_every_table() {
     let host = testing::host(Sample::Hostile);
-    for (line, _) in COMMANDS {
+    for line in COMMANDS {
         let text = asked(&host, line).unwrap().text;
         for printed in text.lines() {
             assert_eq!(
@@ -215,7 +212,7 @@ fn tables_and_help_look_as_they_did() {
         prepend_module_to_snapshot => false,
         omit_expression => true,
     }, {
-        for (line, _) in COMMANDS {
+        for line in COMMANDS {
             // Its age would be that of the sample.
             if line != "status" {
                 let name = format!("cli_{}", line.replace([' ', '-'], "_"));

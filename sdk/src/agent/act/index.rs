@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use perfdeck_bridge::protocol::{
     FindingId, FindingStatus, LedgerId, LedgerRow, LedgerStatus, Refusal, RefusalCode, Risk, Undo,
+    Verdict,
 };
 use perfdeck_bridge::server::Caller;
 
 use super::{Done, Failure, Reply, no_action};
-use crate::act::measure::{self, Subject};
+use crate::act::measure::{self, Outcome, Subject};
 use crate::act::{Draft, Job};
 use crate::agent::{Agent, Event};
 use crate::database::{Handle, IndexPlan, ddl, plan_uses};
@@ -202,6 +203,30 @@ impl Agent {
         });
     }
 
+    /// Asks the database, beside the tick, whether it still uses what helped; gives back what needs no asking.
+    ///
+    /// Who drops an index while it is measured, or makes a better one, has another merit than ours.
+    pub(super) fn confirm(&self, row: LedgerId, outcome: Outcome) -> Option<Outcome> {
+        let made = self.ledger.row(row).and_then(|row| self.made_for(row));
+        let made = made.and_then(|finding| self.made.get(&finding));
+        let Some((made, handle)) = made
+            .filter(|_| outcome.verdict == Verdict::Helped)
+            .and_then(|made| Some((made.clone(), self.handle(made)?)))
+        else {
+            return Some(outcome);
+        };
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let mut outcome = outcome;
+            if !is_used(&handle, &made).await {
+                outcome.verdict = Verdict::NoChange;
+            }
+            let measured = super::Event::Measured(row, Box::new(outcome));
+            let _ = events.send(Event::Act(measured)).await;
+        });
+        None
+    }
+
     /// The statements and the route that an action is about.
     pub(super) fn subject(&self, job: &Job) -> Subject {
         let (made, finding) = match job {
@@ -292,15 +317,20 @@ async fn create(
     ddl::create_index(handle, &made.index, progress)
         .await
         .map_err(failed)?;
+    Ok(is_used(handle, made).await)
+}
+
+/// Whether the plan of a statement that the index was made for uses it.
+async fn is_used(handle: &Handle, made: &Made) -> bool {
     for (_, text) in &made.statements {
         if plan_uses(handle, text, &made.index.name)
             .await
             .unwrap_or(false)
         {
-            return Ok(true);
+            return true;
         }
     }
-    Ok(false)
+    false
 }
 
 fn failure(error: &crate::database::Error) -> Failure {

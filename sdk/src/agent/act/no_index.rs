@@ -5,7 +5,7 @@ use perfdeck_bridge::server::Caller;
 
 use super::{Failure, Reply, no_action};
 use crate::act::Job;
-use crate::act::measure::Subject;
+use crate::act::measure::{Outcome, Subject};
 use crate::agent::Agent;
 
 /// What a finding proposes to make: nothing.
@@ -21,6 +21,10 @@ impl Agent {
 
     pub(super) fn preview_drop(&self, _: Caller, _: LedgerId, finding: &FindingId, reply: Reply) {
         let _ = reply.send(Err(no_action(finding)));
+    }
+
+    pub(super) const fn confirm(&self, _: LedgerId, outcome: Outcome) -> Option<Outcome> {
+        Some(outcome)
     }
 
     pub(super) fn subject(&self, _: &Job) -> Subject {
