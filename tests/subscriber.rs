@@ -212,7 +212,7 @@ fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
     let info = || EnvFilter::new("info");
     let registry = tracing_subscriber::registry();
     match setup {
-        "alone" => registry.with(deck.map(Deck::layer)).try_init()?,
+        "alone" | NAMED => registry.with(deck.map(Deck::layer)).try_init()?,
         "fmt with its own filter, then the deck" => {
             registry
                 .with(print!().with_filter(info()))

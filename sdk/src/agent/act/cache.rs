@@ -15,7 +15,9 @@ pub(crate) struct Cleared {
 
 impl Agent {
     pub(super) fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
-        if let Some(row) = self.cache_rows.iter().find(|row| *row.name == *namespace) {
+        // As it is now: the last tick's rows may lack a cache that is new.
+        let mut rows = self.caches.rows().into_iter();
+        if let Some(row) = rows.find(|row| *row.name == *namespace) {
             let loads = self
                 .cache_history
                 .get(&row.name)
