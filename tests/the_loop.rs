@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use perfdeck_tests::host::Host;
 use serde_json::Value;
 
-use crate::journey::{RATE, apply, check_helped, diagnose};
+use crate::journey::{RATE, apply, check_gain, check_helped, diagnose, verdict};
 
 /// The agent publishes once a second.
 const A_FEW_TICKS: Duration = Duration::from_secs(5);
@@ -28,6 +28,20 @@ fn a_missing_index_is_found_created_measured_and_undone() -> Result<()> {
         first.is_some_and(|first| first["status"] == "undone"),
         "{rows:#}"
     );
+    Ok(())
+}
+
+#[test]
+fn as_a_visitor_does_it_both_indexes_help() -> Result<()> {
+    // The demo's own rate, and each remedy as soon as it is seen.
+    let host = Host::start(&["--service", "demo"])?;
+    let diagnosis = diagnose(&host)?;
+    for finding in [&diagnosis.documents, &diagnosis.embed_codes] {
+        let id = finding["id"].as_str().context("a finding has an id")?;
+        let done = host.json(&["apply", id, "--apply"])?;
+        ensure!(done["row"]["status"] == "done", "{done:#}");
+        check_gain(&verdict(&host, &done["row"]["id"])?)?;
+    }
     Ok(())
 }
 

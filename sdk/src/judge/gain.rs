@@ -4,8 +4,8 @@ use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::Verdict;
 use perfdeck_bridge::stats::{controlled_change, typical_change};
 
-/// Calls that each side must have; how sure so few make one is in the interval's width.
-const LEAST_CALLS: u64 = 10;
+/// Calls that each side must have: as few as the interval is right for. How sure they make one is in its width.
+const LEAST_CALLS: u64 = 5;
 /// A change smaller than this is none.
 const LEAST_CHANGE: f64 = 0.1;
 /// A load that differs by more than this factor can't be compared.
@@ -119,7 +119,7 @@ mod tests {
             ),
             (
                 "hardly anybody calls",
-                side((5, 9), (20, 400)),
+                side((5, 4), (20, 400)),
                 true,
                 Verdict::NotEnoughTraffic,
             ),

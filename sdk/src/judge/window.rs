@@ -56,6 +56,8 @@ pub(crate) struct Statement {
 pub(crate) struct Query {
     pub(crate) id: u64,
     pub(crate) text: Redacted,
+    /// Since the start.
+    pub(crate) calls: u64,
     pub(crate) calls_per_second: f64,
     pub(crate) mean_seconds: f64,
     pub(crate) p95_seconds: f64,

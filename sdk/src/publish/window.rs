@@ -108,6 +108,7 @@ fn queries(agent: &Agent, uptime: u64) -> Vec<Query> {
                 let query = Query {
                     id: *id,
                     text: record.text.clone(),
+                    calls: record.calls,
                     calls_per_second: per_second(sums.calls, uptime),
                     mean_seconds: times.mean_seconds(),
                     p95_seconds: times.quantile(0.95),

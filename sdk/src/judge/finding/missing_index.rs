@@ -15,6 +15,8 @@ use crate::judge::window::{Route, Window};
 const LEAST_GAIN: f64 = 0.5;
 /// Seconds of statements that an index must save a second, to be worth its upkeep.
 const LEAST_SAVED: f64 = 0.001;
+/// Calls since the start: fewer are no habit, and what following the advice brings could not be told.
+const LEAST_CALLS: u64 = 10;
 /// The share of the users' wait from which it is critical.
 const CRITICAL_SHARE: f64 = 0.15;
 
@@ -51,7 +53,10 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
             query.calls_per_second * query.mean_seconds * (1.0 - fact.time_factor)
         })
     };
-    if facts.iter().map(|fact| saved(fact)).sum::<f64>() < LEAST_SAVED {
+    let calls = |fact: &IndexFact| window.query(fact.query).map_or(0, |query| query.calls);
+    if facts.iter().map(|fact| calls(fact)).sum::<u64>() < LEAST_CALLS
+        || facts.iter().map(|fact| saved(fact)).sum::<f64>() < LEAST_SAVED
+    {
         return None;
     }
     // The statement that gains most stands for all.

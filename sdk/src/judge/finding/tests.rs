@@ -28,6 +28,7 @@ fn window(per_request: Quantities, time_share: f64) -> Window {
         queries: vec![Query {
             id: 7,
             text: redacted::statement("SELECT body FROM notes WHERE ticket = ? ORDER BY id").1,
+            calls: 600,
             calls_per_second: 10.0,
             mean_seconds: 0.08,
             p95_seconds: 0.15,
@@ -86,7 +87,10 @@ fn an_index_that_the_database_would_use_is_a_finding_with_its_gain() {
 
 #[test]
 fn an_index_that_brings_little_is_none() {
+    let mut rare = window(once(), 0.8);
+    rare.queries[0].calls = 9;
     for (window, facts) in [
+        (rare, fact(0.2)),
         (window(once(), 0.8), fact(0.6)),
         (window(once(), 0.8), Facts::default()),
         (Window::default(), fact(0.01)),
