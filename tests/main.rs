@@ -9,6 +9,7 @@ mod off;
 mod postgres_loop;
 mod promises;
 mod pty;
+mod readme;
 mod requests;
 mod rights;
 mod same_answers;

@@ -1,8 +1,8 @@
 //! Promises to those who let perfdeck into their process; each test bears its promise's number and name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +19,11 @@ use perfdeck_bridge::protocol::{
     LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State, Topic,
 };
 use perfdeck_tests::folder::Folder;
+use perfdeck_tests::postgres::Server;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use sqlx::{AssertSqlSafe, Sqlite, SqlitePool};
+use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, Executor, Sqlite, SqlitePool};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -98,7 +100,26 @@ fn promise_24_no_dump_by_passes_redaction() -> Result<()> {
             .allow(Risk::Schema)
             .start()?;
         let pool = deck.pool("primary", desk::database(&folder.path().join("db")).await?);
-        run_corpus(&pool).await;
+        // Most are no SQLite, and the others no PostgreSQL.
+        run_corpus(async |sql| {
+            let _ = sqlx::query(AssertSqlSafe(sql)).execute(&pool).await;
+        })
+        .await;
+        let server = Server::shared()?;
+        let reports = PgPool::connect(&server.database("promise_24")?).await?;
+        reports
+            .execute("CREATE TABLE notes (id int PRIMARY KEY, ticket text, body text)")
+            .await?;
+        let reports = deck.pool("reports", reports);
+        run_corpus(async |sql| {
+            let _ = sqlx::query(AssertSqlSafe(sql)).execute(&reports).await;
+        })
+        .await;
+        let _ = sqlx::query("SELECT body FROM notes WHERE ticket = ? AND id = ?")
+            .bind("SECRET")
+            .bind(4_711_471_147_i64)
+            .fetch_all(&pool)
+            .await;
 
         // A literal in the statement's own text that takes time, again and again: a missing index and an N+1.
         let routes = Router::new()
@@ -166,7 +187,9 @@ fn promise_24_no_dump_by_passes_redaction() -> Result<()> {
 fn promise_24_only_the_redactor_makes_redacted_text() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut makers = BTreeSet::new();
-    let mut open = vec![root.join("sdk/src"), root.join("tui/src")];
+    let mut open = ["sdk/src", "tui/src", "bridge/src"]
+        .map(|part| root.join(part))
+        .to_vec();
     while let Some(path) = open.pop() {
         if path.is_dir() {
             for entry in std::fs::read_dir(&path)? {
@@ -179,12 +202,17 @@ fn promise_24_only_the_redactor_makes_redacted_text() -> Result<()> {
     }
     assert_eq!(
         makers,
-        BTreeSet::from(["sdk/src/sql/redacted.rs".to_owned()])
+        BTreeSet::from([
+            // Its own documentation, and the samples that viewers are tested with.
+            "bridge/src/protocol/redacted.rs".to_owned(),
+            "bridge/src/testing/voice.rs".to_owned(),
+            "sdk/src/sql/redacted.rs".to_owned(),
+        ])
     );
     Ok(())
 }
 
-async fn run_corpus(pool: &Pool<Sqlite>) {
+async fn run_corpus(run: impl AsyncFn(String)) {
     let statements = PLACES.iter().flat_map(|place| {
         LITERALS
             .iter()
@@ -192,14 +220,8 @@ async fn run_corpus(pool: &Pool<Sqlite>) {
     });
     let long = format!("SELECT '{}'", "SECRET ".repeat(150_000));
     for sql in statements.chain([long, format!("SELECT {}", "'SECRET', ".repeat(2_000))]) {
-        // Most are no SQLite.
-        let _ = sqlx::query(AssertSqlSafe(sql)).execute(pool).await;
+        run(sql).await;
     }
-    let _ = sqlx::query("SELECT body FROM notes WHERE ticket = ? AND id = ?")
-        .bind("SECRET")
-        .bind(4_711_471_147_i64)
-        .fetch_all(pool)
-        .await;
 }
 
 async fn repeats(
@@ -293,11 +315,12 @@ fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
         .cache("reports", Policy::new())
         .start()?;
     let reports = deck.cache("reports");
+    deck.cache("spare").insert(&0, 0);
     for key in 0..50_u32 {
         reports.insert(&key, key * 7);
     }
 
-    let (pool, targets) = runtime.block_on(async {
+    let (client, pool, targets) = runtime.block_on(async {
         let pool = deck.pool("primary", desk::database(&file).await?);
         let client = desk::viewer(&deck, false).await?;
         let finding = desk::until("missing index", || async {
@@ -310,18 +333,24 @@ fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
             desk::finding(&client, "missing_index").await
         })
         .await?;
-        let clear = Intent::ClearCache {
-            namespace: "reports".into(),
+        let clear = |namespace: &str| Intent::ClearCache {
+            namespace: namespace.into(),
         };
+        // Something that could be undone.
+        let plan = desk::preview(&client, clear("spare")).await?;
+        client.act(ActRequest::Apply(plan)).await?;
+        let done = |row: &LedgerRow| row.status == LedgerStatus::Done && row.undo.is_some();
+        let undoable = desk::row(&client, "a row to undo", done).await?.id;
         let targets = Targeted {
             finding: finding.id.clone(),
             // Good ones, but another's.
             plans: vec![
                 desk::preview(&client, Intent::Apply(finding.id)).await?,
-                desk::preview(&client, clear).await?,
+                desk::preview(&client, clear("reports")).await?,
             ],
+            undoable,
         };
-        anyhow::Ok((pool, targets))
+        anyhow::Ok((client, pool, targets))
     })?;
 
     let look = || {
@@ -329,8 +358,9 @@ fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
             anyhow::Ok(Seen {
                 entries: (0..50_u32).map(|key| reports.get(&key)).collect(),
                 schema: schema(pool.inner()).await?,
-                database: std::fs::read(&file)?,
-                ledger: std::fs::read(&ledger)?,
+                files: files(folder.path())?,
+                rows: rows(&client).await?,
+                spare: deck.cache("spare").get(&0),
                 connections: pool.inner().options().get_max_connections(),
                 closed: pool.inner().is_closed(),
             })
@@ -350,6 +380,8 @@ fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
             .block_on(observe(socket, messages))
             .map_err(|error| TestCaseError::fail(format!("{error:#}")))
     })?;
+    // What was begun beside the tick would be done by then.
+    std::thread::sleep(Duration::from_millis(2_500));
     let after = look()?;
     ensure!(before == after, "something has changed");
     guard.stop();
@@ -361,8 +393,10 @@ fn promise_15_observe_role_cannot_change_anything() -> Result<()> {
 struct Seen {
     entries: Vec<Option<u32>>,
     schema: Vec<String>,
-    database: Vec<u8>,
-    ledger: Vec<u8>,
+    /// The database among them.
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    rows: Vec<(LedgerId, LedgerStatus)>,
+    spare: Option<u32>,
     connections: u32,
     closed: bool,
 }
@@ -372,6 +406,28 @@ struct Seen {
 struct Targeted {
     finding: FindingId,
     plans: Vec<PlanId>,
+    undoable: LedgerId,
+}
+
+/// What is in the ledger; a verdict may still come.
+async fn rows(client: &Client) -> Result<Vec<(LedgerId, LedgerStatus)>> {
+    let State::Ledger(ledger) = desk::now(client, Topic::Ledger).await? else {
+        bail!("no ledger");
+    };
+    let rows = ledger.rows.iter();
+    Ok(rows.map(|row| (row.id, row.status)).collect())
+}
+
+/// What is in each file of a folder but the ledger.
+fn files(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() && !path.ends_with("ledger") {
+            files.insert(path.clone(), std::fs::read(path)?);
+        }
+    }
+    Ok(files)
 }
 
 async fn schema(pool: &SqlitePool) -> Result<Vec<String>> {
@@ -456,7 +512,7 @@ fn message(targets: Targeted) -> impl Strategy<Value = FromViewer> {
         finding.prop_map(|id| Intent::Apply(FindingId(id))),
         prop_oneof![3 => Just("reports".to_owned()), 1 => ".{0,40}".prop_map(|text| text)]
             .prop_map(|namespace| Intent::ClearCache { namespace }),
-        (0..5_u64).prop_map(|id| Intent::Undo(LedgerId(id))),
+        prop_oneof![Just(targets.undoable), (0..5_u64).prop_map(LedgerId)].prop_map(Intent::Undo),
     ];
     let plan = prop_oneof![
         3 => prop::sample::select(targets.plans),

@@ -12,6 +12,7 @@ use perfdeck_tests::folder::Folder;
 use perfdeck_tests::postgres::Server;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, Row};
+use tokio::time::timeout;
 use tracing_subscriber::prelude::*;
 
 /// Each statement is known by a name of its own, and runs a different number of times; where it has `{}` it has another
@@ -33,6 +34,9 @@ const STATEMENTS: [(&str, u64); 6] = [
         6,
     ),
 ];
+
+/// Its caller does not wait for it.
+const GIVEN_UP: &str = "SELECT pg_sleep(0.5), 1 AS probe_given_up";
 
 #[tokio::test]
 async fn tier_0_counts_what_the_server_counts() -> Result<()> {
@@ -82,16 +86,28 @@ async fn check(
         .await?;
     // The test's own server: perfdeck itself never makes an extension.
     plain.execute("CREATE EXTENSION pg_stat_statements").await?;
+    let slow = || sqlx::query(GIVEN_UP);
+    let short = Duration::from_millis(100);
     match pool(&deck, plain.clone()) {
-        Either::Plain(pool) => run(&pool).await?,
+        Either::Plain(pool) => {
+            ensure!(timeout(short, slow().fetch_one(&pool)).await.is_err());
+            run(&pool).await?;
+        }
         Either::Named(pool) => {
+            ensure!(timeout(short, slow().fetch_one(&pool)).await.is_err());
             run(&pool).await?;
             let mut transaction = pool.begin().await?;
             run(&mut *transaction).await?;
             transaction.commit().await?;
         }
     }
-    for (statement, _) in STATEMENTS {
+    // What was given up ends in the server all the same.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for statement in STATEMENTS
+        .map(|(statement, _)| statement)
+        .iter()
+        .chain([&GIVEN_UP])
+    {
         let marker = marker(statement);
         let counted = "SELECT sum(calls)::bigint AS calls FROM pg_stat_statements
             WHERE query LIKE '%' || $1 || '%' AND query NOT LIKE '%pg_stat_statements%'

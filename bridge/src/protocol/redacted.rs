@@ -10,29 +10,29 @@ use serde::Serialize;
 /// It is made by naming what takes the literals out, or read from a frame, whose host did so. No plain text becomes one by
 /// itself:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// # use perfdeck_bridge::protocol::Redacted;
 /// let told: Redacted = String::from("SELECT 'secret'").into();
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// # use perfdeck_bridge::protocol::Redacted;
 /// let told = Redacted::from("SELECT 'secret'");
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// # use perfdeck_bridge::protocol::Redacted;
 /// let told: Redacted = "SELECT 'secret'".parse().unwrap();
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// # use perfdeck_bridge::protocol::Redacted;
 /// let told = Redacted("SELECT 'secret'".into());
 /// ```
 ///
 /// So a row can't hold one either:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// # use perfdeck_bridge::protocol::{Quantities, QueryId, Redacted, RouteStatement};
 /// let row = RouteStatement {
 ///     query: QueryId("1".into()),

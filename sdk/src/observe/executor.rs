@@ -13,7 +13,7 @@ use either::Either;
 use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
@@ -265,24 +265,11 @@ impl Tap {
     where
         C: Executor<'c, Database = DB>,
     {
-        let mut observed = self.begin(query.sql.clone());
-        let mut fetch = Some(connection.fetch_optional(query));
-        let fetched = std::future::poll_fn(|cx| {
-            observed.entered(|| match &mut fetch {
-                Some(running) => {
-                    let polled = running.as_mut().poll(cx);
-                    if polled.is_ready() {
-                        // sqlx tells of the statement when this is dropped.
-                        fetch = None;
-                    }
-                    polled
-                }
-                None => Poll::Pending,
-            })
-        })
-        .await;
-        observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
-        observed.failed = fetched.is_err();
+        let observed = self.begin(query.sql.clone());
+        let mut watched = observed.over(connection.fetch_optional(query));
+        let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
+        watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
+        watched.observed.failed = fetched.is_err();
         fetched
     }
 
@@ -323,9 +310,9 @@ struct Running {
 }
 
 impl Observed {
-    fn over<S>(self, rows: S) -> Rows<S> {
-        Rows {
-            rows: Some(rows),
+    fn over<W>(self, work: W) -> Watched<W> {
+        Watched {
+            work: Some(work),
             observed: self,
         }
     }
@@ -353,13 +340,13 @@ impl Drop for Observed {
     }
 }
 
-/// A statement's rows.
-struct Rows<S> {
-    rows: Option<S>,
+/// What a statement is at: its rows, or the one that was asked for.
+struct Watched<W> {
+    work: Option<W>,
     observed: Observed,
 }
 
-impl<S, Q, R> Stream for Rows<S>
+impl<S, Q, R> Stream for Watched<S>
 where
     S: Stream<Item = Result<Either<Q, R>, Error>> + Unpin,
 {
@@ -367,7 +354,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let Some(rows) = &mut this.rows else {
+        let Some(rows) = &mut this.work else {
             return Poll::Ready(None);
         };
         let item = ready!(this.observed.entered(|| rows.poll_next_unpin(cx)));
@@ -381,15 +368,26 @@ where
     }
 }
 
-impl<S> Rows<S> {
-    /// sqlx tells of the statement when its rows are dropped.
-    fn finish(&mut self) {
-        let rows = &mut self.rows;
-        self.observed.entered(|| *rows = None);
+impl<F: Future + Unpin> Watched<F> {
+    fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(work) = &mut self.work else {
+            return Poll::Pending;
+        };
+        let output = ready!(self.observed.entered(|| work.poll_unpin(cx)));
+        self.finish();
+        Poll::Ready(output)
     }
 }
 
-impl<S> Drop for Rows<S> {
+impl<W> Watched<W> {
+    /// sqlx tells of the statement when this is dropped, also by a caller that gives up.
+    fn finish(&mut self) {
+        let work = &mut self.work;
+        self.observed.entered(|| *work = None);
+    }
+}
+
+impl<W> Drop for Watched<W> {
     fn drop(&mut self) {
         self.finish();
     }
