@@ -51,7 +51,7 @@ fn promise_10_protocol_decoder_is_total() {
             .map(|number| scope.spawn(move || run(number)))
             .collect();
         let ended = threads.into_iter().map(|thread| thread.join().unwrap());
-        ended.reduce(Counts::plus).unwrap()
+        ended.reduce(|sum, counts| sum.plus(&counts)).unwrap()
     });
     println!(
         "{executions} mutants of {} frames, seed {seed}: {counts:?}",
@@ -156,7 +156,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn plus(self, other: Self) -> Self {
+    fn plus(self, other: &Self) -> Self {
         Self {
             known: self.known + other.known,
             strange: self.strange + other.strange,
