@@ -102,6 +102,7 @@ fn an_index_that_another_takes_over_from_is_no_merit() -> Result<()> {
         shop.sql(&format!("DROP INDEX {}", row.target)).await?;
         let row = shop.verdict().await?;
         ensure!(row.verdict == Verdict::NoChange, "{row:#?}");
+        ensure!(row.message.contains("does not use it any more"), "{row:#?}");
         let gain = row.realised.as_ref().context("it was measured")?;
         ensure!(
             gain.p95_seconds_after < gain.p95_seconds_before,

@@ -97,7 +97,13 @@ impl Agent {
             Event::Progress(row, message) => self.ledger.progress(row, message),
             Event::Done(row, result) => self.finish(row, result),
             #[cfg(all(feature = "advisor", feature = "_sqlx"))]
-            Event::Measured(row, outcome) => self.close(row, *outcome),
+            Event::Measured(row, outcome) => {
+                if outcome.verdict != Verdict::Helped {
+                    let told = "; the database does not use it any more";
+                    self.ledger.change(row, |row| row.message.push_str(told));
+                }
+                self.close(row, *outcome);
+            }
         }
     }
 
