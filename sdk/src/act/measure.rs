@@ -118,8 +118,14 @@ impl Measurement {
         let verdict = match gain::verdict(&self.before.side, &after.side, self.credited) {
             // What is about all requests has no others to tell it from the load and the machine.
             Verdict::Helped if self.subject.queries.is_empty() => Verdict::NoChange,
-            // Faster statements of a route that its users don't find faster are no help yet.
-            Verdict::Helped if told.is_none_or(|change| change.high >= 0.0) => Verdict::NoChange,
+            // Faster statements of a route that its users don't find faster are no help yet, nor is what leaves those
+            // out who wait the longest.
+            Verdict::Helped
+                if told.is_none_or(|change| change.high >= 0.0)
+                    || told_after.quantile(0.95) >= told_before.quantile(0.95) =>
+            {
+                Verdict::NoChange
+            }
             verdict => verdict,
         };
         let again = if self.seen.0 == verdict {
