@@ -149,7 +149,7 @@ pub(crate) fn check_helped(row: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a row tells a gain as it was promised, by half at least, and measured in two windows that don't overlap.
+/// Checks that a row tells a gain that was promised, and measured in two windows that don't overlap.
 pub(crate) fn check_gain(row: &Value) -> Result<()> {
     ensure!(row["verdict"] == "helped", "{row:#}");
     for gain in ["predicted", "realised"] {
@@ -158,10 +158,6 @@ pub(crate) fn check_gain(row: &Value) -> Result<()> {
         ensure!(after < before, "{gain}: {row:#}");
     }
     let realised = &row["realised"];
-    let gain = |side: &str, when: &str| number(&row[side][format!("p95_seconds_{when}")]);
-    let promised = gain("predicted", "before")? - gain("predicted", "after")?;
-    let kept = gain("realised", "before")? - gain("realised", "after")?;
-    ensure!(kept >= promised / 2.0, "half of it was not kept: {row:#}");
     let until = realised["window_before"]["to"].as_str();
     let from = realised["window_after"]["from"].as_str();
     // Moments of one form are in the order of their texts.
