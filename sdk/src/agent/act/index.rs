@@ -1,6 +1,7 @@
 //! Creating an index that a finding proposes, and dropping it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
     FindingId, FindingStatus, LedgerId, LedgerRow, LedgerStatus, Refusal, RefusalCode, Risk, Undo,
@@ -13,6 +14,9 @@ use crate::act::measure::{self, Outcome, Subject};
 use crate::act::{Draft, Job};
 use crate::agent::{Agent, Event};
 use crate::database::{Handle, IndexPlan, ddl, plan_uses};
+
+/// How long the database may take to say whose merit a gain is.
+const CONFIRM: Duration = Duration::from_secs(10);
 
 /// An index that a finding proposes, or that was made for it.
 #[derive(Debug, Clone)]
@@ -217,11 +221,18 @@ impl Agent {
         };
         let events = self.events.clone();
         tokio::spawn(async move {
+            // A database that does not answer must not keep the row open.
+            let used = tokio::time::timeout(CONFIRM, is_used(&handle, &made)).await;
             let mut outcome = outcome;
-            if !is_used(&handle, &made).await {
+            let note = match used {
+                Ok(Ok(true)) => None,
+                Ok(Ok(false)) => Some("the database does not use it any more"),
+                Ok(Err(_)) | Err(_) => Some("the database could not be asked whether it uses it"),
+            };
+            if note.is_some() {
                 outcome.verdict = Verdict::NoChange;
             }
-            let measured = super::Event::Measured(row, Box::new(outcome));
+            let measured = super::Event::Measured(row, Box::new(outcome), note);
             let _ = events.send(Event::Act(measured)).await;
         });
         None
@@ -317,20 +328,17 @@ async fn create(
     ddl::create_index(handle, &made.index, progress)
         .await
         .map_err(failed)?;
-    Ok(is_used(handle, made).await)
+    Ok(is_used(handle, made).await.unwrap_or(false))
 }
 
 /// Whether the plan of a statement that the index was made for uses it.
-async fn is_used(handle: &Handle, made: &Made) -> bool {
+async fn is_used(handle: &Handle, made: &Made) -> Result<bool, crate::database::Error> {
     for (_, text) in &made.statements {
-        if plan_uses(handle, text, &made.index.name)
-            .await
-            .unwrap_or(false)
-        {
-            return true;
+        if plan_uses(handle, text, &made.index.name).await? {
+            return Ok(true);
         }
     }
-    false
+    Ok(false)
 }
 
 fn failure(error: &crate::database::Error) -> Failure {
