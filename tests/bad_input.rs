@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -64,9 +64,7 @@ fn a_stale_socket_is_not_mistaken_for_a_service() -> Result<()> {
 #[test]
 fn a_folder_that_others_may_enter_is_refused_by_both_ends() -> Result<()> {
     let folder = Folder::new()?;
-    let shared = folder.path().join("shared");
-    DirBuilder::new().mode(0o755).create(&shared)?;
-    fs::set_permissions(&shared, Permissions::from_mode(0o755))?;
+    let shared = shared_in(&folder)?;
     let why = "others may enter it (mode 0755, not 0700)";
     complaint(&perfdeck(&shared, &["status"])?, why)?;
     check_no_host(&shared, why)
@@ -99,6 +97,14 @@ fn a_folder_of_another_user_is_refused_by_both_ends() -> Result<()> {
     Ok(())
 }
 
+/// Makes a folder that others may enter, whatever the umask.
+fn shared_in(folder: &Folder) -> Result<PathBuf> {
+    let shared = folder.path().join("shared");
+    fs::create_dir(&shared)?;
+    fs::set_permissions(&shared, Permissions::from_mode(0o755))?;
+    Ok(shared)
+}
+
 /// Checks that no host serves in a folder, and that it says why.
 fn check_no_host(folder: &Path, why: &str) -> Result<()> {
     let own = Folder::new()?;
@@ -117,9 +123,7 @@ fn check_no_host(folder: &Path, why: &str) -> Result<()> {
 #[test]
 fn promise_11_a_service_goes_on_where_it_can_not_be_served() -> Result<()> {
     let folder = Folder::new()?;
-    let open = folder.path().join("open");
-    DirBuilder::new().mode(0o755).create(&open)?;
-    fs::set_permissions(&open, Permissions::from_mode(0o755))?;
+    let open = shared_in(&folder)?;
     desk::runtime()?.block_on(async {
         let builder = perfdeck::Builder::new("goes-on").socket(open.join("deck.sock"));
         let (guard, deck) = builder.start_or_off();
