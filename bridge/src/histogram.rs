@@ -11,7 +11,8 @@ pub const SUB_BUCKETS: usize = 32;
 pub const MAX: u64 = (1 << 37) - 1;
 
 const SUB_BITS: u32 = SUB_BUCKETS.trailing_zeros();
-const BLOCKS: usize = 33;
+/// Blocks of [`SUB_BUCKETS`] buckets: the values below 32 ns, then an octave each.
+pub const BLOCKS: usize = 33;
 
 /// Durations by log bucket.
 ///
@@ -70,6 +71,26 @@ impl Histogram {
         self.count += other.count;
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
+    }
+
+    /// Adds the counts of one block's buckets, as whoever places values with [`place`] kept them; their sum and largest value
+    /// come by [`Self::add_sums`].
+    pub fn add_block(&mut self, block: usize, counts: &[u32; SUB_BUCKETS]) {
+        let added: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+        let Some(mine) = self.blocks.get_mut(block).filter(|_| added > 0) else {
+            return;
+        };
+        let mine = mine.get_or_insert_with(Default::default);
+        for (mine, theirs) in mine.iter_mut().zip(counts) {
+            *mine += u64::from(*theirs);
+        }
+        self.count += added;
+    }
+
+    /// Adds the sum of values, and the largest of them, whose counts [`Self::add_block`] added.
+    pub fn add_sums(&mut self, sum: u64, max: u64) {
+        self.sum = self.sum.saturating_add(sum);
+        self.max = self.max.max(max);
     }
 
     /// Forgets all counts and keeps the memory.
@@ -227,8 +248,10 @@ impl Default for Histogram {
     }
 }
 
-/// The block and the bucket in it for a value of at most [`MAX`].
-const fn place(value: u64) -> (usize, usize) {
+/// Returns the block, and the bucket in it, that counts a value of at most [`MAX`] nanoseconds.
+#[must_use]
+#[inline]
+pub const fn place(value: u64) -> (usize, usize) {
     if value < SUB_BUCKETS as u64 {
         return (0, value as usize);
     }

@@ -4,10 +4,13 @@
 //! everything that is not a shard; whoever wants something of it sends a [`Command`].
 
 mod act;
+#[cfg(test)]
+mod fault;
 pub(crate) mod history;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -68,7 +71,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) hello: Hello,
-    pub(crate) eyes: Arc<Eyes>,
+    pub(crate) eyes: &'static Eyes,
     pub(crate) pools: Arc<Pools>,
     #[cfg(feature = "cache")]
     pub(crate) caches: crate::cache::Caches,
@@ -83,7 +86,7 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) hello: Hello,
-    pub(crate) eyes: Arc<Eyes>,
+    pub(crate) eyes: &'static Eyes,
     pub(crate) clock: Clock,
     pub(crate) pools: Arc<Pools>,
     #[cfg(feature = "cache")]
@@ -114,6 +117,8 @@ pub(crate) struct Agent {
     acting: HashMap<String, act::Acting>,
     /// What each applied finding made, for its undo.
     made: HashMap<FindingId, act::Made>,
+    /// How often a step panicked.
+    pub(crate) panics: u64,
     /// When the last action was done.
     last_done: Option<u64>,
     /// The last clear of each namespace that may be undone.
@@ -170,6 +175,7 @@ impl Agent {
             measurements: Vec::new(),
             acting: HashMap::new(),
             made: HashMap::new(),
+            panics: 0,
             last_done: None,
             #[cfg(feature = "cache")]
             cleared: HashMap::new(),
@@ -192,11 +198,11 @@ impl Agent {
             tokio::select! {
                 _ = tick.tick() => self.tick(),
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => self.guarded("command", |agent| agent.obey(command)),
                     None => break,
                 },
-                Some(event) = self.inbox.recv() => self.take(event),
-                () = board.interest() => self.publish(),
+                Some(event) = self.inbox.recv() => self.guarded("event", |agent| agent.take(event)),
+                () = board.interest() => self.guarded("interest", |agent| agent.publish()),
             }
         }
         self.board.close();
@@ -204,17 +210,44 @@ impl Agent {
 
     fn tick(&mut self) {
         self.second = self.clock.now().0 / 1_000_000_000;
-        self.store.drain(&self.eyes.recorder, self.second);
-        self.look_at_host();
-        self.observe_caches();
-        self.observe_counters();
-        self.window = crate::publish::window(self);
-        self.judge();
-        self.measure();
-        self.push_vitals();
-        self.verify();
-        self.publish();
-        self.cpu.tick();
+        for (what, step) in Self::STEPS {
+            self.guarded(what, step);
+        }
+    }
+
+    /// What a tick does, in this order.
+    const STEPS: [(&'static str, fn(&mut Self)); 11] = [
+        ("merge", |agent| {
+            agent.store.drain(agent.eyes.recorder, agent.second);
+        }),
+        ("host", Self::look_at_host),
+        ("caches", Self::observe_caches),
+        ("counters", Self::observe_counters),
+        ("window", |agent| {
+            agent.window = crate::publish::window(agent)
+        }),
+        ("judge", Self::judge),
+        ("measure", Self::measure),
+        ("vitals", Self::push_vitals),
+        ("verify", Self::verify),
+        ("publish", |agent| agent.publish()),
+        ("cost", |agent| agent.cpu.tick()),
+    ];
+
+    /// Does one thing; where that panics, the panic is counted, and the agent goes on with the next.
+    fn guarded(&mut self, what: &'static str, step: impl FnOnce(&mut Self)) {
+        let guarded = AssertUnwindSafe(|| {
+            #[cfg(test)]
+            fault::strike(&self.hello.service);
+            step(self);
+        });
+        if catch_unwind(guarded).is_err() {
+            self.panics += 1;
+            // Once: what panics now will do so each second.
+            if self.panics == 1 {
+                tracing::warn!(step = what, "perfdeck's agent panicked, and goes on");
+            }
+        }
     }
 
     fn look_at_host(&mut self) {
@@ -231,7 +264,7 @@ impl Agent {
 
     /// Asks on a thread of its own; see [`Installed::probe`].
     fn prove_layer(&self) {
-        let eyes = Arc::clone(&self.eyes);
+        let eyes = self.eyes;
         let prove = move || Installed::probe().store(&eyes.layer);
         // Without a thread the state stays what it was, and the next tick tries again.
         let _ = std::thread::Builder::new()
@@ -348,3 +381,6 @@ impl Cpu {
         self.recent.iter().sum::<f64>() / self.recent.len().max(1) as f64 * 100.0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,7 +197,7 @@ impl Builder {
         let (stop, stopped) = watch::channel(false);
         let parts = Parts {
             hello: hello.clone(),
-            eyes: Arc::clone(&eyes),
+            eyes,
             pools: Arc::clone(&pools),
             #[cfg(feature = "cache")]
             caches: caches.clone(),
@@ -207,12 +207,13 @@ impl Builder {
             first_deck,
             commands: inbox,
         };
-        let host = Host {
+        let host = Arc::new(Host {
             hello,
             board,
             commands,
-        };
-        let agent = move || run(parts, listener, host, stats, stopped);
+        });
+        let served = Arc::clone(&host);
+        let agent = move || run(parts, listener, served, stats, stopped);
         let thread = std::thread::Builder::new()
             .name("perfdeck-agent".into())
             .spawn(agent)
@@ -223,6 +224,7 @@ impl Builder {
             #[cfg(feature = "cache")]
             caches: caches.clone(),
             socket: path,
+            host,
             stop: stop.clone(),
         };
         Ok((Guard::new(stop, thread), Deck::on(core)))
@@ -233,7 +235,7 @@ impl Builder {
 fn run(
     parts: Parts,
     listener: Listener,
-    host: Host,
+    host: Arc<Host>,
     stats: Arc<Stats>,
     mut stopped: watch::Receiver<bool>,
 ) {

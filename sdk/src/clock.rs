@@ -13,6 +13,10 @@ pub(crate) struct Clock {
     epoch: Timestamp,
 }
 
+/// When something began, by the processor's counter.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Start(u64);
+
 /// Nanoseconds since the clock was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Moment(pub(crate) u64);
@@ -38,6 +42,23 @@ impl Clock {
         )
     }
 
+    /// Begins to time something.
+    #[inline]
+    pub(crate) fn start(&self) -> Start {
+        Start(self.counter.raw())
+    }
+
+    /// The nanoseconds since then.
+    #[inline]
+    pub(crate) fn nanos_since(&self, start: Start) -> u64 {
+        let end = self.counter.raw();
+        // Another processor's counter may be a little behind.
+        if end <= start.0 {
+            return 0;
+        }
+        self.counter.delta_as_nanos(start.0, end)
+    }
+
     pub(crate) fn timestamp(&self, moment: Moment) -> Timestamp {
         self.epoch.after(Duration::from_nanos(moment.0))
     }
@@ -46,9 +67,5 @@ impl Clock {
 impl Moment {
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-
-    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
     }
 }

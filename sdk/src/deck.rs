@@ -8,7 +8,7 @@ use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{
     ActReply, ActRequest, Answer, Hello, Question, Refusal, RefusalCode, Role, Topic,
 };
-use perfdeck_bridge::server::Caller;
+use perfdeck_bridge::server::{Caller, ViewerId};
 use perfdeck_bridge::{BoxFuture, Result, Source, Subscription};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,11 +30,12 @@ pub struct Deck {
 /// What a running deck shares with its agent.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) eyes: Arc<Eyes>,
+    pub(crate) eyes: &'static Eyes,
     pub(crate) pools: Arc<Pools>,
     #[cfg(feature = "cache")]
     pub(crate) caches: crate::cache::Caches,
     pub(crate) socket: PathBuf,
+    pub(crate) host: Arc<Host>,
     /// Held for as long as any deck is: the agent ends when all are gone.
     #[expect(dead_code, reason = "it is held, not used")]
     pub(crate) stop: watch::Sender<bool>,
@@ -121,8 +122,19 @@ impl Deck {
         self.caches.namespace(namespace)
     }
 
-    fn eyes(&self) -> Option<Arc<Eyes>> {
-        self.core.as_ref().map(|core| Arc::clone(&core.eyes))
+    /// Returns the deck as a viewer in this process sees it, with no right to act; `None` while the deck is off.
+    #[must_use]
+    pub fn source(&self) -> Option<Arc<dyn Source>> {
+        let core = self.core.as_ref()?;
+        Some(core.host.source(Caller {
+            viewer: ViewerId(0),
+            uid: 0,
+            role: Role::Observe,
+        }))
+    }
+
+    fn eyes(&self) -> Option<&'static Eyes> {
+        self.core.as_ref().map(|core| core.eyes)
     }
 }
 

@@ -93,5 +93,5 @@ pub mod __private {
         ByClone, ByLoad, Caller, Errors, Fallible, InCaller, InTask, Loader, Lookup, Refusal, Site,
         Task, always, invalidate, invalidate_in, some, written,
     };
-    pub use crate::observe::monitor::{Monitor, monitor};
+    pub use crate::observe::monitor::{Function, Monitor};
 }

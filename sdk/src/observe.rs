@@ -10,18 +10,18 @@ pub(crate) mod monitor;
 pub(crate) mod pool;
 pub(crate) mod request;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use crate::clock::Clock;
 use crate::record::recorder::Recorder;
 
-/// What all observers of one deck share.
+/// What all observers of one deck share, for as long as the process lives: a request that counted its users would cost
+/// more than all that is recorded of it, and threads would wait for each other's counts.
 ///
 /// A deck that is off has none, and every observer then passes through what it wraps.
 #[derive(Debug)]
 pub(crate) struct Eyes {
-    pub(crate) recorder: Recorder,
+    pub(crate) recorder: &'static Recorder,
     pub(crate) clock: Clock,
     pub(crate) custom: custom::Custom,
     /// The process's resident memory at the last tick, for a header.
@@ -31,13 +31,13 @@ pub(crate) struct Eyes {
 }
 
 impl Eyes {
-    pub(crate) fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(clock: Clock) -> &'static Self {
+        Box::leak(Box::new(Self {
             recorder: Recorder::new(),
             clock,
             custom: custom::Custom::default(),
             rss_bytes: AtomicU64::new(0),
             layer: AtomicU8::new(0),
-        })
+        }))
     }
 }

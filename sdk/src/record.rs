@@ -4,10 +4,15 @@
 //! [`recorder`]. The agent drains the shards once a tick into the [`store`], the one merged picture, where each key has a
 //! [`timeline`]. This floor knows no runtime, no `tracing` and no database.
 
+mod buckets;
+mod kept;
 pub(crate) mod recorder;
+mod room;
 pub(crate) mod scope;
 pub(crate) mod series;
-pub(crate) mod shard;
+mod shard;
+pub(crate) mod statements;
 pub(crate) mod store;
+mod sync;
 pub(crate) mod table;
 pub(crate) mod timeline;

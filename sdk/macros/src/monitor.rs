@@ -54,8 +54,10 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
         }
     });
     function.block = syn::parse_quote!({
+        static __PERFDECK_FUNCTION: ::perfdeck::__private::Function =
+            ::perfdeck::__private::Function::new(#name);
         #[allow(unused_mut)]
-        let mut __perfdeck_monitor = ::perfdeck::__private::monitor(#name);
+        let mut __perfdeck_monitor = __PERFDECK_FUNCTION.call();
         #[allow(clippy::redundant_closure_call, clippy::let_unit_value)]
         let __perfdeck_answer = #body #wait;
         #failed

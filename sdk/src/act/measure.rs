@@ -164,7 +164,7 @@ fn take(store: &Store, subject: &Subject, from: u64, to: u64) -> Taken {
     if subject.queries.is_empty() {
         target = store.all_requests.window(from, to).0;
     }
-    for (id, record) in &store.queries {
+    for (id, record) in store.queries.iter() {
         let times = record.timeline.window(from, to).0;
         if subject.queries.contains(id) {
             target.merge(&times);

@@ -86,7 +86,7 @@ impl Charge {
     pub(super) fn present() -> Option<Self> {
         let request = scope::remote()?;
         Some(Self {
-            scope: Some(Box::default()),
+            scope: Some(Scope::fresh()),
             request,
         })
     }
@@ -123,7 +123,8 @@ impl<F: Future> Future for Load<F> {
         if let Some(charge) = this.charge.take()
             && let Some(scope) = charge.scope
         {
-            charge.request.work(&scope.total());
+            charge.request.add(&scope);
+            scope.done();
         }
         Poll::Ready(output)
     }

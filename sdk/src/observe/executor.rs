@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use either::Either;
@@ -21,13 +20,14 @@ use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 use super::Eyes;
 use super::layer::{COUNTED, Installed, counted};
 use super::pool::{Pool, quietly};
-use crate::clock::Moment;
-use crate::record::recorder::Query;
+use crate::clock::Start;
+use crate::record::scope;
+use crate::record::table::Ran;
 
 /// Where the statements of one pool are recorded.
 #[derive(Debug, Clone)]
 pub(super) struct Tap {
-    pub(super) eyes: Option<Arc<Eyes>>,
+    pub(super) eyes: Option<&'static Eyes>,
     pub(super) pool: u16,
     /// Whether the driver runs statements on a thread of its own.
     pub(super) on_other_thread: bool,
@@ -244,8 +244,8 @@ impl Tap {
     /// Begins to time a statement.
     fn begin(&self, sql: SqlStr) -> Observed {
         let running = self.eyes.as_ref().map(|eyes| Running {
-            eyes: Arc::clone(eyes),
-            start: eyes.clock.now(),
+            eyes,
+            start: eyes.clock.start(),
             span: self.span(eyes),
         });
         Observed {
@@ -304,8 +304,8 @@ struct Observed {
 }
 
 struct Running {
-    eyes: Arc<Eyes>,
-    start: Moment,
+    eyes: &'static Eyes,
+    start: Start,
     span: tracing::Span,
 }
 
@@ -328,14 +328,14 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         if let Some(Running { eyes, start, .. }) = &self.running {
-            eyes.recorder.query(&Query {
-                sql: self.sql.as_str(),
-                nanos: eyes.clock.now().nanos_since(*start),
+            let ran = Ran {
+                nanos: eyes.clock.nanos_since(*start),
                 rows: self.rows,
                 failed: self.failed,
                 pool: Some(self.pool),
-                remote: None,
-            });
+                attributed: scope::is_present(),
+            };
+            eyes.recorder.query(self.sql.as_str(), &ran);
         }
     }
 }

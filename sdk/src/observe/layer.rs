@@ -22,8 +22,9 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Eyes;
-use crate::record::recorder::Query;
+use crate::record::recorder::Heard;
 use crate::record::scope::{self, Remote};
+use crate::record::table::Ran;
 
 const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
@@ -99,7 +100,7 @@ pub(crate) fn counted<T>(poll: impl FnOnce() -> T) -> T {
 /// `sqlx::query=debug` nobody hears the statements, and the deck's status says so. It must not be put into
 /// `tracing_subscriber::reload`.
 pub struct DeckLayer<S> {
-    eyes: Option<Arc<Eyes>>,
+    eyes: Option<&'static Eyes>,
     filtered: Option<Filtered<Silent, Sqlx, S>>,
 }
 
@@ -114,7 +115,7 @@ struct Sqlx;
 struct Stamp(Arc<Remote>);
 
 impl<S> DeckLayer<S> {
-    pub(crate) const fn new(eyes: Option<Arc<Eyes>>) -> Self {
+    pub(crate) const fn new(eyes: Option<&'static Eyes>) -> Self {
         Self {
             eyes,
             filtered: None,
@@ -134,50 +135,64 @@ impl<S> DeckLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn hear(&self, eyes: &Eyes, event: &Event<'_>, ctx: &Context<'_, S>) {
+    fn hear(&self, eyes: &'static Eyes, event: &Event<'_>, ctx: &Context<'_, S>) {
         let target = event.metadata().target();
-        if (target != QUERY && target != ACQUIRE) || COUNTED_HERE.try_with(Cell::get) != Ok(false) {
+        let is_query = target == QUERY;
+        if (!is_query && target != ACQUIRE) || COUNTED_HERE.try_with(Cell::get) != Ok(false) {
             return;
         }
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        if target == ACQUIRE {
-            if let Some(seconds) = fields.acquired_seconds {
+        if !is_query {
+            let mut acquired = Acquired(None);
+            event.record(&mut acquired);
+            if let Some(seconds) = acquired.0 {
                 eyes.recorder.acquire(UNKNOWN_POOL, nanos(seconds), false);
             }
             return;
         }
-        let Some(seconds) = fields.elapsed_seconds else {
-            return;
-        };
         let mut remote = None;
-        for span in ctx.event_scope(event).into_iter().flatten() {
-            if span.metadata().target() == COUNTED {
-                return;
+        // A request on this very thread is surer than a span, which may be an older one.
+        let mut attributed = scope::is_present();
+        if !attributed {
+            for span in ctx.event_scope(event).into_iter().flatten() {
+                if span.metadata().target() == COUNTED {
+                    return;
+                }
+                if let Some(stamp) = span.extensions().get::<Stamp>() {
+                    remote = Some(Arc::clone(&stamp.0));
+                    break;
+                }
             }
-            if let Some(stamp) = span.extensions().get::<Stamp>() {
-                remote = Some(Arc::clone(&stamp.0));
-                break;
+            attributed = remote.is_some();
+        }
+        let mut slow_only = false;
+        eyes.recorder.hear(remote.as_deref(), |heard| {
+            let mut fields = Fields {
+                heard,
+                elapsed_seconds: None,
+                rows_returned: 0,
+                slow: false,
+            };
+            event.record(&mut fields);
+            let seconds = fields.elapsed_seconds?;
+            if !fields.slow {
+                if Installed::load(&eyes.layer) != Installed::All {
+                    Installed::All.store(&eyes.layer);
+                }
+            } else if Installed::load(&eyes.layer) != Installed::All {
+                slow_only = true;
+                return None;
             }
-        }
-        if !fields.slow {
-            Installed::All.store(&eyes.layer);
-        } else if Installed::load(&eyes.layer) != Installed::All {
-            eyes.recorder.slow_only();
-            return;
-        }
-        // A request on this very thread is surer than the span, which may be an older one.
-        if scope::is_present() {
-            remote = None;
-        }
-        eyes.recorder.query(&Query {
-            sql: fields.sql(),
-            nanos: nanos(seconds),
-            rows: fields.rows_returned,
-            failed: false,
-            pool: None,
-            remote: remote.as_deref(),
+            Some(Ran {
+                nanos: nanos(seconds),
+                rows: fields.rows_returned,
+                failed: false,
+                pool: None,
+                attributed,
+            })
         });
+        if slow_only {
+            eyes.recorder.slow_only();
+        }
     }
 }
 
@@ -319,36 +334,18 @@ fn wants(metadata: &Metadata<'_>) -> bool {
     }
 }
 
-/// The fields of sqlx's events, from 0.7 to 0.9.
-#[derive(Default)]
-struct Fields {
-    summary: String,
-    statement: String,
+/// The fields of sqlx's event of a statement, from 0.7 to 0.9.
+struct Fields<'h, 't> {
+    heard: &'h mut Heard<'t>,
     elapsed_seconds: Option<f64>,
     rows_returned: u64,
     slow: bool,
-    acquired_seconds: Option<f64>,
 }
 
-impl Fields {
-    /// The statement; sqlx leaves it empty where its four-word summary says it all.
-    fn sql(&self) -> &str {
-        let statement = self.statement.trim_matches('\n');
-        if statement.is_empty() {
-            &self.summary
-        } else {
-            statement
-        }
-    }
-}
-
-impl Visit for Fields {
+impl Visit for Fields<'_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        match field.name() {
-            "elapsed_secs" => self.elapsed_seconds = Some(value),
-            // The first spelling is sqlx's own up to 0.8.
-            "aquired_after_secs" | "acquired_after_secs" => self.acquired_seconds = Some(value),
-            _ => {}
+        if field.name() == "elapsed_secs" {
+            self.elapsed_seconds = Some(value);
         }
     }
 
@@ -360,8 +357,16 @@ impl Visit for Fields {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "summary" => value.clone_into(&mut self.summary),
-            "db.statement" => value.clone_into(&mut self.statement),
+            // The statement is left empty where this, its first four words, is all of it.
+            "summary" if !value.ends_with('…') => self.heard.text(value),
+            "db.statement" => {
+                // Two lines before it and one after, since it was first told so.
+                let sql = value.strip_prefix("\n\n").unwrap_or(value);
+                let sql = sql.strip_suffix('\n').unwrap_or(sql);
+                if !sql.is_empty() {
+                    self.heard.text(sql);
+                }
+            }
             _ => {}
         }
     }
@@ -369,6 +374,20 @@ impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, _: &dyn fmt::Debug) {
         self.slow |= field.name() == "slow_threshold";
     }
+}
+
+/// The wait of sqlx's event of a slow wait for a connection.
+struct Acquired(Option<f64>);
+
+impl Visit for Acquired {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // The first spelling is sqlx's own up to 0.8.
+        if ["aquired_after_secs", "acquired_after_secs"].contains(&field.name()) {
+            self.0 = Some(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 fn nanos(seconds: f64) -> u64 {

@@ -1,33 +1,51 @@
 //! Functions under `#[perfdeck::monitor]`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::Eyes;
-use crate::clock::Moment;
+use crate::clock::Start;
 
 /// The eyes of the first deck that was started in this process.
-static FIRST: OnceLock<Arc<Eyes>> = OnceLock::new();
+static FIRST: OnceLock<&'static Eyes> = OnceLock::new();
 
 /// Lets the macros use a deck, if none was before; returns whether it is the first.
-pub(crate) fn install(eyes: &Arc<Eyes>) -> bool {
-    FIRST.set(Arc::clone(eyes)).is_ok()
+pub(crate) fn install(eyes: &'static Eyes) -> bool {
+    FIRST.set(eyes).is_ok()
+}
+
+/// A function under the attribute.
+#[derive(Debug)]
+pub struct Function {
+    name: &'static str,
+    number: OnceLock<u16>,
 }
 
 /// One call of a monitored function, until it is dropped.
 #[derive(Debug)]
 pub struct Monitor {
-    running: Option<(&'static Arc<Eyes>, Moment)>,
-    name: &'static str,
+    running: Option<(&'static Eyes, Start)>,
+    function: &'static Function,
     failed: bool,
 }
 
-/// Begins a call.
-#[must_use]
-pub fn monitor(name: &'static str) -> Monitor {
-    Monitor {
-        running: FIRST.get().map(|eyes| (eyes, eyes.clock.now())),
-        name,
-        failed: false,
+impl Function {
+    /// Names a function.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            number: OnceLock::new(),
+        }
+    }
+
+    /// Begins a call.
+    #[must_use]
+    pub fn call(&'static self) -> Monitor {
+        Monitor {
+            running: FIRST.get().map(|eyes| (*eyes, eyes.clock.start())),
+            function: self,
+            failed: false,
+        }
     }
 }
 
@@ -41,8 +59,10 @@ impl Monitor {
 impl Drop for Monitor {
     fn drop(&mut self) {
         if let Some((eyes, start)) = self.running {
-            eyes.recorder
-                .function(self.name, eyes.clock.now().nanos_since(start), self.failed);
+            let nanos = eyes.clock.nanos_since(start);
+            let Function { name, number } = self.function;
+            let number = *number.get_or_init(|| eyes.recorder.number(name));
+            eyes.recorder.function(number, nanos, self.failed);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
@@ -22,7 +21,7 @@ pub struct Pool<DB: Database> {
 }
 
 impl<DB: Database> Pool<DB> {
-    pub(crate) fn new(inner: sqlx::Pool<DB>, eyes: Option<Arc<Eyes>>, number: u16) -> Self {
+    pub(crate) fn new(inner: sqlx::Pool<DB>, eyes: Option<&'static Eyes>, number: u16) -> Self {
         let on_other_thread = DB::NAME == "SQLite";
         Self {
             inner,
@@ -178,11 +177,11 @@ impl Tap {
         let Some(eyes) = &self.eyes else {
             return acquire.await;
         };
-        let start = eyes.clock.now();
+        let start = eyes.clock.start();
         let acquired = quietly(acquire).await;
         let timed_out = matches!(acquired, Err(Error::PoolTimedOut));
         eyes.recorder
-            .acquire(self.pool, eyes.clock.now().nanos_since(start), timed_out);
+            .acquire(self.pool, eyes.clock.nanos_since(start), timed_out);
         acquired
     }
 }

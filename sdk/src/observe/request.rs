@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf as _;
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -14,9 +13,8 @@ use tower_service::Service;
 
 use self::header::Headers;
 use super::Eyes;
-use crate::clock::Moment;
-use crate::record::recorder::{BodyEnd, Head, Route};
-use crate::record::scope::{self, Scope};
+use crate::record::scope::{self, Progress, Scope, Stage};
+use crate::record::table::{Body as BodyEnd, Head};
 
 mod header;
 
@@ -29,15 +27,20 @@ mod header;
 /// answered with a 5xx, or whose body fails, as an error.
 #[derive(Clone)]
 pub struct HttpLayer {
-    eyes: Option<Arc<Eyes>>,
+    eyes: Option<&'static Eyes>,
     headers: bool,
+    template: Template,
 }
 
+/// Finds the template of the route that a request was matched to.
+type Template = for<'r> fn(&'r Uri, &'r Extensions) -> Option<&'r str>;
+
 impl HttpLayer {
-    pub(crate) const fn new(eyes: Option<Arc<Eyes>>) -> Self {
+    pub(crate) const fn new(eyes: Option<&'static Eyes>) -> Self {
         Self {
             eyes,
             headers: false,
+            template: matched_path,
         }
     }
 
@@ -51,6 +54,20 @@ impl HttpLayer {
     #[must_use]
     pub const fn headers(mut self, headers: bool) -> Self {
         self.headers = headers;
+        self
+    }
+
+    /// Sets where a request's route template is found, for services that are not axum's.
+    ///
+    /// What it returns becomes a key, so it must not hold ids or anything else that clients choose. A gRPC service's path
+    /// is a template as it is: `.template(|uri, _| Some(uri.path()))`. Where it returns `None` the request is filed under
+    /// `<unmatched>`. Defaults to axum's `MatchedPath`, with the feature `axum`.
+    #[must_use]
+    pub const fn template(
+        mut self,
+        template: for<'r> fn(&'r Uri, &'r Extensions) -> Option<&'r str>,
+    ) -> Self {
+        self.template = template;
         self
     }
 }
@@ -95,33 +112,29 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let unit = self.layer.eyes.as_ref().map(|eyes| {
-            let headers = self.layer.headers.then(|| Headers::new(request.headers()));
-            Unit::start(
-                eyes,
-                eyes.recorder.route(request.method(), template(&request)),
-                request.method() == Method::HEAD,
-                headers,
-            )
+        let unit = self.layer.eyes.map(|eyes| {
+            let template = (self.layer.template)(request.uri(), request.extensions());
+            Unit::start(eyes, request.method(), template)
         });
+        let headers = (self.layer.headers && unit.is_some())
+            .then(|| Box::new(Headers::new(request.headers())));
         ResponseFuture {
             inner: Some(self.inner.call(request)),
             unit,
+            headers,
         }
     }
 }
 
-/// The template of the route that was matched.
 #[cfg(feature = "axum")]
-fn template<B>(request: &Request<B>) -> Option<&str> {
-    request
-        .extensions()
+fn matched_path<'r>(_: &'r Uri, extensions: &'r Extensions) -> Option<&'r str> {
+    extensions
         .get::<axum::extract::MatchedPath>()
         .map(axum::extract::MatchedPath::as_str)
 }
 
 #[cfg(not(feature = "axum"))]
-fn template<B>(_: &Request<B>) -> Option<&str> {
+const fn matched_path<'r>(_: &'r Uri, _: &'r Extensions) -> Option<&'r str> {
     None
 }
 
@@ -132,15 +145,19 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         unit: Option<Unit>,
+        headers: Option<Box<Headers>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(unit) = this.unit {
-                // What the service was at when it was given up is the request's.
-                let _lent = scope::lend(&mut unit.scope);
-                this.inner.set(None);
+                {
+                    // What the service was at when it was given up is the request's.
+                    let _lent = scope::lend(&mut unit.scope);
+                    this.inner.set(None);
+                }
+                unit.end(None);
             }
         }
     }
@@ -166,26 +183,24 @@ where
             }
             None => inner.poll(cx),
         };
-        let mut unit = None;
-        let response = match ready!(polled) {
+        let answer = ready!(polled);
+        let mut unit = this.unit.take();
+        match answer {
             Ok(mut response) => {
-                if let Some(mut answered) = this.unit.take() {
-                    answered.head(&mut response);
-                    unit = Some(answered);
+                if let Some(unit) = &mut unit {
+                    unit.head(&mut response, this.headers.take());
                 }
-                response
+                Poll::Ready(Ok(response.map(|inner| ObservedBody { inner, unit })))
             }
             Err(error) => {
                 // A service that fails makes no response: its server closes the connection.
-                if let Some(mut failed) = this.unit.take() {
-                    failed.answered(true);
-                    failed.end(None);
+                if let Some(unit) = &mut unit {
+                    unit.answered(true, false);
+                    unit.end(None);
                 }
-                return Poll::Ready(Err(error));
+                Poll::Ready(Err(error))
             }
-        };
-        let due = unit.as_ref().and_then(|unit| unit.due(&response));
-        Poll::Ready(Ok(response.map(|inner| ObservedBody { inner, unit, due })))
+        }
     }
 }
 
@@ -199,7 +214,6 @@ pin_project! {
         #[pin]
         inner: B,
         unit: Option<Unit>,
-        due: Option<u64>,
     }
 
     impl<B: Body> PinnedDrop for ObservedBody<B> {
@@ -207,9 +221,8 @@ pin_project! {
             let this = this.project();
             if let Some(unit) = this.unit {
                 // A server need not poll a body that says it has ended, or whose last byte it has.
-                let whole = this.inner.is_end_stream() || *this.due == Some(0);
-                let nanos = unit.nanos();
-                unit.end(Some(if whole { BodyEnd::Whole { nanos } } else { BodyEnd::Cancelled }));
+                let whole = this.inner.is_end_stream() || unit.due() == Some(0);
+                unit.end(Some(if whole { unit.whole() } else { BodyEnd::Cancelled }));
             }
         }
     }
@@ -223,30 +236,33 @@ impl<B: Body> Body for ObservedBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
+        let mut this = self.project();
         let polled = match this.unit {
             Some(unit) => {
                 let _lent = scope::lend(&mut unit.scope);
-                this.inner.poll_frame(cx)
+                this.inner.as_mut().poll_frame(cx)
             }
-            None => this.inner.poll_frame(cx),
+            None => this.inner.as_mut().poll_frame(cx),
         };
-        let frame = ready!(polled);
+        let Some(unit) = this.unit else {
+            return polled;
+        };
+        let Poll::Ready(frame) = polled else {
+            unit.sent(0);
+            return Poll::Pending;
+        };
         let end = match &frame {
-            None => this.unit.as_ref().map(|unit| BodyEnd::Whole {
-                nanos: unit.nanos(),
-            }),
             Some(Err(_)) => Some(BodyEnd::Failed),
-            Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                *this.due = this.due.map(|due| due.saturating_sub(bytes));
+            // A server need not ask again where a body says that it has ended.
+            Some(Ok(sent)) if !this.inner.is_end_stream() => {
+                unit.sent(sent.data_ref().map_or(0, |data| data.remaining() as u64));
                 None
             }
+            Some(Ok(_)) | None => Some(unit.whole()),
         };
-        if let Some(end) = end
-            && let Some(mut unit) = this.unit.take()
-        {
-            unit.end(Some(end));
+        if end.is_some() {
+            unit.end(end);
+            *this.unit = None;
         }
         Poll::Ready(frame)
     }
@@ -260,94 +276,129 @@ impl<B: Body> Body for ObservedBody<B> {
     }
 }
 
-/// One request on its way.
+/// The longest body whose head may wait for its end to be filed with it.
+const SHORT: u64 = 16 * 1024;
+
+/// One request on its way; its scope is on loan while it is polled, and gone once it is over.
+///
+/// Its end is told by whoever holds it: a destructor here would run at each move from the response to the body.
 #[derive(Debug)]
 struct Unit {
-    eyes: Arc<Eyes>,
-    route: Route,
-    start: Moment,
+    eyes: &'static Eyes,
     scope: Option<Box<Scope>>,
-    headers: Option<Headers>,
-    /// Whether it asks for the head only.
-    head: bool,
-    /// Whether its head told of an error.
-    failed: bool,
-    stage: Stage,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Waiting,
-    Answered,
-    Ended,
 }
 
 impl Unit {
-    fn start(eyes: &Arc<Eyes>, route: Route, head: bool, headers: Option<Headers>) -> Self {
+    fn start(eyes: &'static Eyes, method: &Method, template: Option<&str>) -> Self {
+        let route = eyes.recorder.route(method, template);
         eyes.recorder.request_started(&route);
-        Self {
-            eyes: Arc::clone(eyes),
-            route,
-            start: eyes.clock.now(),
-            scope: Some(Box::default()),
-            headers,
-            head,
-            failed: false,
+        let mut scope = Scope::fresh();
+        scope.progress = Progress {
+            route: route.hash,
+            start: eyes.clock.start(),
             stage: Stage::Waiting,
+            head_only: method == Method::HEAD,
+            due: None,
+            waited: false,
+        };
+        Self {
+            eyes,
+            scope: Some(scope),
         }
     }
 
     fn nanos(&self) -> u64 {
-        self.eyes.clock.now().nanos_since(self.start)
+        let start = |scope: &Box<Scope>| self.eyes.clock.nanos_since(scope.progress.start);
+        self.scope.as_ref().map_or(0, start)
     }
 
-    fn head<R>(&mut self, response: &mut Response<R>) {
-        let nanos = self.answered(response.status().is_server_error());
-        if let (Some(headers), Some(scope)) = (self.headers.take(), &self.scope) {
-            headers.write(response.headers_mut(), nanos, scope, &self.eyes);
+    fn due(&self) -> Option<u64> {
+        self.scope.as_ref().and_then(|scope| scope.progress.due)
+    }
+
+    /// Notes that so many bytes of its body were there, and not yet all.
+    fn sent(&mut self, bytes: u64) {
+        if let Some(scope) = &mut self.scope {
+            let progress = &mut scope.progress;
+            progress.due = progress.due.map(|due| due.saturating_sub(bytes));
+            progress.waited = true;
         }
     }
 
-    /// The bytes that a server will ask the body for, where they are known.
-    fn due<R>(&self, response: &Response<R>) -> Option<u64> {
-        let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
-        if self.head || bodiless.contains(&response.status()) {
-            return Some(0);
-        }
-        let length = response.headers().get(http::header::CONTENT_LENGTH)?;
-        length.to_str().ok()?.parse().ok()
+    /// The end of its body; with its head, if all of it was there when it was first asked for.
+    fn whole(&self) -> BodyEnd {
+        let nanos = match self.scope.as_deref().map(|scope| &scope.progress) {
+            Some(Progress {
+                waited: false,
+                stage: Stage::Answered { nanos, .. },
+                ..
+            }) => *nanos,
+            _ => self.nanos(),
+        };
+        BodyEnd::Whole { nanos }
     }
 
-    fn answered(&mut self, failed: bool) -> u64 {
+    fn head<R: Body>(&mut self, response: &mut Response<R>, headers: Option<Box<Headers>>) {
+        let size = response.body().size_hint();
+        // A short body ends soon, and one visit to the tables is cheaper than two.
+        let long = size.upper().is_none_or(|most| most > SHORT);
+        let nanos = self.answered(response.status().is_server_error(), long);
+        let Some(scope) = &mut self.scope else { return };
+        scope.progress.due = if scope.progress.head_only || is_bodiless(response.status()) {
+            Some(0)
+        } else {
+            size.exact().or_else(|| declared(response))
+        };
+        if let Some(headers) = headers {
+            headers.write(response.headers_mut(), nanos, scope, self.eyes);
+        }
+    }
+
+    /// Notes that there is a response, and files its head if it is to be told of now.
+    fn answered(&mut self, failed: bool, told: bool) -> u64 {
         let nanos = self.nanos();
-        self.stage = Stage::Answered;
-        self.failed = failed;
-        self.eyes
-            .recorder
-            .request_head(&self.route, Head::Answered { failed }, nanos);
+        if let Some(scope) = &mut self.scope {
+            if told {
+                let head = Head::Answered { failed, nanos };
+                self.eyes.recorder.request_head(scope.progress.route, &head);
+            }
+            scope.progress.stage = Stage::Answered {
+                failed,
+                nanos,
+                told,
+            };
+        }
         nanos
     }
 
+    /// Files its end; `body` is how its body ended, `None` where there was none.
     fn end(&mut self, body: Option<BodyEnd>) {
-        if self.stage == Stage::Ended {
+        let Some(scope) = self.scope.take() else {
             return;
-        }
-        self.stage = Stage::Ended;
-        // One request is one error at most.
-        let body = body.filter(|end| !self.failed || !matches!(end, BodyEnd::Failed));
-        let scope = self.scope.take().unwrap_or_default();
-        self.eyes.recorder.request_end(&self.route, body, &scope);
+        };
+        let (head, body) = match scope.progress.stage {
+            Stage::Waiting => (Some(Head::Cancelled), None),
+            Stage::Answered {
+                failed,
+                nanos,
+                told,
+            } => {
+                // One request is one error at most.
+                let body = body.filter(|end| !failed || !matches!(end, BodyEnd::Failed));
+                ((!told).then_some(Head::Answered { failed, nanos }), body)
+            }
+        };
+        self.eyes.recorder.request_end(head.as_ref(), body, &scope);
+        scope.done();
     }
 }
 
-impl Drop for Unit {
-    fn drop(&mut self) {
-        if self.stage == Stage::Waiting {
-            let nanos = self.nanos();
-            self.eyes
-                .recorder
-                .request_head(&self.route, Head::Cancelled, nanos);
-            self.end(None);
-        }
-    }
+fn is_bodiless(status: StatusCode) -> bool {
+    [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+}
+
+/// The length that a response's head declares.
+fn declared<R>(response: &Response<R>) -> Option<u64> {
+    let length = response.headers().get(http::header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }

@@ -87,7 +87,7 @@ pub(crate) fn detail(agent: &Agent, id: &QueryId) -> Option<QueryDetail> {
 /// The route that runs each statement most.
 fn runners(agent: &Agent) -> std::collections::HashMap<u64, (&str, u64)> {
     let mut runners = std::collections::HashMap::new();
-    for (route, request) in &agent.store.requests {
+    for (route, request) in agent.store.requests.iter() {
         for used in agent.store.recent_statements(request) {
             let most = runners.entry(used.query).or_insert((&**route, used.calls));
             if (used.calls, most.0) > (most.1, &**route) {

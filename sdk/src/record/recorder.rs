@@ -1,177 +1,248 @@
 //! The way in: every observer records through this.
 
-use std::cell::RefCell;
-use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
+use http::Method;
 
+use super::room::Budget;
 use super::scope::{self, Remote, Scope};
 use super::shard::Shard;
-use super::table::{OTHER_ID, Tables};
+use super::statements::{Place, Statement};
+use super::table::{Body, Head, Ran, Tables};
 
-/// Shards before threads share them.
-const MAX_SHARDS: usize = 64;
-/// Tries on a shared shard before a recording is dropped and counted.
-const TRIES: usize = 16;
+/// Shards that a thread has for itself.
+const OWN: usize = 60;
+/// Shards that all further threads share.
+const SHARED: usize = 4;
+/// Tries on shared shards before a recording is dropped and counted.
+const TRIES: usize = 64;
+/// Routes that a thread remembers to have named.
+const KNOWN: usize = 64;
+/// What all shards may take.
+const SHARD_BYTES: usize = 12 * 1024 * 1024;
 
 thread_local! {
     static LOCAL: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
 }
 
-static NEXT_RECORDER: AtomicU64 = AtomicU64::new(0);
-
 /// Where observers leave what they see.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    id: u64,
     seed: RandomState,
-    shards: Mutex<Vec<Arc<Shard>>>,
+    own: Box<[Shard<Tables>]>,
+    shared: Box<[Shard<Tables>]>,
     next_shared: AtomicUsize,
+    /// Requests that arrived on threads that share.
+    started: AtomicU64,
+    /// Goes up whenever names of routes were forgotten, and have to be told again.
+    forgotten: AtomicU32,
     lost: AtomicU64,
+    /// The monitored functions, by their number.
+    functions: Mutex<Vec<&'static str>>,
 }
 
-/// One statement that has run.
-#[derive(Debug)]
-pub(crate) struct Query<'a> {
-    pub(crate) sql: &'a str,
-    pub(crate) nanos: u64,
-    pub(crate) rows: u64,
-    pub(crate) failed: bool,
-    pub(crate) pool: Option<u16>,
-    /// The request that it ran for, where that is not the one on this thread.
-    pub(crate) remote: Option<&'a Remote>,
-}
-
-/// How a request's response was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Head {
-    Answered { failed: bool },
-    Cancelled,
-}
-
+/// What one thread records into.
 #[derive(Debug)]
 struct Local {
-    recorder: u64,
-    shard: Arc<Shard>,
-    owned: bool,
+    recorder: &'static Recorder,
+    /// `None` where it shares.
+    own: Option<&'static Shard<Tables>>,
+    /// Routes that were named already, each in the place of its hash, while `forgotten` is what it was.
+    known: Box<[Cell<u64>; KNOWN]>,
+    forgotten: Cell<u32>,
 }
 
+/// A route's key, with what names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route<'r> {
+    pub(crate) hash: u64,
+    method: &'static str,
+    template: &'r str,
+}
+
+/// A statement's event while it is read.
+#[derive(Debug)]
+pub(crate) struct Heard<'t> {
+    seed: &'t RandomState,
+    tables: &'t mut Tables,
+    text: u64,
+    place: Option<Place>,
+    unknown: Option<String>,
+}
+
+/// The bucket of requests that no route matched.
+pub(crate) const UNMATCHED: &str = "<unmatched>";
+
 impl Recorder {
-    pub(crate) fn new() -> Self {
-        Self {
-            id: NEXT_RECORDER.fetch_add(1, Ordering::Relaxed),
+    /// Makes one for as long as the process lives: who records holds no reference count.
+    pub(crate) fn new() -> &'static Self {
+        let budget: &'static Budget = Box::leak(Box::new(Budget::new(SHARD_BYTES)));
+        let shards = |count| {
+            (0..count)
+                .map(|_| Shard::new(|| Tables::new(budget)))
+                .collect()
+        };
+        Box::leak(Box::new(Self {
             seed: RandomState::default(),
-            shards: Mutex::default(),
+            own: shards(OWN),
+            shared: shards(SHARED),
             next_shared: AtomicUsize::new(0),
+            started: AtomicU64::new(0),
+            forgotten: AtomicU32::new(0),
             lost: AtomicU64::new(0),
-        }
+            functions: Mutex::default(),
+        }))
     }
 
-    /// Counts a request's arrival.
-    pub(crate) fn request_started(&self, route: &Route) {
-        self.write(|tables| tables.requests.entry(route.hash, || route.name()).started += 1);
-    }
-
-    /// Files a request when its response's head is ready, or never will be.
-    pub(crate) fn request_head(&self, route: &Route, head: Head, nanos: u64) {
-        self.write(|tables| {
-            let sums = tables.requests.entry(route.hash, || route.name());
-            match head {
-                Head::Answered { failed } => {
-                    sums.requests += 1;
-                    sums.errors += u64::from(failed);
-                    sums.head.record_nanos(nanos);
-                }
-                Head::Cancelled => sums.cancelled += 1,
-            }
-        });
-    }
-
-    /// Files a request's end: `body` is how its body ended, `None` where there was no head.
-    pub(crate) fn request_end(&self, route: &Route, body: Option<BodyEnd>, scope: &Scope) {
-        let work = scope.total();
-        self.write(|tables| {
-            let sums = tables.requests.entry(route.hash, || route.name());
-            sums.ended += 1;
-            match body {
-                Some(BodyEnd::Whole { nanos }) => sums.body.record_nanos(nanos),
-                Some(BodyEnd::Failed) => sums.errors += 1,
-                Some(BodyEnd::Cancelled) => sums.cancelled += 1,
-                None => {}
-            }
-            sums.file(&work, scope.pool_wait_nanos);
-        });
-    }
-
-    pub(crate) fn query(&self, query: &Query<'_>) {
-        let hash = self.seed.hash_one(query.sql);
-        let attributed = query.remote.is_some() || scope::is_present();
-        let mut statement = OTHER_ID;
-        self.write(|tables| {
-            let (id, sums) = tables.statement(hash, query.sql);
-            statement = id;
-            sums.calls += 1;
-            sums.errors += u64::from(query.failed);
-            sums.rows += query.rows;
-            sums.unattributed += u64::from(!attributed);
-            sums.times.record_nanos(query.nanos);
-            if let Some(pool) = query.pool {
-                sums.pool = pool + 1;
-            }
-        });
-        match query.remote {
-            Some(remote) => remote.query(statement, query.nanos),
-            None => scope::query(statement, query.nanos),
-        }
-    }
-
-    /// Counts a slow statement where the others can't be seen: it says nothing of rates.
-    pub(crate) fn slow_only(&self) {
-        self.write(|tables| tables.slow_only += 1);
-    }
-
-    pub(crate) fn acquire(&self, pool: u16, nanos: u64, timed_out: bool) {
-        scope::pool_wait(nanos);
-        self.write(|tables| {
-            let sums = tables.pool(pool);
-            sums.acquires += 1;
-            sums.timeouts += u64::from(timed_out);
-            sums.waits.record_nanos(nanos);
-        });
-    }
-
-    pub(crate) fn function(&self, name: &'static str, nanos: u64, failed: bool) {
-        let hash = self.seed.hash_one(name);
-        self.write(|tables| {
-            let sums = tables.functions.entry(hash, || name.into());
-            sums.calls += 1;
-            sums.errors += u64::from(failed);
-            sums.times.record_nanos(nanos);
-        });
-    }
-
-    /// Names a route for the calls above.
-    pub(crate) fn route(&self, method: &http::Method, template: Option<&str>) -> Route {
-        let template: Arc<str> = template.unwrap_or(UNMATCHED).into();
+    /// Names a route for the calls below.
+    pub(crate) fn route<'r>(&self, method: &Method, template: Option<&'r str>) -> Route<'r> {
+        let template = template.unwrap_or(UNMATCHED);
         // Methods are the client's to invent; what is not of the standard is one key.
-        let method = standard(method.as_str());
+        let (number, method) = standard(method);
+        let mut hasher = self.seed.build_hasher();
+        hasher.write(template.as_bytes());
         Route {
-            hash: self.seed.hash_one((method, &*template)),
+            hash: hasher.finish() ^ number,
             method,
             template,
         }
     }
 
-    /// Lends every shard's tables, half by half.
-    pub(crate) fn drain(&self, mut drain: impl FnMut(&mut Tables)) {
-        let shards = self
-            .shards
+    /// Counts a request's arrival, and sees to it that its route has a name.
+    #[inline]
+    pub(crate) fn request_started(&'static self, route: &Route<'_>) {
+        let known = self.local(|local| {
+            match local.own {
+                Some(own) => own.start(),
+                None => {
+                    self.started.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            local.knows(route.hash)
+        });
+        if known != Some(true) {
+            self.introduce(route);
+        }
+    }
+
+    /// Files a request when its response's head is ready, or never will be.
+    pub(crate) fn request_head(&'static self, route: u64, head: &Head) {
+        self.write(|tables| tables.head(route, head));
+    }
+
+    /// Files a request's end: `body` is how its body ended, `None` where there was no head; `head` where it was not filed
+    /// yet.
+    pub(crate) fn request_end(
+        &'static self,
+        head: Option<&Head>,
+        body: Option<Body>,
+        scope: &Scope,
+    ) {
+        self.write(|tables| tables.ended(head, body, scope));
+    }
+
+    /// Files a statement that has run, for the present request.
+    pub(crate) fn query(&'static self, sql: &str, ran: &Ran) {
+        let text = self.seed.hash_one(sql);
+        let filed = self.write(|tables| {
+            let place = tables.statements.find(text)?;
+            Some(tables.statements.file(place, ran, &mut tables.room))
+        });
+        let id = match filed {
+            Some(Some(id)) => id,
+            // It is taken apart while nothing is held.
+            Some(None) => self.new_query(text, sql, ran),
+            None => return,
+        };
+        scope::query(id, ran.nanos);
+    }
+
+    /// Files a statement that an event tells, for the present request or that of `remote`: `read` reads it, and says how it
+    /// ran.
+    ///
+    /// The event is read while the tables are held, so that its text is looked up where it lies and not copied.
+    #[inline]
+    pub(crate) fn hear(
+        &'static self,
+        remote: Option<&Remote>,
+        read: impl FnOnce(&mut Heard<'_>) -> Option<Ran>,
+    ) {
+        let mut new = None;
+        let filed = self.write(|tables| {
+            let mut heard = Heard {
+                seed: &self.seed,
+                tables,
+                text: 0,
+                place: None,
+                unknown: None,
+            };
+            let ran = read(&mut heard)?;
+            let Some(place) = heard.place else {
+                new = heard.unknown.map(|sql| (heard.text, sql, ran));
+                return None;
+            };
+            let id = tables.statements.file(place, &ran, &mut tables.room);
+            Some((id, ran.nanos))
+        });
+        let filed = match (filed.flatten(), new) {
+            (None, Some((text, sql, ran))) => Some((self.new_query(text, &sql, &ran), ran.nanos)),
+            (filed, _) => filed,
+        };
+        match (filed, remote) {
+            (Some((id, nanos)), None) => scope::query(id, nanos),
+            (Some((id, nanos)), Some(remote)) => remote.query(id, nanos),
+            (None, _) => {}
+        }
+    }
+
+    /// Counts a slow statement where the others can't be seen: it says nothing of rates.
+    pub(crate) fn slow_only(&'static self) {
+        self.write(|tables| tables.slow_only += 1);
+    }
+
+    pub(crate) fn acquire(&'static self, pool: u16, nanos: u64, timed_out: bool) {
+        scope::pool_wait(nanos);
+        self.write(|tables| tables.acquire(pool, nanos, timed_out));
+    }
+
+    /// Files a call of a function, by the number that [`Self::number`] gives.
+    #[inline]
+    pub(crate) fn function(&'static self, number: u16, nanos: u64, failed: bool) {
+        self.write(|tables| tables.function(number, nanos, failed));
+    }
+
+    /// Numbers a function, once in a process.
+    #[cold]
+    pub(crate) fn number(&self, name: &'static str) -> u16 {
+        let mut functions = self
+            .functions
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for shard in shards {
+            .unwrap_or_else(PoisonError::into_inner);
+        // Generic functions are one in the source and have one name.
+        let known = functions.iter().position(|known| *known == name);
+        let number = known.unwrap_or_else(|| {
+            functions.push(name);
+            functions.len() - 1
+        });
+        u16::try_from(number).unwrap_or(u16::MAX)
+    }
+
+    /// The function of that number.
+    pub(super) fn function_name(&self, number: usize) -> Option<&'static str> {
+        let functions = self
+            .functions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        functions.get(number).copied()
+    }
+
+    /// Lends every shard's tables, half by half.
+    pub(super) fn drain(&self, mut drain: impl FnMut(&mut Tables)) {
+        for shard in self.own.iter().chain(&self.shared) {
             shard.drain(&mut drain);
         }
     }
@@ -181,86 +252,125 @@ impl Recorder {
         self.lost.load(Ordering::Relaxed)
     }
 
-    fn write(&self, write: impl FnOnce(&mut Tables)) {
-        let mut write = Some(write);
-        let written = LOCAL.try_with(|local| {
-            let Ok(mut local) = local.try_borrow_mut() else {
-                return false;
-            };
-            let shard = self.shard(&mut local);
-            (0..TRIES).any(|_| {
-                shard.write(|tables| {
-                    if let Some(write) = write.take() {
-                        write(tables);
-                    }
-                })
-            })
+    /// Requests that arrived since the start.
+    pub(super) fn started(&self) -> u64 {
+        let own: u64 = self.own.iter().map(Shard::started).sum();
+        own + self.started.load(Ordering::Relaxed)
+    }
+
+    /// Says that names of routes were forgotten.
+    pub(super) fn forget_names(&self) {
+        self.forgotten.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn introduce(&'static self, route: &Route<'_>) {
+        let forgotten = self.forgotten.load(Ordering::Relaxed);
+        let told = self.write(|tables| tables.introduce(route.hash, || route.name()));
+        if told == Some(true) {
+            self.local(|local| local.know(route.hash, forgotten));
+        }
+    }
+
+    #[cold]
+    fn new_query(&'static self, text: u64, sql: &str, ran: &Ran) -> u64 {
+        let (id, statement) = Statement::of(sql);
+        let filed = self.write(|tables| {
+            let room = &mut tables.room;
+            tables.statements.file_new(text, id, statement, ran, room)
         });
-        if !written.unwrap_or(false) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        filed.unwrap_or(id)
+    }
+
+    #[inline(always)]
+    fn write<R>(&'static self, write: impl FnOnce(&mut Tables) -> R) -> Option<R> {
+        let own = self.local(|local| local.own).flatten();
+        match own.and_then(Shard::enter) {
+            Some(mut tables) => Some(write(&mut tables)),
+            None => self.share(write),
         }
     }
 
-    fn shard<'a>(&self, local: &'a mut Vec<Local>) -> &'a Shard {
-        let place = match local.iter().position(|local| local.recorder == self.id) {
-            Some(place) => place,
-            None => {
-                local.push(self.register());
-                local.len() - 1
+    /// Lends what this thread has of this recorder; `None` at the thread's end.
+    #[inline(always)]
+    fn local<R>(&'static self, lend: impl FnOnce(&Local) -> R) -> Option<R> {
+        let lent = LOCAL.try_with(|locals| {
+            let of_this = |local: &&Local| std::ptr::eq(local.recorder, self);
+            let present = locals.try_borrow().ok()?;
+            if let Some(local) = present.iter().find(of_this) {
+                return Some(lend(local));
             }
-        };
-        &local[place].shard
+            drop(present);
+            self.register(locals);
+            let present = locals.try_borrow().ok()?;
+            present.iter().find(of_this).map(lend)
+        });
+        lent.ok().flatten()
     }
 
-    /// Once a thread: a shard that a thread before has left, a new one, or one that is shared.
-    fn register(&self) -> Local {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shard) = shards.iter().find(|shard| shard.take()) {
-            return Local {
-                recorder: self.id,
-                shard: Arc::clone(shard),
-                owned: true,
-            };
+    /// Once a thread: a shard that a thread before has left or that is new, or none where all are in use.
+    #[cold]
+    fn register(&'static self, locals: &RefCell<Vec<Local>>) {
+        if let Ok(mut locals) = locals.try_borrow_mut() {
+            locals.push(Local {
+                recorder: self,
+                own: self.own.iter().find(|shard| shard.occupy()),
+                known: Box::new([const { Cell::new(0) }; KNOWN]),
+                forgotten: Cell::new(0),
+            });
         }
-        if shards.len() < MAX_SHARDS {
-            let shard = Arc::new(Shard::default());
-            shard.take();
-            shards.push(Arc::clone(&shard));
-            return Local {
-                recorder: self.id,
-                shard,
-                owned: true,
-            };
-        }
-        let next = self.next_shared.fetch_add(1, Ordering::Relaxed) % shards.len();
-        Local {
-            recorder: self.id,
-            shard: Arc::clone(&shards[next]),
-            owned: false,
+    }
+
+    #[cold]
+    fn share<R>(&'static self, write: impl FnOnce(&mut Tables) -> R) -> Option<R> {
+        let first = self.next_shared.fetch_add(1, Ordering::Relaxed) % SHARED;
+        let mut shards = self.shared.iter().cycle().skip(first).take(TRIES);
+        match shards.find_map(Shard::enter) {
+            Some(mut tables) => Some(write(&mut tables)),
+            None => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                None
+            }
         }
     }
 }
 
-/// The bucket of requests that no route matched.
-pub(crate) const UNMATCHED: &str = "<unmatched>";
-
-/// A route's key.
-#[derive(Debug, Clone)]
-pub(crate) struct Route {
-    hash: u64,
-    method: &'static str,
-    template: Arc<str>,
+impl Heard<'_> {
+    /// Takes the statement's text.
+    #[inline]
+    pub(crate) fn text(&mut self, sql: &str) {
+        self.text = self.seed.hash_one(sql);
+        self.place = self.tables.statements.find(self.text);
+        if self.place.is_none() {
+            self.unknown = Some(sql.to_owned());
+        }
+    }
 }
 
-/// How a response's body ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyEnd {
-    Whole { nanos: u64 },
-    Failed,
-    Cancelled,
+impl Local {
+    /// Whether a route was named already.
+    #[inline]
+    fn knows(&self, hash: u64) -> bool {
+        self.forgotten.get() == self.recorder.forgotten.load(Ordering::Relaxed)
+            && self.place(hash).is_some_and(|known| known.get() == hash)
+    }
+
+    fn know(&self, hash: u64, forgotten: u32) {
+        if self.forgotten.replace(forgotten) != forgotten {
+            self.known.iter().for_each(|known| known.set(0));
+        }
+        if let Some(known) = self.place(hash) {
+            known.set(hash);
+        }
+    }
+
+    #[inline]
+    fn place(&self, hash: u64) -> Option<&Cell<u64>> {
+        self.known.get(hash as usize % KNOWN)
+    }
 }
 
-impl Route {
+impl Route<'_> {
     fn name(&self) -> Arc<str> {
         format!("{} {}", self.method, self.template).into()
     }
@@ -268,20 +378,27 @@ impl Route {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        if self.owned {
-            self.shard.retire();
+        if let Some(own) = self.own {
+            own.vacate();
         }
     }
 }
 
-fn standard(method: &str) -> &'static str {
-    const STANDARD: [&str; 10] = [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
-    ];
-    STANDARD
-        .into_iter()
-        .find(|known| *known == method)
-        .unwrap_or("_OTHER")
+/// A method's name, and a number that tells its routes' hashes apart.
+const fn standard(method: &Method) -> (u64, &'static str) {
+    match *method {
+        Method::GET => (0, "GET"),
+        Method::POST => (1 << 60, "POST"),
+        Method::PUT => (2 << 60, "PUT"),
+        Method::DELETE => (3 << 60, "DELETE"),
+        Method::PATCH => (4 << 60, "PATCH"),
+        Method::HEAD => (5 << 60, "HEAD"),
+        Method::OPTIONS => (6 << 60, "OPTIONS"),
+        Method::CONNECT => (7 << 60, "CONNECT"),
+        Method::TRACE => (8 << 60, "TRACE"),
+        Method::QUERY => (9 << 60, "QUERY"),
+        _ => (10 << 60, "_OTHER"),
+    }
 }
 
 #[cfg(test)]

@@ -3,33 +3,69 @@
 //! The scope is owned by the request's future and lent to the thread for as long as the future is polled, so everything
 //! that runs inside counts into plain fields: no lock, no reference count.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
+use crate::clock::Start;
+
 /// Distinct statements of one request that are counted by themselves.
 pub(crate) const STATEMENTS: usize = 8;
+/// Scopes of requests that are over which a thread keeps for the next.
+const SPARE: usize = 32;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Box<Scope>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<Box<Scope>>> = const { Cell::new(None) };
+    static OVER: Cell<Option<Box<Scope>>> = const { Cell::new(None) };
 }
 
-/// The sums of one request.
+/// One request: where it is, and its sums.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
+    pub(crate) progress: Progress,
     pub(crate) work: Work,
     pub(crate) pool_wait_nanos: u64,
     pub(crate) cache_hits: u32,
     pub(crate) cache_misses: u32,
     remote: Option<Arc<Remote>>,
+    /// The next of those that are over, and how many there are from here.
+    next: Option<Box<Scope>>,
+    over: usize,
+}
+
+/// Where a request is; kept with its sums, so that they move from its response to its body as one pointer.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) route: u64,
+    pub(crate) start: Start,
+    pub(crate) stage: Stage,
+    /// Whether it asks for the head only.
+    pub(crate) head_only: bool,
+    /// The bytes of its body that a server has still to ask for, where that is known.
+    pub(crate) due: Option<u64>,
+    /// Whether not all of its body was there when it was first asked for.
+    pub(crate) waited: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) enum Stage {
+    #[default]
+    Waiting,
+    /// `told` says whether the head was filed by itself.
+    Answered {
+        failed: bool,
+        nanos: u64,
+        told: bool,
+    },
 }
 
 /// The statements of one request.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Work {
-    pub(crate) statements: [Use; STATEMENTS],
+    statements: [Use; STATEMENTS],
+    distinct: usize,
     /// Statements beyond the first [`STATEMENTS`] distinct ones.
-    pub(crate) others: Use,
+    others: Use,
 }
 
 /// How often and how long one statement ran.
@@ -47,42 +83,86 @@ pub(crate) struct Remote {
 }
 
 impl Scope {
-    /// The sums, with what other threads did.
-    pub(crate) fn total(&self) -> Work {
-        let mut total = self.work.clone();
-        if let Some(remote) = &self.remote {
-            total.merge(&remote.work.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Makes an empty one, whose progress is not set, of the memory of one that is over where this thread has any.
+    pub(crate) fn fresh() -> Box<Self> {
+        let over = OVER.try_with(|over| {
+            let mut scope = over.take()?;
+            over.set(scope.next.take());
+            Some(scope)
+        });
+        over.ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps the memory of one that is over for the next.
+    pub(crate) fn done(mut self: Box<Self>) {
+        self.clear();
+        let _ = OVER.try_with(|over| {
+            self.next = over.take();
+            self.over = self.next.as_ref().map_or(0, |next| next.over) + 1;
+            if self.over > SPARE {
+                self = self.next.take().unwrap_or(self);
+            }
+            over.set(Some(self));
+        });
+    }
+
+    /// The statements' calls and nanoseconds, with what other threads did.
+    pub(crate) fn sum(&self) -> (u32, u64) {
+        match &self.remote {
+            None => self.work.sum(),
+            Some(remote) => remote.with(&self.work).sum(),
         }
-        total
+    }
+
+    /// What other threads did, if any was given a part.
+    pub(crate) fn remote(&self) -> Option<&Remote> {
+        self.remote.as_deref()
+    }
+
+    fn clear(&mut self) {
+        self.work.clear();
+        self.pool_wait_nanos = 0;
+        (self.cache_hits, self.cache_misses) = (0, 0);
+        self.remote = None;
     }
 }
 
 impl Work {
     pub(crate) fn add(&mut self, statement: u64, calls: u32, nanos: u64) {
-        let slot = self
+        let known = self
             .statements
             .iter_mut()
-            .find(|slot| slot.calls == 0 || slot.statement == statement)
-            .unwrap_or(&mut self.others);
-        slot.statement = statement;
-        slot.calls += calls;
-        slot.nanos += nanos;
+            .take(self.distinct)
+            .find(|used| used.statement == statement);
+        let used = match known {
+            Some(used) => used,
+            None => match self.statements.get_mut(self.distinct) {
+                Some(used) => {
+                    self.distinct += 1;
+                    *used = Use {
+                        statement,
+                        ..Use::default()
+                    };
+                    used
+                }
+                None => &mut self.others,
+            },
+        };
+        used.calls += calls;
+        used.nanos += nanos;
     }
 
     /// All statements' calls and nanoseconds.
     pub(crate) fn sum(&self) -> (u32, u64) {
-        self.uses().fold((0, 0), |(calls, nanos), used| {
+        let first = (self.others.calls, self.others.nanos);
+        self.named().fold(first, |(calls, nanos), used| {
             (calls + used.calls, nanos + used.nanos)
         })
     }
 
-    /// The distinct statements, without the `others`.
+    /// The distinct statements, without the others.
     pub(crate) fn named(&self) -> impl Iterator<Item = &Use> {
-        self.statements.iter().take_while(|used| used.calls > 0)
-    }
-
-    fn uses(&self) -> impl Iterator<Item = &Use> {
-        self.statements.iter().chain([&self.others])
+        self.statements.iter().take(self.distinct)
     }
 
     fn merge(&mut self, other: &Self) {
@@ -91,6 +171,12 @@ impl Work {
         }
         self.others.calls += other.others.calls;
         self.others.nanos += other.others.nanos;
+    }
+
+    fn clear(&mut self) {
+        // What is behind the last distinct one is never read.
+        self.distinct = 0;
+        self.others = Use::default();
     }
 }
 
@@ -104,11 +190,19 @@ impl Remote {
     }
 
     /// Adds what a task of its own did for the request.
-    pub(crate) fn work(&self, work: &Work) {
-        self.work
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .merge(work);
+    pub(crate) fn add(&self, scope: &Scope) {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work.merge(&scope.work);
+        if let Some(remote) = &scope.remote {
+            work.merge(&remote.work.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// What was done here and on other threads.
+    pub(crate) fn with(&self, work: &Work) -> Work {
+        let mut all = work.clone();
+        all.merge(&self.work.lock().unwrap_or_else(PoisonError::into_inner));
+        all
     }
 }
 
@@ -161,21 +255,21 @@ pub(crate) fn remote() -> Option<Arc<Remote>> {
     with(|scope| Arc::clone(scope.remote.get_or_insert_default()))
 }
 
+#[inline]
 fn with<T>(f: impl FnOnce(&mut Scope) -> T) -> Option<T> {
     // The thread's end, or a call from inside `f`, finds nothing to count into.
     CURRENT
         .try_with(|current| {
-            let mut current = current.try_borrow_mut().ok()?;
-            current.as_deref_mut().map(f)
+            let mut scope = current.take()?;
+            let counted = f(&mut scope);
+            current.set(Some(scope));
+            Some(counted)
         })
         .ok()
         .flatten()
 }
 
+#[inline]
 fn swap(slot: &mut Option<Box<Scope>>) {
-    let _ = CURRENT.try_with(|current| {
-        if let Ok(mut current) = current.try_borrow_mut() {
-            std::mem::swap(&mut *current, slot);
-        }
-    });
+    let _ = CURRENT.try_with(|current| *slot = current.replace(slot.take()));
 }

@@ -3,54 +3,71 @@
 //! A shard has two halves. Its thread writes to the first that is free, and the agent drains one at a time, so a writer
 //! always finds the other: it never waits, and nothing is lost between a drain and the next write.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::ops::DerefMut;
 
-use super::table::Tables;
+use super::sync::{AtomicBool, AtomicU64, Ordering, Single, yield_now};
 
-#[derive(Debug, Default)]
-pub(crate) struct Shard {
-    halves: [Mutex<Tables>; 2],
+/// What one thread, or a few, record into.
+#[derive(Debug)]
+pub(super) struct Shard<T> {
+    halves: [Single<T>; 2],
     taken: AtomicBool,
+    started: AtomicU64,
 }
 
-impl Shard {
-    /// Lends the tables to `write`; returns whether a half was free.
-    pub(crate) fn write(&self, write: impl FnOnce(&mut Tables)) -> bool {
-        let Some(mut tables) = self.halves.iter().find_map(free) else {
-            return false;
-        };
-        write(&mut tables);
-        true
-    }
-
-    /// Lends each half's tables to `drain` in turn.
-    pub(crate) fn drain(&self, mut drain: impl FnMut(&mut Tables)) {
-        for half in &self.halves {
-            drain(
-                &mut half
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-            );
+impl<T> Shard<T> {
+    pub(super) fn new(half: impl Fn() -> T) -> Self {
+        Self {
+            halves: [Single::new(half()), Single::new(half())],
+            taken: AtomicBool::new(false),
+            started: AtomicU64::new(0),
         }
     }
 
+    /// Takes a half to write to; `None` if both are in use, which one writer alone never meets.
+    #[inline]
+    pub(super) fn enter(&self) -> Option<impl DerefMut<Target = T> + '_> {
+        let [first, second] = &self.halves;
+        // Not a loop: this is the way of every recording.
+        match first.take() {
+            Some(tables) => Some(tables),
+            None => second.take(),
+        }
+    }
+
+    /// Lends each half to `drain` in turn; for the agent, which may wait for a writer to be done.
+    pub(super) fn drain(&self, mut drain: impl FnMut(&mut T)) {
+        for half in &self.halves {
+            loop {
+                if let Some(mut tables) = half.take() {
+                    drain(&mut tables);
+                    break;
+                }
+                yield_now();
+            }
+        }
+    }
+
+    /// Counts a request's arrival, by the one thread that the shard is for.
+    #[inline]
+    pub(super) fn start(&self) {
+        // With one writer there is no need for an addition that others can't come between.
+        let started = self.started.load(Ordering::Relaxed);
+        self.started.store(started + 1, Ordering::Relaxed);
+    }
+
+    /// Requests that arrived since the shard was made.
+    pub(super) fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
     /// Takes the shard for a thread; returns whether it was free.
-    pub(crate) fn take(&self) -> bool {
+    pub(super) fn occupy(&self) -> bool {
         !self.taken.swap(true, Ordering::AcqRel)
     }
 
     /// Gives the shard back; what it holds is drained as ever, and the next thread goes on in it.
-    pub(crate) fn retire(&self) {
+    pub(super) fn vacate(&self) {
         self.taken.store(false, Ordering::Release);
-    }
-}
-
-/// Tables are sums, whole after each addition, so a panic in a write leaves nothing to repair.
-fn free(half: &Mutex<Tables>) -> Option<MutexGuard<'_, Tables>> {
-    match half.try_lock() {
-        Ok(tables) => Some(tables),
-        Err(TryLockError::Poisoned(tables)) => Some(tables.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }

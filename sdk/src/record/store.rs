@@ -6,10 +6,12 @@ use std::sync::Arc;
 use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::{Quantities, Redacted};
 
+use super::kept::{Kept, Record};
 use super::recorder::Recorder;
+use super::statements::{Statement, Statements};
 use super::table::{
-    FunctionSums, Keyed, MAX_KEYS, OTHER, OTHER_ID, PoolSums, QuerySums, RequestSums, Statement,
-    StatementSums, Tables, find_or_add,
+    FunctionSums, MAX_KEYS, MAX_ROUTE_STATEMENTS, OTHER, OTHER_ID, PoolSums, RequestSums,
+    StatementSums, Tables,
 };
 use super::timeline::{MINUTE, Timeline};
 use crate::sql;
@@ -24,13 +26,17 @@ const GENERATION: u64 = 30;
 /// Everything that was recorded.
 #[derive(Debug)]
 pub(crate) struct Store {
-    pub(crate) requests: HashMap<Arc<str>, RequestRecord>,
-    pub(crate) queries: HashMap<u64, QueryRecord>,
-    pub(crate) functions: HashMap<Arc<str>, FunctionRecord>,
+    pub(crate) requests: Kept<Arc<str>, RequestRecord>,
+    pub(crate) queries: Kept<u64, QueryRecord>,
+    pub(crate) functions: Kept<Arc<str>, FunctionRecord>,
     pub(crate) pools: Vec<PoolRecord>,
     pub(crate) all_requests: Timeline<RequestWindow>,
     pub(crate) all_queries: Timeline<QueryWindow>,
     pub(crate) totals: Totals,
+    /// The names of routes by their hash.
+    names: HashMap<u64, Arc<str>>,
+    /// What was counted of a route before the thread that knows its name was drained.
+    nameless: Vec<(u64, RequestSums)>,
     tick: Tick,
     generation: u64,
 }
@@ -46,7 +52,10 @@ pub(crate) struct Totals {
     pub(crate) calls: u64,
     pub(crate) unattributed: u64,
     pub(crate) slow_only: u64,
+    /// Recordings whose key had no room.
     pub(crate) overflowed: u64,
+    /// Times that a shard asked for memory and there was none.
+    pub(crate) refused: u64,
 }
 
 /// One route.
@@ -58,9 +67,21 @@ pub(crate) struct RequestRecord {
     pub(crate) timeline: Timeline<RequestWindow>,
     pub(crate) body: Recent<Histogram>,
     pub(crate) per_request: Recent<Histogram>,
-    statements: Recent<Vec<StatementSums>>,
-    all_statements: Vec<StatementSums>,
+    statements: Recent<Vec<StatementRecord>>,
+    all_statements: Vec<StatementRecord>,
     tick: (Histogram, RequestWindow),
+}
+
+/// One statement of one route.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct StatementRecord {
+    statement: u64,
+    /// Requests that ran it.
+    requests: u64,
+    calls: u64,
+    nanos: u64,
+    /// Calls in those requests that ran it more than once, counted as if they were nanoseconds.
+    repeats: Option<Box<Histogram>>,
 }
 
 /// One statement, by fingerprint.
@@ -79,7 +100,7 @@ pub(crate) struct QueryRecord {
 }
 
 /// One monitored function.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct FunctionRecord {
     pub(crate) calls: u64,
     pub(crate) errors: u64,
@@ -88,7 +109,7 @@ pub(crate) struct FunctionRecord {
 }
 
 /// One pool.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct PoolRecord {
     pub(crate) acquires: u64,
     pub(crate) timeouts: u64,
@@ -153,13 +174,15 @@ struct Tick {
 impl Store {
     pub(crate) fn new() -> Self {
         Self {
-            requests: HashMap::new(),
-            queries: HashMap::new(),
-            functions: HashMap::new(),
+            requests: Kept::default(),
+            queries: Kept::default(),
+            functions: Kept::default(),
             pools: Vec::new(),
             all_requests: Timeline::new(),
             all_queries: Timeline::new(),
             totals: Totals::default(),
+            names: HashMap::new(),
+            nameless: Vec::new(),
             tick: Tick::default(),
             generation: 0,
         }
@@ -171,7 +194,13 @@ impl Store {
             self.generation = second / GENERATION;
             self.next_generation();
         }
-        recorder.drain(|tables| self.take(tables));
+        // What has ended must have started: so it is asked afterwards.
+        recorder.drain(|tables| self.take(recorder, tables));
+        self.totals.started = recorder.started();
+        self.name_the_nameless(recorder);
+        self.requests.next_second();
+        self.queries.next_second();
+        self.functions.next_second();
         self.close(second);
         if second.is_multiple_of(PROMOTE_EVERY) {
             self.promote();
@@ -209,31 +238,29 @@ impl Store {
             + self.all_queries.bytes()
     }
 
-    fn take(&mut self, tables: &mut Tables) {
+    pub(super) fn take(&mut self, recorder: &Recorder, tables: &mut Tables) {
         self.totals.slow_only += std::mem::take(&mut tables.slow_only);
-        let Tables {
-            requests,
-            queries,
-            functions,
-            pools,
-            ..
-        } = tables;
-        // Statements first, so that a route's are known by their fingerprint.
-        self.totals.overflowed += self.take_queries(queries);
-        self.totals.overflowed += requests.drain(|_, key, sums| self.take_request(key, sums));
-        self.totals.overflowed += functions.drain(|_, key, sums| self.take_function(key, sums));
-        for (number, sums) in pools
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, sums)| sums.acquires > 0)
-        {
-            self.take_pool(number, sums);
-            *sums = PoolSums::default();
+        self.names.extend(tables.names.drain(..));
+        self.totals.overflowed += self.take_statements(&mut tables.statements);
+        self.totals.overflowed += tables
+            .requests
+            .drain(|hash, sums| self.take_request(hash, sums));
+        for (number, sums) in tables.functions.iter_mut().enumerate() {
+            if sums.calls > 0 {
+                self.take_function(recorder.function_name(number), sums);
+            }
         }
+        for (number, sums) in tables.pools.iter_mut().enumerate() {
+            if sums.acquires > 0 {
+                self.take_pool(number, sums);
+            }
+        }
+        tables.settle();
+        self.totals.refused += tables.room.take_refused();
     }
 
-    fn take_queries(&mut self, queries: &mut Keyed<Statement, QuerySums>) -> u64 {
-        queries.drain(|id, statement, sums| {
+    fn take_statements(&mut self, statements: &mut Statements) -> u64 {
+        statements.drain(|key, sums| {
             let window = QueryWindow {
                 calls: sums.calls,
                 errors: sums.errors,
@@ -241,38 +268,37 @@ impl Store {
             };
             self.totals.calls += sums.calls;
             self.totals.unattributed += sums.unattributed;
-            self.tick.queries.0.merge(&sums.times);
-            self.tick.queries.1 = self.tick.queries.1 + window;
-            let record = self.query_record(id, statement);
+            let (times, all) = &mut self.tick.queries;
+            *all = *all + window;
+            let (id, statement) = key.unzip();
+            let new = || QueryRecord::of(statement.as_deref());
+            let record = self.queries.entry(id.as_ref(), OTHER_ID, sums.calls, new);
+            // One text for all threads that run it.
+            if let Some(statement) = statement
+                && record.text == statement.text
+            {
+                statement.text = record.text.clone();
+                statement.sample.clone_from(&record.sample);
+            }
             record.calls += sums.calls;
             record.errors += sums.errors;
             record.rows += sums.rows;
             record.unattributed += sums.unattributed;
             record.pool = sums.pool.checked_sub(1).or(record.pool);
-            record.tick.0.merge(&sums.times);
+            sums.times.drain_into(&mut [times, &mut record.tick.0]);
             record.tick.1 = record.tick.1 + window;
         })
     }
 
-    /// Finds a statement's record, or that of `<other>` where there is no room for another.
-    fn query_record(&mut self, id: u64, statement: Option<&Statement>) -> &mut QueryRecord {
-        let full = self.queries.len() >= MAX_KEYS && !self.queries.contains_key(&id);
-        let statement = statement.filter(|_| !full);
-        let id = if statement.is_some() { id } else { OTHER_ID };
-        self.queries.entry(id).or_insert_with(|| QueryRecord {
-            text: statement.map_or_else(|| sql::redacted::own(OTHER), |known| known.text.clone()),
-            sample: statement.and_then(|known| known.sample.clone()),
-            calls: 0,
-            errors: 0,
-            rows: 0,
-            unattributed: 0,
-            pool: None,
-            timeline: Timeline::new(),
-            tick: Default::default(),
-        })
-    }
-
-    fn take_request(&mut self, key: Option<&Arc<str>>, sums: &mut RequestSums) {
+    fn take_request(&mut self, hash: Option<u64>, sums: &mut RequestSums) {
+        let key = hash.and_then(|hash| self.names.get(&hash)).cloned();
+        if let Some(hash) = hash
+            && key.is_none()
+            && self.nameless.len() < MAX_KEYS
+        {
+            self.nameless.push((hash, std::mem::take(sums)));
+            return;
+        }
         let window = RequestWindow {
             requests: sums.requests,
             errors: sums.errors,
@@ -281,67 +307,83 @@ impl Store {
             query_nanos: sums.query_nanos,
             pool_wait_nanos: sums.pool_wait_nanos,
         };
-        self.totals.started += sums.started;
         self.totals.ended += sums.ended;
         self.totals.requests += sums.requests;
         self.totals.errors += sums.errors;
         self.totals.cancelled += sums.cancelled;
-        self.tick.requests.0.merge(&sums.head);
-        self.tick.requests.1 = self.tick.requests.1 + window;
-        let record = bounded(&mut self.requests, key, RequestRecord::new);
+        let (times, all) = &mut self.tick.requests;
+        *all = *all + window;
+        let record =
+            self.requests
+                .entry(key.as_ref(), OTHER.into(), sums.ended, RequestRecord::new);
         record.requests += sums.requests;
         record.errors += sums.errors;
         record.cancelled += sums.cancelled;
-        record.body.now.merge(&sums.body);
-        record.per_request.now.merge(&sums.per_request);
-        record.tick.0.merge(&sums.head);
+        sums.head.drain_into(&mut [times, &mut record.tick.0]);
+        sums.body.drain_into(&mut [&mut record.body.now]);
+        sums.per_request
+            .drain_into(&mut [&mut record.per_request.now]);
         record.tick.1 = record.tick.1 + window;
-        for used in &sums.statements {
+        for used in &mut sums.statements {
+            let used = StatementRecord::take(used);
             for list in [&mut record.statements.now, &mut record.all_statements] {
-                if let Some(sums) = find_or_add(list, used.statement) {
-                    sums.merge(used);
+                if let Some(record) = find_or_add(list, used.statement) {
+                    record.merge(&used);
                 }
             }
         }
     }
 
-    fn take_function(&mut self, key: Option<&Arc<str>>, sums: &FunctionSums) {
-        let record = bounded(&mut self.functions, key, || FunctionRecord {
-            calls: 0,
-            errors: 0,
-            timeline: Timeline::new(),
-            tick: Default::default(),
-        });
-        record.calls += sums.calls;
-        record.errors += sums.errors;
-        record.tick.0.merge(&sums.times);
-        record.tick.1 = record.tick.1
-            + QueryWindow {
-                calls: sums.calls,
-                errors: sums.errors,
-                rows: 0,
-            };
+    /// A name is told before anything is counted of its route, so after all was counted it is there to be found.
+    fn name_the_nameless(&mut self, recorder: &Recorder) {
+        if !self.nameless.is_empty() {
+            recorder.drain(|tables| self.names.extend(tables.names.drain(..)));
+            for (hash, mut sums) in std::mem::take(&mut self.nameless) {
+                let hash = self.names.contains_key(&hash).then_some(hash);
+                self.take_request(hash, &mut sums);
+            }
+        }
+        if self.names.len() > 2 * MAX_KEYS {
+            let requests = &self.requests;
+            self.names.retain(|_, name| requests.has(name));
+            recorder.forget_names();
+        }
     }
 
-    fn take_pool(&mut self, number: usize, sums: &PoolSums) {
+    fn take_function(&mut self, name: Option<&'static str>, sums: &mut FunctionSums) {
+        let window = QueryWindow {
+            calls: std::mem::take(&mut sums.calls),
+            errors: std::mem::take(&mut sums.errors),
+            rows: 0,
+        };
+        let name = name.map(Arc::from);
+        let record = self.functions.entry(
+            name.as_ref(),
+            OTHER.into(),
+            window.calls,
+            FunctionRecord::default,
+        );
+        record.calls += window.calls;
+        record.errors += window.errors;
+        sums.times.drain_into(&mut [&mut record.tick.0]);
+        record.tick.1 = record.tick.1 + window;
+    }
+
+    fn take_pool(&mut self, number: usize, sums: &mut PoolSums) {
         if self.pools.len() <= number {
-            self.pools.resize_with(number + 1, || PoolRecord {
-                acquires: 0,
-                timeouts: 0,
-                timeline: Timeline::new(),
-                tick: Default::default(),
-            });
+            self.pools.resize_with(number + 1, PoolRecord::default);
         }
-        let record = &mut self.pools[number];
-        record.acquires += sums.acquires;
-        record.timeouts += sums.timeouts;
-        record.tick.0.merge(&sums.waits);
-        record.tick.1 = record.tick.1
-            + QueryWindow {
-                calls: sums.acquires,
-                errors: sums.timeouts,
-                rows: 0,
-            };
+        let window = QueryWindow {
+            calls: std::mem::take(&mut sums.acquires),
+            errors: std::mem::take(&mut sums.timeouts),
+            rows: 0,
+        };
+        if let Some(record) = self.pools.get_mut(number) {
+            record.acquires += window.calls;
+            record.timeouts += window.errors;
+            sums.waits.drain_into(&mut [&mut record.tick.0]);
+            record.tick.1 = record.tick.1 + window;
+        }
     }
 
     fn close(&mut self, second: u64) {
@@ -415,7 +457,95 @@ impl RequestRecord {
     }
 }
 
-impl StatementSums {
+impl QueryRecord {
+    fn of(statement: Option<&Statement>) -> Self {
+        Self {
+            text: statement.map_or_else(|| sql::redacted::own(OTHER), |known| known.text.clone()),
+            sample: statement.and_then(|known| known.sample.clone()),
+            calls: 0,
+            errors: 0,
+            rows: 0,
+            unattributed: 0,
+            pool: None,
+            timeline: Timeline::new(),
+            tick: Default::default(),
+        }
+    }
+}
+
+impl Record for RequestRecord {
+    fn other() -> Self {
+        Self::new()
+    }
+
+    fn recent(&self) -> u64 {
+        let sums = self.timeline.minute().1 + self.tick.1;
+        sums.requests + sums.cancelled
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.cancelled += other.cancelled;
+    }
+}
+
+impl Record for QueryRecord {
+    fn other() -> Self {
+        Self::of(None)
+    }
+
+    fn recent(&self) -> u64 {
+        (self.timeline.minute().1 + self.tick.1).calls
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.errors += other.errors;
+        self.rows += other.rows;
+        self.unattributed += other.unattributed;
+    }
+}
+
+impl Record for FunctionRecord {
+    fn other() -> Self {
+        Self::default()
+    }
+
+    fn recent(&self) -> u64 {
+        (self.timeline.minute().1 + self.tick.1).calls
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.errors += other.errors;
+    }
+}
+
+impl StatementRecord {
+    fn take(sums: &mut StatementSums) -> Self {
+        Self {
+            statement: sums.statement,
+            requests: sums.requests,
+            calls: sums.calls,
+            nanos: sums.nanos,
+            repeats: sums.repeats.as_deref_mut().map(|repeats| {
+                let mut histogram = Box::<Histogram>::default();
+                repeats.drain_into(&mut [&mut histogram]);
+                histogram
+            }),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.calls += other.calls;
+        self.nanos += other.nanos;
+        if let Some(theirs) = &other.repeats {
+            self.repeats.get_or_insert_default().merge(theirs);
+        }
+    }
+
     /// The distribution of calls over the requests that ran it.
     fn per_request(&self) -> Quantities {
         let mut counts = self.repeats.as_deref().cloned().unwrap_or_default();
@@ -439,8 +569,8 @@ impl<T: Default> Recent<T> {
 }
 
 /// Adds up what halves, threads and seconds know of a route's statements, the longest first.
-fn by_statement<'a>(statements: impl Iterator<Item = &'a StatementSums>) -> Vec<RouteStatement> {
-    let mut merged: HashMap<u64, StatementSums> = HashMap::new();
+fn by_statement<'a>(statements: impl Iterator<Item = &'a StatementRecord>) -> Vec<RouteStatement> {
+    let mut merged: HashMap<u64, StatementRecord> = HashMap::new();
     for sums in statements {
         merged.entry(sums.statement).or_default().merge(sums);
     }
@@ -477,15 +607,26 @@ pub(crate) fn per_second(count: u64, uptime_seconds: u64) -> f64 {
     count as f64 / uptime_seconds.clamp(1, MINUTE) as f64
 }
 
-fn bounded<'a, T>(
-    records: &'a mut HashMap<Arc<str>, T>,
-    key: Option<&Arc<str>>,
-    new: impl FnOnce() -> T,
-) -> &'a mut T {
-    let full = records.len() >= MAX_KEYS;
-    let key = key.filter(|key| !full || records.contains_key(*key));
-    let key = key.map_or_else(|| OTHER.into(), Arc::clone);
-    records.entry(key).or_insert_with(new)
+/// Finds a statement's record in a route's bounded list.
+fn find_or_add(
+    statements: &mut Vec<StatementRecord>,
+    statement: u64,
+) -> Option<&mut StatementRecord> {
+    let known = statements
+        .iter()
+        .position(|record| record.statement == statement);
+    let place = match known {
+        Some(place) => place,
+        None if statements.len() < MAX_ROUTE_STATEMENTS => {
+            statements.push(StatementRecord {
+                statement,
+                ..StatementRecord::default()
+            });
+            statements.len() - 1
+        }
+        None => return None,
+    };
+    statements.get_mut(place)
 }
 
 fn close<S>(timeline: &mut Timeline<S>, tick: &mut (Histogram, S), second: u64)

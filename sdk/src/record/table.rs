@@ -1,14 +1,14 @@
 //! What a shard holds: sums by key, a bounded number of keys a kind, and one `<other>` that keeps the totals right.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use perfdeck_bridge::histogram::Histogram;
-use perfdeck_bridge::protocol::Redacted;
-
-use super::scope::Work;
-use crate::sql;
+use super::buckets::Buckets;
+use super::room::{Budget, Room};
+use super::scope::{Scope, Use, Work};
+use super::statements::Statements;
 
 /// Keys a kind before new ones are filed under [`OTHER`].
 pub(crate) const MAX_KEYS: usize = 1_000;
@@ -17,303 +17,391 @@ pub(crate) const OTHER: &str = "<other>";
 /// The id of a statement that is filed under [`OTHER`].
 pub(crate) const OTHER_ID: u64 = 0;
 /// Statements told apart a route.
-const MAX_ROUTE_STATEMENTS: usize = 32;
+pub(super) const MAX_ROUTE_STATEMENTS: usize = 32;
 /// Drains without a call before a key's memory is given back.
 const IDLE_DRAINS: u8 = 60;
-/// The longest text kept of a statement.
-const MAX_TEXT: usize = 16 * 1024;
-
-/// Distinct texts whose fingerprint a half remembers.
-const MAX_TEXTS: usize = 4_096;
+/// Keys from which on those that were not called since the last drain make room at once.
+const CROWDED: usize = MAX_KEYS / 2;
+/// Pools whose waits are told apart.
+const MAX_POOLS: usize = 64;
 
 /// One half of a shard.
-#[derive(Debug, Default)]
-pub(crate) struct Tables {
-    pub(crate) requests: Keyed<Arc<str>, RequestSums>,
-    pub(crate) queries: Keyed<Statement, QuerySums>,
-    pub(crate) functions: Keyed<Arc<str>, FunctionSums>,
-    pub(crate) pools: Vec<PoolSums>,
-    pub(crate) slow_only: u64,
-    /// A text's hash to its fingerprint's id.
-    texts: HashMap<u64, u64, FixedState>,
-}
-
-/// What is known of a statement.
 #[derive(Debug)]
-pub(crate) struct Statement {
-    /// Without literals.
-    pub(crate) text: Redacted,
-    /// As it was first executed; it stays in the process. `None` where it is too long to keep.
-    pub(crate) sample: Option<Arc<str>>,
+pub(crate) struct Tables {
+    pub(super) requests: Keyed<RequestSums>,
+    pub(super) statements: Statements,
+    /// By the function's number.
+    pub(super) functions: Vec<FunctionSums>,
+    pub(super) pools: Vec<PoolSums>,
+    pub(super) slow_only: u64,
+    /// Names of routes that this thread met first, by their hash.
+    pub(super) names: Vec<(u64, Arc<str>)>,
+    pub(super) room: Room,
 }
 
 /// Sums by a key's hash.
 ///
 /// Keys are told apart by 64 bits of a hash that is seeded anew in each process.
 #[derive(Debug)]
-pub(crate) struct Keyed<K, T> {
-    entries: HashMap<u64, Entry<K, T>, FixedState>,
-    other: Option<Box<T>>,
+pub(super) struct Keyed<T> {
+    entries: HashMap<u64, Box<Entry<T>>, Hashed>,
+    other: Box<T>,
     overflowed: u64,
 }
 
 #[derive(Debug)]
-struct Entry<K, T> {
-    key: K,
+struct Entry<T> {
     sums: T,
     idle: u8,
 }
 
 /// Sums that can be taken and begun anew.
-pub(crate) trait Sums: Default {
+pub(super) trait Sums: Default {
     fn is_empty(&self) -> bool;
     fn clear(&mut self);
+    /// What it takes of the room, beside its own size.
+    fn bytes(&self) -> usize;
 }
 
 /// One route.
 #[derive(Debug, Default)]
-pub(crate) struct RequestSums {
-    pub(crate) started: u64,
-    pub(crate) ended: u64,
-    pub(crate) requests: u64,
-    pub(crate) errors: u64,
-    pub(crate) cancelled: u64,
-    pub(crate) head: Histogram,
-    pub(crate) body: Histogram,
+pub(super) struct RequestSums {
+    pub(super) ended: u64,
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) cancelled: u64,
+    pub(super) head: Buckets,
+    pub(super) body: Buckets,
     /// Statements a request, counted as if they were nanoseconds.
-    pub(crate) per_request: Histogram,
-    pub(crate) queries: u64,
-    pub(crate) query_nanos: u64,
-    pub(crate) pool_wait_nanos: u64,
-    pub(crate) statements: Vec<StatementSums>,
+    pub(super) per_request: Buckets,
+    pub(super) queries: u64,
+    pub(super) query_nanos: u64,
+    pub(super) pool_wait_nanos: u64,
+    pub(super) statements: Vec<StatementSums>,
 }
 
 /// One statement of one route.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct StatementSums {
-    pub(crate) statement: u64,
-    /// Requests that ran it.
-    pub(crate) requests: u64,
-    pub(crate) calls: u64,
-    pub(crate) nanos: u64,
-    /// Calls in those requests that ran it more than once, counted as if they were nanoseconds.
-    pub(crate) repeats: Option<Box<Histogram>>,
-}
-
-/// One statement.
 #[derive(Debug, Default)]
-pub(crate) struct QuerySums {
-    pub(crate) calls: u64,
-    pub(crate) errors: u64,
-    pub(crate) rows: u64,
-    pub(crate) unattributed: u64,
-    pub(crate) times: Histogram,
-    /// One more than the pool's number; 0 where the pool is not known.
-    pub(crate) pool: u16,
+pub(super) struct StatementSums {
+    pub(super) statement: u64,
+    /// Requests that ran it.
+    pub(super) requests: u64,
+    pub(super) calls: u64,
+    pub(super) nanos: u64,
+    /// Calls in those requests that ran it more than once, counted as if they were nanoseconds.
+    pub(super) repeats: Option<Box<Buckets>>,
 }
 
 /// One monitored function.
 #[derive(Debug, Default)]
-pub(crate) struct FunctionSums {
-    pub(crate) calls: u64,
-    pub(crate) errors: u64,
-    pub(crate) times: Histogram,
+pub(super) struct FunctionSums {
+    pub(super) calls: u64,
+    pub(super) errors: u64,
+    pub(super) times: Buckets,
 }
 
 /// One pool.
 #[derive(Debug, Default)]
-pub(crate) struct PoolSums {
-    pub(crate) acquires: u64,
-    pub(crate) timeouts: u64,
-    pub(crate) waits: Histogram,
+pub(super) struct PoolSums {
+    pub(super) acquires: u64,
+    pub(super) timeouts: u64,
+    pub(super) waits: Buckets,
 }
 
-impl<K, T> Default for Keyed<K, T> {
-    fn default() -> Self {
+/// A statement that has run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ran {
+    pub(crate) nanos: u64,
+    pub(crate) rows: u64,
+    pub(crate) failed: bool,
+    pub(crate) pool: Option<u16>,
+    /// Whether it is known what it ran for.
+    pub(crate) attributed: bool,
+}
+
+/// How a request's response was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Head {
+    Answered { failed: bool, nanos: u64 },
+    Cancelled,
+}
+
+/// How a response's body ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    Whole { nanos: u64 },
+    Failed,
+    Cancelled,
+}
+
+/// For keys that are hashes themselves.
+pub(super) type Hashed = BuildHasherDefault<Same>;
+
+#[derive(Debug, Default)]
+pub(super) struct Same(u64);
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+impl<T: Sums> Keyed<T> {
+    fn new() -> Self {
         Self {
             entries: HashMap::default(),
-            other: None,
+            other: Box::default(),
             overflowed: 0,
         }
     }
-}
 
-impl<K, T: Sums> Keyed<K, T> {
     /// Finds a key's sums, or those of `<other>` where there is no room for another key.
-    pub(crate) fn entry(&mut self, hash: u64, key: impl FnOnce() -> K) -> &mut T {
-        if !self.has_room(hash) {
-            self.overflowed += 1;
-            return self.other.get_or_insert_default();
+    #[inline]
+    fn entry(&mut self, hash: u64, room: &mut Room) -> &mut T {
+        let full = self.entries.len() >= MAX_KEYS;
+        match self.entries.entry(hash) {
+            Place::Occupied(entry) => &mut entry.into_mut().sums,
+            Place::Vacant(place) => {
+                if full || !room.take(entry_bytes::<T>()) {
+                    self.overflowed += 1;
+                    return &mut self.other;
+                }
+                let entry = Entry {
+                    sums: T::default(),
+                    idle: 0,
+                };
+                &mut place.insert(Box::new(entry)).sums
+            }
         }
-        let entry = self.entries.entry(hash).or_insert_with(|| Entry {
-            key: key(),
-            sums: T::default(),
-            idle: 0,
-        });
-        &mut entry.sums
     }
 
-    /// Whether a key is told apart, or would be.
-    fn has_room(&self, hash: u64) -> bool {
-        self.entries.contains_key(&hash) || self.entries.len() < MAX_KEYS
-    }
-
-    /// Hands out all sums, those of `<other>` without a key, and begins anew; gives back the memory of keys that are idle. Returns what overflowed.
-    pub(crate) fn drain(&mut self, mut each: impl FnMut(u64, Option<&K>, &mut T)) -> u64 {
+    /// Hands out all sums, those of `<other>` without a hash, and begins anew; gives back the memory of keys that are idle.
+    /// Returns what overflowed.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(Option<u64>, &mut T)) -> u64 {
+        let most_idle = most_idle(self.entries.len());
         self.entries.retain(|hash, entry| {
             if entry.sums.is_empty() {
                 entry.idle += 1;
-                return entry.idle < IDLE_DRAINS;
+                return entry.idle < most_idle;
             }
             entry.idle = 0;
-            each(*hash, Some(&entry.key), &mut entry.sums);
+            each(Some(*hash), &mut entry.sums);
             entry.sums.clear();
             true
         });
-        if let Some(other) = self.other.as_deref_mut().filter(|other| !other.is_empty()) {
-            each(OTHER_ID, None, other);
-            other.clear();
+        if self.entries.capacity() > 4 * (self.entries.len() + 16) {
+            self.entries.shrink_to(2 * self.entries.len());
+        }
+        if !self.other.is_empty() {
+            each(None, &mut self.other);
+            self.other.clear();
         }
         std::mem::take(&mut self.overflowed)
+    }
+
+    /// What all entries take of the room.
+    fn bytes(&self) -> usize {
+        let sums: usize = self.entries.values().map(|entry| entry.sums.bytes()).sum();
+        sums + self.entries.len() * entry_bytes::<T>()
     }
 }
 
 impl Tables {
-    /// Finds a statement's id and sums; its text is taken apart only when it is new.
-    ///
-    /// Texts that differ in nothing but their literals are one statement, also for the bound on keys.
-    pub(crate) fn statement(&mut self, hash: u64, sql: &str) -> (u64, &mut QuerySums) {
-        if let Some(id) = self.texts.get(&hash).copied()
-            && self.queries.entries.contains_key(&id)
-        {
-            return (id, self.queries.entry(id, || Statement::of(sql).1));
+    pub(super) fn new(budget: &'static Budget) -> Self {
+        Self {
+            requests: Keyed::new(),
+            statements: Statements::default(),
+            functions: Vec::new(),
+            pools: Vec::new(),
+            slow_only: 0,
+            names: Vec::new(),
+            room: Room::new(budget),
         }
-        let (id, statement) = Statement::of(sql);
-        if self.texts.len() >= MAX_TEXTS {
-            self.texts.clear();
-        }
-        self.texts.insert(hash, id);
-        let known = self.queries.has_room(id);
-        (
-            if known { id } else { OTHER_ID },
-            self.queries.entry(id, || statement),
-        )
     }
 
-    pub(crate) fn pool(&mut self, number: u16) -> &mut PoolSums {
-        let number = usize::from(number);
+    /// Names a route that this thread had not met; returns whether there was room.
+    pub(super) fn introduce(&mut self, hash: u64, name: impl FnOnce() -> Arc<str>) -> bool {
+        if self.names.len() >= MAX_KEYS {
+            return false;
+        }
+        let name = name();
+        let room = self.room.take(size_of::<(u64, Arc<str>)>() + name.len());
+        if room {
+            self.names.push((hash, name));
+        }
+        room
+    }
+
+    /// Files the head of a request's response.
+    pub(super) fn head(&mut self, route: u64, head: &Head) {
+        let room = &mut self.room;
+        self.requests.entry(route, room).head(head, room);
+    }
+
+    /// Files a request's end, and the head of its response where that was not filed before.
+    pub(super) fn ended(&mut self, head: Option<&Head>, body: Option<Body>, scope: &Scope) {
+        let room = &mut self.room;
+        let sums = self.requests.entry(scope.progress.route, room);
+        sums.ended += 1;
+        if let Some(head) = head {
+            sums.head(head, room);
+        }
+        match body {
+            Some(Body::Whole { nanos }) => sums.body.record(nanos, room),
+            Some(Body::Failed) => sums.errors += 1,
+            Some(Body::Cancelled) => sums.cancelled += 1,
+            None => {}
+        }
+        sums.pool_wait_nanos += scope.pool_wait_nanos;
+        match scope.remote() {
+            None => sums.work(&scope.work, room),
+            Some(remote) => sums.work(&remote.with(&scope.work), room),
+        }
+    }
+
+    /// Files a call of a monitored function, by its number.
+    #[inline]
+    pub(super) fn function(&mut self, number: u16, nanos: u64, failed: bool) {
+        let Some(sums) = self.functions.get_mut(usize::from(number)) else {
+            return self.new_function(number, nanos, failed);
+        };
+        sums.calls += 1;
+        sums.errors += u64::from(failed);
+        sums.times.record(nanos, &mut self.room);
+    }
+
+    /// Files a wait for a connection of a pool, by the pool's number.
+    pub(super) fn acquire(&mut self, pool: u16, nanos: u64, timed_out: bool) {
+        let number = usize::from(pool).min(MAX_POOLS - 1);
         if self.pools.len() <= number {
             self.pools.resize_with(number + 1, PoolSums::default);
         }
-        &mut self.pools[number]
+        if let Some(sums) = self.pools.get_mut(number) {
+            sums.acquires += 1;
+            sums.timeouts += u64::from(timed_out);
+            sums.waits.record(nanos, &mut self.room);
+        }
+    }
+
+    /// Functions are as many as the service's code has, so there is no other one to count them under: without room the
+    /// call is counted as refused.
+    #[cold]
+    fn new_function(&mut self, number: u16, nanos: u64, failed: bool) {
+        let wanted = usize::from(number) + 1;
+        let bytes = (wanted - self.functions.len()) * size_of::<FunctionSums>();
+        if wanted <= MAX_KEYS && self.room.take(bytes) {
+            self.functions.resize_with(wanted, FunctionSums::default);
+            self.function(number, nanos, failed);
+        }
+    }
+
+    /// Counts anew what is held, and returns what is no longer needed of the budget.
+    pub(super) fn settle(&mut self) {
+        let used = self.requests.bytes()
+            + self.statements.bytes()
+            + self
+                .functions
+                .iter()
+                .map(|sums| size_of::<FunctionSums>() + sums.times.bytes())
+                .sum::<usize>()
+            + self
+                .pools
+                .iter()
+                .map(|pool| pool.waits.bytes())
+                .sum::<usize>()
+            + self.names.capacity() * size_of::<(u64, Arc<str>)>();
+        self.room.settle(used);
     }
 }
 
 impl RequestSums {
+    fn head(&mut self, head: &Head, room: &mut Room) {
+        match *head {
+            Head::Answered { failed, nanos } => {
+                self.requests += 1;
+                self.errors += u64::from(failed);
+                self.head.record(nanos, room);
+            }
+            Head::Cancelled => self.cancelled += 1,
+        }
+    }
+
     /// Files what a request did.
-    pub(crate) fn file(&mut self, work: &Work, pool_wait_nanos: u64) {
-        self.pool_wait_nanos += pool_wait_nanos;
+    fn work(&mut self, work: &Work, room: &mut Room) {
         let (calls, nanos) = work.sum();
         self.queries += u64::from(calls);
         self.query_nanos += nanos;
-        self.per_request.record_nanos(u64::from(calls));
+        self.per_request.record(u64::from(calls), room);
         for used in work.named() {
-            let Some(sums) = find_or_add(&mut self.statements, used.statement) else {
-                continue;
-            };
-            sums.requests += 1;
-            sums.calls += u64::from(used.calls);
-            sums.nanos += used.nanos;
-            if used.calls > 1 {
-                sums.repeats
-                    .get_or_insert_default()
-                    .record_nanos(u64::from(used.calls));
+            self.statement(used, room);
+        }
+    }
+
+    fn statement(&mut self, used: &Use, room: &mut Room) {
+        let known = self
+            .statements
+            .iter()
+            .position(|sums| sums.statement == used.statement);
+        let place = match known {
+            Some(place) => place,
+            None if self.statements.len() < MAX_ROUTE_STATEMENTS
+                && room.take(size_of::<StatementSums>()) =>
+            {
+                self.statements.push(StatementSums {
+                    statement: used.statement,
+                    ..StatementSums::default()
+                });
+                self.statements.len() - 1
             }
+            None => return,
+        };
+        let Some(sums) = self.statements.get_mut(place) else {
+            return;
+        };
+        sums.requests += 1;
+        sums.calls += u64::from(used.calls);
+        sums.nanos += used.nanos;
+        if used.calls > 1 && (sums.repeats.is_some() || room.take(size_of::<Buckets>())) {
+            sums.repeats
+                .get_or_insert_default()
+                .record(u64::from(used.calls), room);
         }
-    }
-}
-
-impl StatementSums {
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.calls += other.calls;
-        self.nanos += other.nanos;
-        if let Some(theirs) = &other.repeats {
-            self.repeats.get_or_insert_default().merge(theirs);
-        }
-    }
-}
-
-/// Finds a statement's sums in a route's bounded list.
-pub(crate) fn find_or_add(
-    statements: &mut Vec<StatementSums>,
-    statement: u64,
-) -> Option<&mut StatementSums> {
-    let place = match statements
-        .iter()
-        .position(|sums| sums.statement == statement)
-    {
-        Some(place) => place,
-        None if statements.len() < MAX_ROUTE_STATEMENTS => {
-            statements.push(StatementSums {
-                statement,
-                ..StatementSums::default()
-            });
-            statements.len() - 1
-        }
-        None => return None,
-    };
-    statements.get_mut(place)
-}
-
-impl Statement {
-    fn of(sql: &str) -> (u64, Self) {
-        let (id, text) = sql::redacted::statement(sql);
-        (
-            id,
-            Self {
-                text,
-                sample: (sql.len() <= MAX_TEXT).then(|| sql.into()),
-            },
-        )
     }
 }
 
 impl Sums for RequestSums {
     fn is_empty(&self) -> bool {
         // A request's steps can fall into different halves, so one that has only heads is not empty.
-        self.started + self.requests + self.cancelled + self.ended == 0
+        self.requests + self.cancelled + self.ended == 0
     }
 
     fn clear(&mut self) {
-        (self.started, self.ended, self.requests) = (0, 0, 0);
+        (self.ended, self.requests) = (0, 0);
         (self.errors, self.cancelled, self.queries) = (0, 0, 0);
         (self.query_nanos, self.pool_wait_nanos) = (0, 0);
-        self.head.clear();
-        self.body.clear();
-        self.per_request.clear();
         self.statements.clear();
     }
-}
 
-impl Sums for QuerySums {
-    fn is_empty(&self) -> bool {
-        self.calls == 0
-    }
-
-    fn clear(&mut self) {
-        (self.calls, self.errors, self.rows, self.unattributed) = (0, 0, 0, 0);
-        self.times.clear();
+    fn bytes(&self) -> usize {
+        self.head.bytes()
+            + self.body.bytes()
+            + self.per_request.bytes()
+            + self.statements.capacity() * size_of::<StatementSums>()
     }
 }
 
-impl Sums for FunctionSums {
-    fn is_empty(&self) -> bool {
-        self.calls == 0
-    }
+/// What an entry takes of the room by itself, with the empty places of its table.
+const fn entry_bytes<T>() -> usize {
+    size_of::<Entry<T>>() + 40
+}
 
-    fn clear(&mut self) {
-        (self.calls, self.errors) = (0, 0);
-        self.times.clear();
-    }
+/// The drains without a call after which one of so many keys has to go.
+pub(super) const fn most_idle(keys: usize) -> u8 {
+    if keys > CROWDED { 1 } else { IDLE_DRAINS }
 }

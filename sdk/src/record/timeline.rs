@@ -162,6 +162,12 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
     }
 }
 
+impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Default for Timeline<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<S: Copy + Default + Add<Output = S>> Coarse<S> {
     fn push(&mut self, second: u64, width: u64, most: usize, times: &Histogram, sums: S) {
         let from = second - second % width;

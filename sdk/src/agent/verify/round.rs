@@ -59,7 +59,7 @@ impl Agent {
             .flatten();
         let uptime = self.second.max(1);
         let mut subjects: HashMap<usize, Vec<(f64, Subject)>> = HashMap::new();
-        for (id, record) in &self.store.queries {
+        for (id, record) in self.store.queries.iter() {
             let (times, sums) = record.timeline.minute();
             // A statement that tier 0 saw has no pool; where there is only one, it is of that.
             let pool = record

@@ -32,7 +32,7 @@ impl Headers {
     }
 
     pub(super) fn write(self, response: &mut HeaderMap, nanos: u64, scope: &Scope, eyes: &Eyes) {
-        let (queries, query_nanos) = scope.total().sum();
+        let (queries, query_nanos) = scope.sum();
         let cache = match (scope.cache_hits, scope.cache_misses) {
             (0, 0) => "NONE",
             (_, 0) => "HIT",

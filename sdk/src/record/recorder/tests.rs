@@ -5,23 +5,33 @@ use super::*;
 use crate::record::store::Store;
 use crate::record::table::{MAX_KEYS, OTHER};
 
-fn query(sql: &str) -> Query<'_> {
-    Query {
-        sql,
-        nanos: 1_000,
-        rows: 2,
-        failed: false,
-        pool: None,
-        remote: None,
-    }
+const RAN: Ran = Ran {
+    nanos: 1_000,
+    rows: 2,
+    failed: false,
+    pool: None,
+    attributed: true,
+};
+
+fn get<'r>(recorder: &Recorder, template: &'r str) -> Route<'r> {
+    recorder.route(&Method::GET, Some(template))
 }
 
-fn get(recorder: &Recorder, template: &str) -> Route {
-    recorder.route(&http::Method::GET, Some(template))
+/// A request from its arrival to its end.
+fn request(recorder: &'static Recorder, template: &str, head: &Head, body: Option<Body>) {
+    let route = get(recorder, template);
+    recorder.request_started(&route);
+    let mut scope = Scope::fresh();
+    scope.progress.route = route.hash;
+    recorder.request_end(Some(head), body, &scope);
+    scope.done();
 }
 
 /// Drains while `record` runs on threads that come and go; returns what the store then holds.
-fn drained(threads: usize, record: impl Fn(&Recorder, usize) + Sync) -> (Recorder, Store) {
+fn drained(
+    threads: usize,
+    record: impl Fn(&'static Recorder, usize) + Sync,
+) -> (&'static Recorder, Store) {
     let recorder = Recorder::new();
     let mut store = Store::new();
     let over = AtomicBool::new(false);
@@ -30,7 +40,7 @@ fn drained(threads: usize, record: impl Fn(&Recorder, usize) + Sync) -> (Recorde
             for wave in 0..threads / 8 {
                 thread::scope(|scope| {
                     for number in 0..8 {
-                        let (recorder, record) = (&recorder, &record);
+                        let record = &record;
                         scope.spawn(move || record(recorder, wave * 8 + number));
                     }
                 });
@@ -40,10 +50,10 @@ fn drained(threads: usize, record: impl Fn(&Recorder, usize) + Sync) -> (Recorde
         let mut second = 0;
         while !over.load(Ordering::Acquire) {
             second += 1;
-            store.drain(&recorder, second);
+            store.drain(recorder, second);
         }
         recording.join().unwrap();
-        store.drain(&recorder, second + 1);
+        store.drain(recorder, second + 1);
     });
     (recorder, store)
 }
@@ -51,13 +61,14 @@ fn drained(threads: usize, record: impl Fn(&Recorder, usize) + Sync) -> (Recorde
 #[test]
 fn what_comes_in_from_threads_that_come_and_go_comes_out() {
     let (recorder, store) = drained(64, |recorder, thread| {
-        let route = get(recorder, &format!("/{}", thread % 5));
         for number in 0..2_000 {
-            recorder.request_started(&route);
-            recorder.query(&query(&format!("SELECT {number} FROM t{}", thread % 3)));
-            let failed = number % 10 == 0;
-            recorder.request_head(&route, Head::Answered { failed }, 1_000);
-            recorder.request_end(&route, Some(BodyEnd::Whole { nanos: 1 }), &Scope::default());
+            recorder.query(&format!("SELECT {number} FROM t{}", thread % 3), &RAN);
+            let head = Head::Answered {
+                failed: number % 10 == 0,
+                nanos: 1_000,
+            };
+            let body = Some(Body::Whole { nanos: 1 });
+            request(recorder, &format!("/{}", thread % 5), &head, body);
         }
     });
     assert_eq!(recorder.lost(), 0);
@@ -89,11 +100,9 @@ fn what_comes_in_from_threads_that_come_and_go_comes_out() {
 fn keys_are_bounded_and_the_rest_keeps_the_totals_right() {
     let (recorder, store) = drained(8, |recorder, thread| {
         for number in 0..3_000 {
-            let route = get(recorder, &format!("/{thread}/{number}"));
-            recorder.request_started(&route);
-            recorder.request_head(&route, Head::Cancelled, 1);
-            recorder.request_end(&route, None, &Scope::default());
-            recorder.query(&query(&format!("SELECT a FROM t{thread}_{number}")));
+            let template = format!("/{thread}/{number}");
+            request(recorder, &template, &Head::Cancelled, None);
+            recorder.query(&format!("SELECT a FROM t{thread}_{number}"), &RAN);
         }
     });
     assert_eq!(
@@ -120,20 +129,22 @@ fn keys_are_bounded_and_the_rest_keeps_the_totals_right() {
 fn statements_that_differ_in_their_literals_are_one_in_a_request_as_well() {
     let recorder = Recorder::new();
     let mut store = Store::new();
-    let route = get(&recorder, "/tickets");
-    let mut scope = Some(Box::<Scope>::default());
+    let route = get(recorder, "/tickets");
     recorder.request_started(&route);
+    let mut scope = Scope::fresh();
+    scope.progress.route = route.hash;
+    let mut scope = Some(scope);
     {
         let _lent = scope::lend(&mut scope);
         for ticket in 0..24 {
-            recorder.query(&query(&format!(
-                "SELECT body FROM notes WHERE ticket = {ticket}"
-            )));
+            recorder.query(
+                &format!("SELECT body FROM notes WHERE ticket = {ticket}"),
+                &RAN,
+            );
         }
     }
-    recorder.request_head(&route, Head::Answered { failed: false }, 1);
-    recorder.request_end(&route, None, &scope.unwrap());
-    store.drain(&recorder, 1);
+    recorder.request_end(None, None, &scope.unwrap());
+    store.drain(recorder, 1);
     let statements = store.recent_statements(&store.requests["GET /tickets"]);
     let [used] = &statements[..] else {
         panic!("{statements:?}")
@@ -154,7 +165,72 @@ fn a_route_is_its_method_and_template_and_strange_methods_are_one() {
         ("BREW", Some("/a/{b}"), "_OTHER /a/{b}"),
         ("POST", None, "POST <unmatched>"),
     ] {
-        let method = http::Method::from_bytes(method.as_bytes()).unwrap();
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
         assert_eq!(&*recorder.route(&method, template).name(), name);
     }
+}
+
+/// The bar is ten million events, from threads that come and go.
+#[test]
+fn ten_million_events_are_counted_to_the_last() {
+    static FUNCTION: &str = "work";
+    const EACH: u64 = 10_000_000 / (80 * 4);
+    let (recorder, store) = drained(80, |recorder, thread| {
+        let number = recorder.number(FUNCTION);
+        let (sql, template) = (format!("SELECT {thread}"), format!("/{}", thread % 7));
+        for _ in 0..EACH {
+            recorder.query(&sql, &RAN);
+            recorder.function(number, 5, false);
+            recorder.acquire(1, 7, false);
+            let head = Head::Answered {
+                failed: false,
+                nanos: 1_000,
+            };
+            request(recorder, &template, &head, None);
+        }
+    });
+    let events = 80 * EACH;
+    let totals = store.totals;
+    assert_eq!(
+        (recorder.lost(), totals.overflowed, totals.refused),
+        (0, 0, 0)
+    );
+    assert_eq!((totals.started, totals.ended), (events, events));
+    assert_eq!((totals.requests, totals.calls), (events, events));
+    let requests = store.requests.values().map(|record| record.requests);
+    assert_eq!((store.requests.len(), requests.sum::<u64>()), (7, events));
+    assert_eq!(store.functions[FUNCTION].calls, events);
+    assert_eq!(store.pools[1].acquires, events);
+    assert_eq!(4 * events, 10_000_000);
+}
+
+#[test]
+fn a_stalled_agent_neither_slows_nor_loses_what_is_recorded() {
+    let recorder = Recorder::new();
+    let stalled = AtomicBool::new(false);
+    let mut store = Store::new();
+    // The shard is this thread's, and stays so.
+    recorder.query("SELECT 1", &RAN);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut first = true;
+            recorder.drain(|tables| {
+                if std::mem::take(&mut first) {
+                    stalled.store(true, Ordering::Release);
+                    thread::sleep(std::time::Duration::from_secs(10));
+                    stalled.store(false, Ordering::Release);
+                }
+                store.take(recorder, tables);
+            });
+        });
+        while !stalled.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        for _ in 0..200_000 {
+            recorder.query("SELECT 1", &RAN);
+        }
+        assert!(stalled.load(Ordering::Acquire), "recording waited for it");
+    });
+    store.drain(recorder, 1);
+    assert_eq!((store.totals.calls, recorder.lost()), (200_001, 0));
 }
