@@ -43,7 +43,8 @@ pub(super) fn status(agent: &Agent) -> Status {
         },
         deck: DeckCost {
             cpu_percent: agent.cpu.percent(),
-            memory_bytes: (store.bytes() + agent.vitals.bytes()) as u64,
+            memory_bytes: (agent.eyes.recorder.bytes() + store.bytes() + agent.vitals.bytes())
+                as u64,
             dropped: Dropped {
                 recordings: agent.eyes.recorder.lost(),
                 overflowed: store.totals.overflowed,

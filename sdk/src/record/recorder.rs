@@ -33,6 +33,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     seed: RandomState,
+    budget: &'static Budget,
     own: Box<[Shard<Tables>]>,
     shared: Box<[Shard<Tables>]>,
     next_shared: AtomicUsize,
@@ -88,6 +89,7 @@ impl Recorder {
         };
         Box::leak(Box::new(Self {
             seed: RandomState::default(),
+            budget,
             own: shards(OWN),
             shared: shards(SHARED),
             next_shared: AtomicUsize::new(0),
@@ -245,6 +247,11 @@ impl Recorder {
         for shard in self.own.iter().chain(&self.shared) {
             shard.drain(&mut drain);
         }
+    }
+
+    /// What all shards hold, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.budget.held()
     }
 
     /// Recordings that found no shard, since the start.

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What is granted at a time.
 const GRANT: usize = 16 * 1024;
 
-/// The part of the budget that nobody holds.
+/// What may be held, and the part of it that nobody does.
 #[derive(Debug)]
-pub(crate) struct Budget(AtomicUsize);
+pub(crate) struct Budget {
+    bytes: usize,
+    left: AtomicUsize,
+}
 
 /// What one half of a shard was granted of the budget, and has used of it.
 #[derive(Debug)]
@@ -20,18 +23,20 @@ pub(crate) struct Room {
 
 impl Budget {
     pub(crate) const fn new(bytes: usize) -> Self {
-        Self(AtomicUsize::new(bytes))
+        Self {
+            bytes,
+            left: AtomicUsize::new(bytes),
+        }
     }
 
-    /// What could still be granted.
-    #[cfg(test)]
-    pub(crate) fn left(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    /// What is held of it.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes - self.left.load(Ordering::Relaxed)
     }
 
     fn take(&self, bytes: usize) -> bool {
         let take = |left: usize| left.checked_sub(bytes);
-        self.0
+        self.left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
     }
@@ -70,7 +75,7 @@ impl Room {
         self.used = used;
         while self.granted >= used + GRANT {
             self.granted -= GRANT;
-            self.budget.0.fetch_add(GRANT, Ordering::Relaxed);
+            self.budget.left.fetch_add(GRANT, Ordering::Relaxed);
         }
     }
 }
@@ -88,10 +93,11 @@ mod tests {
             let room = &mut rooms[turn % 8];
             taken += if room.take(100) { 100 } else { 0 };
             let granted: usize = rooms.iter().map(|room| room.granted).sum();
-            assert_eq!(granted + budget.left(), 10 * GRANT);
+            assert_eq!(granted, budget.held());
+            assert!(granted <= 10 * GRANT);
         }
         assert!(taken > 9 * GRANT && taken <= 10 * GRANT, "{taken}");
         rooms.iter_mut().for_each(|room| room.settle(0));
-        assert_eq!(budget.left(), 10 * GRANT);
+        assert_eq!(budget.held(), 0);
     }
 }

@@ -226,21 +226,40 @@ impl Store {
     /// What the store holds, in bytes, as near as it is worth counting.
     pub(crate) fn bytes(&self) -> usize {
         let requests = self.requests.values().map(|record| {
-            size_of::<RequestRecord>() + record.timeline.bytes() + record.tick.0.bytes()
+            let distributions = [
+                &record.body.now,
+                &record.body.before,
+                &record.per_request.now,
+                &record.per_request.before,
+            ];
+            let statements = record.all_statements.capacity()
+                + record.statements.now.capacity()
+                + record.statements.before.capacity();
+            size_of::<RequestRecord>()
+                + distributions.map(Histogram::bytes).iter().sum::<usize>()
+                + statements * size_of::<StatementRecord>()
+                + record.timeline.bytes()
+                + record.tick.0.bytes()
         });
         let queries = self.queries.values().map(|record| {
-            let texts =
-                record.text.as_str().len() + record.sample.as_ref().map_or(0, |text| text.len());
+            let sample = record.sample.as_ref().map_or(0, |text| text.len());
+            let texts = record.text.as_str().len() + sample;
             size_of::<QueryRecord>() + texts + record.timeline.bytes() + record.tick.0.bytes()
         });
-        requests.chain(queries).sum::<usize>()
+        let functions = self.functions.values().map(FunctionRecord::bytes);
+        let pools = self.pools.iter().map(PoolRecord::bytes);
+        requests
+            .chain(queries)
+            .chain(functions)
+            .chain(pools)
+            .sum::<usize>()
             + self.all_requests.bytes()
             + self.all_queries.bytes()
     }
 
     pub(super) fn take(&mut self, recorder: &Recorder, tables: &mut Tables) {
         self.totals.slow_only += std::mem::take(&mut tables.slow_only);
-        self.names.extend(tables.names.drain(..));
+        self.take_names(tables);
         self.totals.overflowed += self.take_statements(&mut tables.statements);
         self.totals.overflowed += tables
             .requests
@@ -334,10 +353,16 @@ impl Store {
         }
     }
 
+    /// A flood brings more names than are of use; those of routes that go on are told again.
+    fn take_names(&mut self, tables: &mut Tables) {
+        let room = (4 * MAX_KEYS).saturating_sub(self.names.len());
+        self.names.extend(tables.names.drain(..).take(room));
+    }
+
     /// A name is told before anything is counted of its route, so after all was counted it is there to be found.
     fn name_the_nameless(&mut self, recorder: &Recorder) {
         if !self.nameless.is_empty() {
-            recorder.drain(|tables| self.names.extend(tables.names.drain(..)));
+            recorder.drain(|tables| self.take_names(tables));
             for (hash, mut sums) in std::mem::take(&mut self.nameless) {
                 let hash = self.names.contains_key(&hash).then_some(hash);
                 self.take_request(hash, &mut sums);
@@ -519,6 +544,18 @@ impl Record for FunctionRecord {
     fn absorb(&mut self, other: &Self) {
         self.calls += other.calls;
         self.errors += other.errors;
+    }
+}
+
+impl FunctionRecord {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
+    }
+}
+
+impl PoolRecord {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
     }
 }
 
