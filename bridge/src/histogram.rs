@@ -10,8 +10,29 @@ pub const SUB_BUCKETS: usize = 32;
 /// The largest value that is told apart, 2^37 - 1 ns (137 s).
 pub const MAX: u64 = (1 << 37) - 1;
 
+/// All buckets; [`bucket`] and [`bounds`] number them from 0.
+pub const BUCKETS: usize = BLOCKS * SUB_BUCKETS;
+
 const SUB_BITS: u32 = SUB_BUCKETS.trailing_zeros();
 const BLOCKS: usize = 33;
+
+/// Returns the number of the bucket that a duration in nanoseconds falls into.
+///
+/// Numbers grow with the duration; each [`SUB_BUCKETS`] of them are an octave.
+#[must_use]
+pub const fn bucket(nanos: u64) -> usize {
+    let (block, sub) = place(if nanos < MAX { nanos } else { MAX });
+    block * SUB_BUCKETS + sub
+}
+
+/// Returns the lowest and the highest nanosecond of a bucket; `None` if there is none of that number.
+#[must_use]
+pub const fn bounds(bucket: usize) -> Option<(u64, u64)> {
+    if bucket >= BUCKETS {
+        return None;
+    }
+    Some(bounds_of(bucket / SUB_BUCKETS, bucket % SUB_BUCKETS))
+}
 
 /// Durations by log bucket.
 ///
@@ -135,7 +156,7 @@ impl Histogram {
     /// Walks the buckets that hold anything: their lowest and highest nanosecond, and their count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
         self.filled().map(|(block, sub, count)| {
-            let (low, high) = bounds(block, sub);
+            let (low, high) = bounds_of(block, sub);
             (low, high, count)
         })
     }
@@ -238,7 +259,7 @@ const fn place(value: u64) -> (usize, usize) {
     (block, sub)
 }
 
-const fn bounds(block: usize, sub: usize) -> (u64, u64) {
+const fn bounds_of(block: usize, sub: usize) -> (u64, u64) {
     if block == 0 {
         return (sub as u64, sub as u64);
     }
@@ -300,7 +321,7 @@ mod tests {
             [edge - 1, edge, edge + 1]
         })) {
             let (block, sub) = place(value.min(MAX));
-            let (low, high) = bounds(block, sub);
+            let (low, high) = bounds_of(block, sub);
             assert!((low..=high).contains(&value), "{value} in {low}..={high}");
         }
     }
