@@ -3,19 +3,6 @@
 //! Reading is total: after the last byte come zeros, and [`BitReader::ended_well`] tells at the end whether any of them
 //! was taken, so a reader asks once and not at each word. Its loops must have a bound of their own.
 
-/// Takes words of bits.
-pub(crate) trait Sink {
-    /// Takes the lowest `width` bits of `word`, whose other bits are zero.
-    fn put(&mut self, word: u64, width: u32);
-
-    /// Takes a number of any size; small ones are short.
-    fn put_number(&mut self, number: u64) {
-        let width = 64 - number.leading_zeros().min(63);
-        self.put(u64::from(width - 1), 6);
-        self.put(number, width);
-    }
-}
-
 /// Bits on their way into bytes.
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {
@@ -33,6 +20,25 @@ impl BitWriter {
         }
     }
 
+    /// Puts the lowest `width` bits of `word`, whose other bits are zero.
+    #[inline]
+    pub(crate) fn put(&mut self, word: u64, width: u32) {
+        self.pending |= word << self.filled;
+        self.filled += width;
+        if self.filled >= u64::BITS {
+            self.bytes.extend_from_slice(&self.pending.to_le_bytes());
+            self.filled -= u64::BITS;
+            self.pending = word.checked_shr(width - self.filled).unwrap_or(0);
+        }
+    }
+
+    /// Puts a number of any size; small ones are short.
+    pub(crate) fn put_number(&mut self, number: u64) {
+        let width = u64::BITS - (number | 1).leading_zeros();
+        self.put(u64::from(width - 1), 6);
+        self.put(number, width);
+    }
+
     /// All that was written; the last byte is filled up with zeros.
     pub(crate) fn into_bytes(mut self) -> Box<[u8]> {
         let last = self.pending.to_le_bytes();
@@ -42,38 +48,17 @@ impl BitWriter {
     }
 }
 
-impl Sink for BitWriter {
-    #[inline]
-    fn put(&mut self, word: u64, width: u32) {
-        self.pending |= word << self.filled;
-        self.filled += width;
-        if self.filled >= u64::BITS {
-            self.bytes.extend_from_slice(&self.pending.to_le_bytes());
-            self.filled -= u64::BITS;
-            self.pending = word.checked_shr(width - self.filled).unwrap_or(0);
-        }
-    }
-}
-
-/// How many bits were put, and nothing of them: what a way of packing would cost.
-#[derive(Debug, Default)]
-pub(crate) struct Cost(pub(crate) u64);
-
-impl Sink for Cost {
-    #[inline]
-    fn put(&mut self, _: u64, width: u32) {
-        self.0 += u64::from(width);
-    }
-}
-
 /// Bits out of bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     taken: usize,
 }
 
 impl<'a> BitReader<'a> {
+    /// How many of the next bits are always in view.
+    pub(crate) const VIEW: u32 = 57;
+
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, taken: 0 }
     }
@@ -81,16 +66,34 @@ impl<'a> BitReader<'a> {
     /// Takes a word of at most 64 bits.
     #[inline]
     pub(crate) fn take(&mut self, width: u32) -> u64 {
-        if width > 32 {
-            let low = self.take(32);
-            return low | self.take(width - 32) << 32;
+        if width > Self::VIEW {
+            let low = self.take_in_view(32);
+            return low | self.take_in_view(width - 32) << 32;
         }
+        self.take_in_view(width)
+    }
+
+    /// Takes a word of at most [`Self::VIEW`] bits.
+    #[inline]
+    pub(crate) fn take_in_view(&mut self, width: u32) -> u64 {
         let word = self.peek() & ((1 << width) - 1);
         self.taken += width as usize;
         word
     }
 
-    /// Takes what [`Sink::put_number`] put.
+    /// The next byte.
+    #[inline]
+    pub(crate) fn peek_byte(&self) -> u8 {
+        self.peek() as u8
+    }
+
+    /// Passes over `width` bits.
+    #[inline]
+    pub(crate) const fn skip(&mut self, width: u32) {
+        self.taken += width as usize;
+    }
+
+    /// Takes what [`BitWriter::put_number`] put.
     pub(crate) fn take_number(&mut self) -> u64 {
         let width = self.take(6) as u32 + 1;
         self.take(width)
@@ -101,7 +104,7 @@ impl<'a> BitReader<'a> {
         self.taken.div_ceil(8) == self.bytes.len() && self.peek() == 0
     }
 
-    /// The next bits, 57 of them at least.
+    /// The next bits, [`Self::VIEW`] of them at least.
     #[inline]
     fn peek(&self) -> u64 {
         let rest = self.bytes.get(self.taken / 8..).unwrap_or_default();
@@ -140,7 +143,7 @@ impl Rice {
     }
 
     #[inline]
-    pub(crate) fn put(&mut self, number: u64, out: &mut impl Sink) {
+    pub(crate) fn put(&mut self, number: u64, out: &mut BitWriter) {
         let low_bits = self.low_bits();
         let ones = number >> low_bits;
         if ones < u64::from(Self::MOST_ONES) {
@@ -173,7 +176,7 @@ impl Rice {
 
     #[inline]
     const fn low_bits(self) -> u32 {
-        let bits = (self.sum / Self::MEMORY | 1).ilog2();
+        let bits = ((self.sum / Self::MEMORY) | 1).ilog2();
         if bits < Self::MOST_LOW_BITS {
             bits
         } else {
@@ -205,7 +208,7 @@ impl Pairs {
     }
 
     #[inline]
-    pub(crate) fn put(&mut self, gap: u64, number: u64, out: &mut impl Sink) {
+    pub(crate) fn put(&mut self, gap: u64, number: u64, out: &mut BitWriter) {
         if gap == 0 {
             self.numbers.put(number, out);
         } else {
@@ -223,5 +226,45 @@ impl Pairs {
         }
         let gap = self.gaps.take(bits).saturating_add(1);
         (gap, self.numbers.take(bits).saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn words_come_back_as_they_went(words in prop::collection::vec((any::<u64>(), 0..=64u32), 0..200)) {
+            let words: Vec<_> = words
+                .into_iter()
+                .map(|(word, width)| (word.checked_shr(64 - width).unwrap_or(0), width))
+                .collect();
+            let mut out = BitWriter::default();
+            words.iter().for_each(|(word, width)| out.put(*word, *width));
+            let bytes = out.into_bytes();
+            let mut bits = BitReader::new(&bytes);
+            for (word, width) in words {
+                prop_assert_eq!(bits.take(width), word);
+            }
+            prop_assert!(bits.ended_well());
+        }
+
+        #[test]
+        fn numbers_of_all_sizes_come_back_as_they_went(numbers in prop::collection::vec((any::<u64>(), 0..64u32, 0..20u64), 0..200)) {
+            let pairs = || numbers.iter().map(|(number, shift, gap)| ((*gap).saturating_sub(9), number >> shift | 1));
+            let mut out = BitWriter::default();
+            let mut code = Pairs::expecting(1, 1);
+            pairs().for_each(|(gap, number)| code.put(gap, number, &mut out));
+            let bytes = out.into_bytes();
+            let mut bits = BitReader::new(&bytes);
+            let mut code = Pairs::expecting(1, 1);
+            for pair in pairs() {
+                prop_assert_eq!(code.take(&mut bits), pair);
+            }
+            prop_assert!(bits.ended_well());
+        }
     }
 }

@@ -11,6 +11,8 @@ mod guess;
 mod kind;
 mod numbers;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -32,7 +34,7 @@ pub fn pack(kind: Kind, samples: &[Option<f64>]) -> Box<[u8]> {
 /// Unpacks one block of at most `most` samples.
 ///
 /// Any bytes may be given. `None` if they are not one whole block: cut short, with something after it, of a later
-/// version, or of more samples; no more than those are ever allocated.
+/// version, or of more samples; no more than those, at 16 bytes each, are ever allocated.
 #[must_use]
 pub fn unpack(bytes: &[u8], most: usize) -> Option<(Kind, Vec<Option<f64>>)> {
     block::unpack(bytes, most)
@@ -141,6 +143,7 @@ impl Series {
     /// Walks the sealed blocks, oldest first, for [`unpack`]; all are of [`BLOCK`] samples.
     ///
     /// The samples after them are in the open block; the first block may reach back before [`Self::kept`].
+    #[must_use]
     pub fn sealed(&self) -> impl ExactSizeIterator<Item = &[u8]> + DoubleEndedIterator {
         self.sealed.iter().map(|block| &**block)
     }
@@ -175,7 +178,7 @@ impl Samples<'_> {
         } = self.series;
         let samples = match sealed.get(self.next_block) {
             Some(bytes) => unpack(bytes, BLOCK).map_or_else(Vec::new, |(_, samples)| samples),
-            None => open.iter().map(|code| kind.value(*code)).collect(),
+            None => open.iter().map(|code| value(*kind, *code)).collect(),
         };
         self.next_block += 1;
         self.block = samples.into_iter();
@@ -204,4 +207,13 @@ fn code(kind: Kind, sample: Option<f64>) -> i64 {
     sample
         .and_then(|value| kind.code(value))
         .unwrap_or(block::NOTHING)
+}
+
+fn value(kind: Kind, code: i64) -> Option<f64> {
+    // As a floating-point number the mark would be a zero.
+    if code == block::NOTHING {
+        None
+    } else {
+        kind.value(code)
+    }
 }

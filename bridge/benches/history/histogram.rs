@@ -119,7 +119,11 @@ impl Mixture {
                 .map(|packed| packed.len())
                 .max()
                 .unwrap_or_default(),
-            0.0,
+            mean(
+                ours.iter()
+                    .map(|histogram| histogram.pack_coarse().len())
+                    .sum()
+            ),
             mean(theirs),
         );
     }

@@ -9,7 +9,7 @@ use std::mem;
 use super::kind::Kind;
 use super::numbers::{self, Numbers};
 use super::scale::Scale;
-use crate::bits::{BitReader, BitWriter, Rice, Sink};
+use crate::bits::{BitReader, BitWriter, Rice};
 
 const VERSION: u64 = 0;
 
@@ -61,7 +61,7 @@ pub(super) fn unpack(bytes: &[u8], most: usize) -> Option<(Kind, Vec<Option<f64>
     bits.ended_well().then_some((kind, samples))
 }
 
-fn put_presence(codes: &[i64], out: &mut impl Sink) {
+fn put_presence(codes: &[i64], out: &mut BitWriter) {
     if !codes.contains(&NOTHING) {
         out.put(0, 1);
         return;

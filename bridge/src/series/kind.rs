@@ -27,7 +27,8 @@ pub enum Kind {
     /// Seconds, kept as their bucket in a [`crate::histogram::Histogram`] and read back as its middle: at most 1.6 %
     /// off, below 32 ns at most half a nanosecond. Negative ones become 0, those over 137 s become 137 s.
     Latency,
-    /// Any real number: ratios, bytes, percentages. Whole numbers are kept as they are, others at most 0.05 % off.
+    /// Any real number: ratios, bytes, percentages. Whole numbers up to 2^53 are kept as they are, others at
+    /// most 0.05 % off.
     Level,
 }
 
@@ -54,14 +55,16 @@ impl Kind {
             return None;
         }
         Some(match self {
-            Self::Count => value.clamp(0.0, LARGEST_WHOLE).round() as i64,
-            Self::Latency => histogram::bucket((value * 1e9).round() as u64) as i64,
+            Self::Count => nearest(value.min(LARGEST_WHOLE)) as i64,
+            Self::Latency => histogram::bucket(nearest(value * 1e9)) as i64,
             Self::Level => {
                 let magnitude = value.abs();
                 let mut bits = magnitude.to_bits();
-                if magnitude.fract() != 0.0 {
+                if whole(magnitude).is_none() {
                     let lost = f64::MANTISSA_DIGITS - 1 - FRACTION_BITS;
-                    bits = (bits + (1 << (lost - 1))) >> lost << lost;
+                    let rounded = (bits + (1 << (lost - 1))) >> lost;
+                    // The largest numbers have nothing above them but infinity.
+                    bits = rounded.min(f64::MAX.to_bits() >> lost) << lost;
                 }
                 if value < 0.0 {
                     -(bits as i64)
@@ -107,4 +110,16 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+/// The number as a whole one, if it is one and the next can be told from it.
+pub(super) fn whole(value: f64) -> Option<i64> {
+    let whole = value as i64;
+    (whole as f64 == value && value.abs() <= LARGEST_WHOLE).then_some(whole)
+}
+
+/// The nearest whole number; 0 for negative ones. `f64::round` is a call on most targets.
+fn nearest(value: f64) -> u64 {
+    let below = value as u64;
+    below.saturating_add(u64::from(value - below as f64 >= 0.5))
 }

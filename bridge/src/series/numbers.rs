@@ -1,37 +1,45 @@
 //! The small whole numbers of a block: the first, and how far off a guess at each of the others was.
 
-use std::mem;
-
 use super::guess::{Guess, Way};
-use crate::bits::{BitReader, Cost, Pairs, Rice, Sink};
+use crate::bits::{BitReader, BitWriter, Pairs, Rice};
 
 /// How many right guesses in a row a block of mostly right ones is taken to have at first.
 const RIGHT: u64 = 16;
 
-/// Packs the first number and the others, by the way of guessing that is the shortest.
-pub(super) fn put(first: i64, others: &[i64], out: &mut impl Sink) {
-    let mut best = (u64::MAX, 0, Coding::Rare, Vec::new());
-    let mut misses = Vec::new();
-    for (way, number) in Way::ALL.into_iter().zip(0..) {
-        let mut guess = Guess::new(way, first);
-        misses.clear();
-        misses.extend(others.iter().map(|number| {
-            let miss = zigzag(number.wrapping_sub(guess.next()));
-            guess.learn(*number);
-            miss
-        }));
-        let coding = Coding::of(&misses);
-        let mut cost = Cost::default();
-        coding.put(&misses, &mut cost);
-        if cost.0 < best.0 {
-            let worse = mem::replace(&mut best, (cost.0, number, coding, misses));
-            misses = worse.3;
+/// Packs the first number and the others.
+pub(super) fn put(first: i64, others: &[i64], out: &mut BitWriter) {
+    let (way, number) = best_way(first, others);
+    let mut guess = Guess::new(way, first);
+    let misses: Vec<u64> = others.iter().map(|number| guess.miss(*number)).collect();
+    out.put_number(zigzag(first));
+    out.put(number, 3);
+    Coding::of(&misses).put(&misses, out);
+}
+
+/// The way of guessing that misses least, and its number.
+///
+/// A miss counts as its bits, which is about what its word takes; to write each way out would take thrice the time.
+fn best_way(first: i64, others: &[i64]) -> (Way, u64) {
+    let mut bits = [0; Way::ALL.len()];
+    let mut guesses = Way::ALL.map(|way| Guess::new(way, first));
+    for number in others {
+        for (bits, guess) in bits.iter_mut().zip(&mut guesses) {
+            *bits += width(guess.miss(*number));
         }
     }
-    let (_, way, coding, misses) = best;
-    out.put_number(zigzag(first));
-    out.put(way, 3);
-    coding.put(&misses, out);
+    let ways = Way::ALL.into_iter().zip(0..).zip(bits);
+    ways.min_by_key(|(_, bits)| *bits)
+        .map_or((Way::Line, 0), |(way, _)| way)
+}
+
+impl Guess {
+    /// How far off the guess at the next number is; learns it.
+    #[inline]
+    fn miss(&mut self, number: i64) -> u64 {
+        let miss = zigzag(number.wrapping_sub(self.next()));
+        self.learn(number);
+        miss
+    }
 }
 
 /// The numbers of a block on their way out.
@@ -110,12 +118,11 @@ impl Coding {
         if right * 2 >= misses.len() {
             return Self::Rare;
         }
-        let widths: u32 = misses.iter().map(|miss| 64 - miss.leading_zeros()).sum();
-        let width = widths / misses.len() as u32;
+        let width: u32 = misses.iter().map(|miss| width(*miss)).sum::<u32>() / misses.len() as u32;
         Self::Each(width.min((1 << Self::WIDTH_BITS) - 1))
     }
 
-    fn put(self, misses: &[u64], out: &mut impl Sink) {
+    fn put(self, misses: &[u64], out: &mut BitWriter) {
         match self {
             Self::Each(width) => {
                 out.put(0, 1);
@@ -141,6 +148,10 @@ impl Coding {
             }
         }
     }
+}
+
+const fn width(number: u64) -> u32 {
+    u64::BITS - number.leading_zeros()
 }
 
 /// Small numbers of either sign as small ones without: 0, -1, 1, -2, 2 ...

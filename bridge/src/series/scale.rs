@@ -1,7 +1,7 @@
 //! How the numbers of a block become small whole ones, without loss.
 
-use super::kind::{Kind, LARGEST_WHOLE};
-use crate::bits::{BitReader, Sink};
+use super::kind::{Kind, LARGEST_WHOLE, whole};
+use crate::bits::{BitReader, BitWriter};
 
 /// What a block's numbers have in common.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,12 +20,9 @@ impl Scale {
             Kind::Latency => Self::Steps(1),
             Kind::Count => Self::Steps(step(codes.map(i64::unsigned_abs))),
             Kind::Level => {
-                let whole = |code| {
-                    let value = kind.value(code)?.abs();
-                    (value.fract() == 0.0 && value <= LARGEST_WHOLE).then_some(value as u64)
-                };
+                let whole = |code| kind.value(code).and_then(whole);
                 if codes.clone().all(|code| whole(code).is_some()) {
-                    return Self::Steps(step(codes.filter_map(whole)));
+                    return Self::Steps(step(codes.filter_map(whole).map(i64::unsigned_abs)));
                 }
                 let magnitudes = codes.map(i64::unsigned_abs).filter(|code| *code > 0);
                 let (bits, least) = magnitudes.fold((0, u64::MAX), |(bits, least), magnitude| {
@@ -38,7 +35,7 @@ impl Scale {
         }
     }
 
-    pub(super) fn put(self, out: &mut impl Sink) {
+    pub(super) fn put(self, out: &mut BitWriter) {
         match self {
             Self::Steps(step) => {
                 out.put(0, 1);
@@ -66,10 +63,9 @@ impl Scale {
     /// Makes a code small.
     pub(super) fn shrink(self, kind: Kind, code: i64) -> i64 {
         match (self, kind) {
-            (Self::Steps(1), Kind::Count | Kind::Latency) => code,
-            (Self::Steps(step), Kind::Count | Kind::Latency) => code / step as i64,
+            (Self::Steps(step), Kind::Count | Kind::Latency) => divided(code, step),
             (Self::Steps(step), Kind::Level) => {
-                kind.value(code).unwrap_or_default() as i64 / step as i64
+                divided(kind.value(code).unwrap_or_default() as i64, step)
             }
             (Self::Float { zeros, below }, _) => {
                 let magnitude = (code.unsigned_abs() >> zeros).saturating_sub(below);
@@ -102,6 +98,15 @@ impl Scale {
     }
 }
 
+/// Division takes long, and most steps are 1, or pages.
+const fn divided(number: i64, step: u64) -> i64 {
+    if step.is_power_of_two() {
+        number >> step.trailing_zeros()
+    } else {
+        number / step as i64
+    }
+}
+
 const fn signed(magnitude: u64, negative: bool) -> i64 {
     let positive = magnitude as i64;
     if negative {
@@ -112,15 +117,22 @@ const fn signed(magnitude: u64, negative: bool) -> i64 {
 }
 
 /// The largest number that all are multiples of, 1 if all are zero.
-fn step(mut numbers: impl Iterator<Item = u64>) -> u64 {
-    let mut step = 0;
-    while step != 1
-        && let Some(number) = numbers.next()
-    {
-        let mut rest = number;
+fn step(numbers: impl Iterator<Item = u64> + Clone) -> u64 {
+    let bits = numbers.clone().fold(0, |bits, number| bits | number);
+    if bits == 0 {
+        return 1;
+    }
+    // Without their common power of two most have nothing in common, and the search ends soon.
+    let twos = bits.trailing_zeros();
+    let mut odd = 0;
+    for number in numbers {
+        let mut rest = number >> twos;
         while rest != 0 {
-            (step, rest) = (rest, step % rest);
+            (odd, rest) = (rest, odd % rest);
+        }
+        if odd == 1 {
+            break;
         }
     }
-    step.max(1)
+    odd << twos
 }
