@@ -7,7 +7,7 @@ use std::hint::black_box;
 use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::series::{self, BLOCK, Kind};
 
-const MUTANTS: u64 = 200_000;
+const MUTANTS: u64 = 60_000;
 
 /// What one decoding may allocate beside its samples.
 const SLACK: u64 = 1_024;

@@ -53,7 +53,7 @@ impl Form {
         let most = counts.iter().copied().max().unwrap_or(0);
         let filled = counts.iter().filter(|count| **count > 0).count() as u32;
         let plain = Self::plain(u64::BITS - most.leading_zeros());
-        // Of two counts all are told by a mask alone; a width of 1 still does, and is common.
+        // If no count is over 1 a mask alone would do, but so does a plain group of one bit a count.
         let masked = Self::masked((u64::BITS - most.saturating_sub(1).leading_zeros()).max(1));
         if masked.bits(filled) < plain.bits(filled) {
             masked

@@ -60,7 +60,7 @@ impl Guess {
             Way::Mean(0) => {}
             Way::Mean(weight) => {
                 // The first numbers weigh more: the very first one is no mean yet.
-                self.seen += 1;
+                self.seen = self.seen.saturating_add(1);
                 let weight = weight.min(self.seen.ilog2());
                 let off = (number << Self::PART_BITS).wrapping_sub(self.state);
                 self.state = self.state.wrapping_add(off >> weight);

@@ -20,11 +20,11 @@ pub(super) fn put(first: i64, others: &[i64], out: &mut BitWriter) {
 ///
 /// A miss counts as its bits, which is about what its word takes; to write each way out would take thrice the time.
 fn best_way(first: i64, others: &[i64]) -> (Way, u64) {
-    let mut bits = [0; Way::ALL.len()];
+    let mut bits = [0u64; Way::ALL.len()];
     let mut guesses = Way::ALL.map(|way| Guess::new(way, first));
     for number in others {
         for (bits, guess) in bits.iter_mut().zip(&mut guesses) {
-            *bits += width(guess.miss(*number));
+            *bits += u64::from(width(guess.miss(*number)));
         }
     }
     let ways = Way::ALL.into_iter().zip(0..).zip(bits);
@@ -118,8 +118,9 @@ impl Coding {
         if right * 2 >= misses.len() {
             return Self::Rare;
         }
-        let width: u32 = misses.iter().map(|miss| width(*miss)).sum::<u32>() / misses.len() as u32;
-        Self::Each(width.min((1 << Self::WIDTH_BITS) - 1))
+        let widths: u64 = misses.iter().map(|miss| u64::from(width(*miss))).sum();
+        let width = widths / misses.len() as u64;
+        Self::Each((width as u32).min((1 << Self::WIDTH_BITS) - 1))
     }
 
     fn put(self, misses: &[u64], out: &mut BitWriter) {

@@ -105,6 +105,36 @@ fn a_block_that_is_not_whole_is_refused() {
 }
 
 #[test]
+fn blocks_of_version_0_still_read() {
+    let check = |block: &[u8], kind: Kind, samples: &[Option<f64>]| {
+        let told = format!("{:02x?} is what it packs to now", pack(kind, samples));
+        assert_eq!(
+            unpack(block, samples.len()),
+            Some((kind, samples.to_vec())),
+            "{told}"
+        );
+    };
+    check(
+        &[0x20, 0x78, 0x11, 0x11, 0x18, 0x38, 0x03, 0xf1, 0x1f],
+        Kind::Count,
+        &[Some(4.0), Some(12.0), None, None, Some(20.0), Some(100.0)],
+    );
+    check(
+        &[
+            0x24, 0x14, 0xa0, 0x60, 0xfc, 0xff, 0xff, 0xc2, 0xfe, 0xff, 0xff, 0xa2, 0x86, 0x00,
+        ],
+        Kind::Latency,
+        &[3e-9, 30e-9, 3e-9, 3e-9, 3e-9].map(Some),
+    );
+    check(
+        &[0x28, 0x54, 0x79, 0x99, 0xff, 0x41, 0x63, 0x14, 0x7f, 0x26],
+        Kind::Level,
+        &[Some(0.5), Some(0.0), Some(-0.25), Some(7.0), Some(0.75)],
+    );
+    check(&[0x18, 0x1c, 0x01], Kind::Level, &[None, None, None]);
+}
+
+#[test]
 fn a_series_keeps_the_newest_within_its_bound() {
     for most in [0, 1, 255, 256, 257, 900] {
         let mut series = Series::new(Kind::Count, most);
