@@ -3,6 +3,11 @@
 //! Values are nanoseconds. Below 32 ns each value has its bucket; above, each octave is cut into [`SUB_BUCKETS`], so a
 //! bucket's middle is at most 1.6 % from any value in it. Values over [`MAX`] count as [`MAX`].
 
+mod group;
+mod packed;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 /// Buckets to an octave.
@@ -10,9 +15,30 @@ pub const SUB_BUCKETS: usize = 32;
 /// The largest value that is told apart, 2^37 - 1 ns (137 s).
 pub const MAX: u64 = (1 << 37) - 1;
 
+/// All buckets; [`bucket`] and [`bounds`] number them from 0.
+pub const BUCKETS: usize = BLOCKS * SUB_BUCKETS;
+
 const SUB_BITS: u32 = SUB_BUCKETS.trailing_zeros();
 /// Blocks of [`SUB_BUCKETS`] buckets: the values below 32 ns, then an octave each.
 pub const BLOCKS: usize = 33;
+
+/// Returns the number of the bucket that a duration in nanoseconds falls into.
+///
+/// Numbers grow with the duration; each [`SUB_BUCKETS`] of them are an octave.
+#[must_use]
+pub const fn bucket(nanos: u64) -> usize {
+    let (block, sub) = place(if nanos < MAX { nanos } else { MAX });
+    block * SUB_BUCKETS + sub
+}
+
+/// Returns the lowest and the highest nanosecond of a bucket; `None` if there is none of that number.
+#[must_use]
+pub const fn bounds(bucket: usize) -> Option<(u64, u64)> {
+    if bucket >= BUCKETS {
+        return None;
+    }
+    Some(bounds_of(bucket / SUB_BUCKETS, bucket % SUB_BUCKETS))
+}
 
 /// Durations by log bucket.
 ///
@@ -156,7 +182,7 @@ impl Histogram {
     /// Walks the buckets that hold anything: their lowest and highest nanosecond, and their count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
         self.filled().map(|(block, sub, count)| {
-            let (low, high) = bounds(block, sub);
+            let (low, high) = bounds_of(block, sub);
             (low, high, count)
         })
     }
@@ -165,56 +191,6 @@ impl Histogram {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.blocks.iter().flatten().count() * size_of::<[u64; SUB_BUCKETS]>()
-    }
-
-    /// Packs it: each filled bucket as the distance to the one before and its count, both as varints.
-    #[must_use]
-    pub fn pack(&self) -> Box<[u8]> {
-        let mut bytes = Vec::new();
-        write_varint(&mut bytes, self.sum);
-        write_varint(&mut bytes, self.max);
-        let mut previous = 0;
-        for (block, sub, count) in self.filled() {
-            let number = (block * SUB_BUCKETS + sub) as u64;
-            write_varint(&mut bytes, number - previous);
-            write_varint(&mut bytes, count);
-            previous = number;
-        }
-        bytes.into()
-    }
-
-    /// Adds what [`Self::pack`] packed; returns whether the bytes were whole.
-    pub fn merge_packed(&mut self, bytes: &[u8]) -> bool {
-        let Some((sum, max, buckets)) = unpack(bytes) else {
-            return false;
-        };
-        self.sum = self.sum.saturating_add(sum);
-        self.max = self.max.max(max);
-        buckets.into_iter().all(|(place, count)| {
-            self.count = self.count.saturating_add(count);
-            self.add(place, count)
-        })
-    }
-
-    /// Takes away what was merged before; returns whether the bytes were whole.
-    ///
-    /// The largest value is known only to its bucket afterwards.
-    pub fn unmerge_packed(&mut self, bytes: &[u8]) -> bool {
-        let Some((sum, _, buckets)) = unpack(bytes) else {
-            return false;
-        };
-        self.sum = self.sum.saturating_sub(sum);
-        for ((block, sub), count) in buckets {
-            self.count = self.count.saturating_sub(count);
-            if let Some(Some(block)) = self.blocks.get_mut(block)
-                && let Some(bucket) = block.get_mut(sub)
-            {
-                *bucket = bucket.saturating_sub(count);
-            }
-        }
-        let highest = self.buckets().last().map_or(0, |(_, high, _)| high);
-        self.max = self.max.min(highest);
-        true
     }
 
     fn filled(&self) -> impl Iterator<Item = (usize, usize, u64)> + '_ {
@@ -229,16 +205,12 @@ impl Histogram {
         })
     }
 
-    fn add(&mut self, (block, sub): (usize, usize), count: u64) -> bool {
-        let Some(block) = self.blocks.get_mut(block) else {
-            return false;
-        };
-        let block = block.get_or_insert_with(Default::default);
-        let Some(bucket) = block.get_mut(sub) else {
-            return false;
-        };
-        *bucket = bucket.saturating_add(count);
-        true
+    fn add(&mut self, (block, sub): (usize, usize), count: u64) {
+        if let Some(block) = self.blocks.get_mut(block)
+            && let Some(bucket) = block.get_or_insert_with(Default::default).get_mut(sub)
+        {
+            *bucket = bucket.saturating_add(count);
+        }
     }
 }
 
@@ -261,115 +233,11 @@ pub const fn place(value: u64) -> (usize, usize) {
     (block, sub)
 }
 
-const fn bounds(block: usize, sub: usize) -> (u64, u64) {
+const fn bounds_of(block: usize, sub: usize) -> (u64, u64) {
     if block == 0 {
         return (sub as u64, sub as u64);
     }
     let shift = block as u32 - 1;
     let low = (SUB_BUCKETS as u64 + sub as u64) << shift;
     (low, low + (1 << shift) - 1)
-}
-
-/// A bucket's place and its count.
-type Filled = ((usize, usize), u64);
-
-/// The sum, the largest value and the filled buckets of a packed histogram; `None` if the bytes are not whole.
-fn unpack(mut bytes: &[u8]) -> Option<(u64, u64, Vec<Filled>)> {
-    let (sum, max) = (read_varint(&mut bytes)?, read_varint(&mut bytes)?);
-    let mut buckets = Vec::new();
-    let mut number = 0u64;
-    while !bytes.is_empty() {
-        number = number.checked_add(read_varint(&mut bytes)?)?;
-        let place = (number as usize / SUB_BUCKETS, number as usize % SUB_BUCKETS);
-        if place.0 >= BLOCKS {
-            return None;
-        }
-        buckets.push((place, read_varint(&mut bytes)?));
-    }
-    Some((sum, max, buckets))
-}
-
-fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
-fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn every_value_lies_in_its_bucket() {
-        for value in (0..200_000).chain((17..37).flat_map(|bit| {
-            let edge = 1u64 << bit;
-            [edge - 1, edge, edge + 1]
-        })) {
-            let (block, sub) = place(value.min(MAX));
-            let (low, high) = bounds(block, sub);
-            assert!((low..=high).contains(&value), "{value} in {low}..={high}");
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_histogram_are_refused() {
-        for bytes in [
-            &[][..],
-            &[0x80],
-            &[0, 0, 0xff],
-            &[0, 0, 0xff, 0xff, 0xff, 0x7f, 1],
-        ] {
-            assert!(!Histogram::new().merge_packed(bytes), "{bytes:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn quantiles_agree_with_hdrhistogram(mut values in prop::collection::vec(1u64..MAX, 1..500), q in 0.0f64..=1.0) {
-            let mut ours = Histogram::new();
-            let mut oracle = hdrhistogram::Histogram::<u64>::new_with_bounds(1, MAX, 4).unwrap();
-            for value in &values {
-                ours.record_nanos(*value);
-                oracle.record(*value).unwrap();
-            }
-            values.sort_unstable();
-            let exact = oracle.value_at_quantile(q) as f64 / 1e9;
-            prop_assert!((ours.quantile(q) - exact).abs() <= exact * 0.017 + 1e-9, "{} {}", ours.quantile(q), exact);
-            prop_assert_eq!(ours.count(), values.len() as u64);
-        }
-
-        #[test]
-        fn merging_is_the_same_as_recording_all(a in prop::collection::vec(any::<u64>(), 0..200), b in prop::collection::vec(any::<u64>(), 0..200)) {
-            let [mut left, mut right, mut all] = [(); 3].map(|()| Histogram::new());
-            a.iter().for_each(|value| left.record_nanos(*value));
-            b.iter().for_each(|value| right.record_nanos(*value));
-            a.iter().chain(&b).for_each(|value| all.record_nanos(*value));
-            let mut packed = Histogram::new();
-            prop_assert!(packed.merge_packed(&left.pack()) && packed.merge_packed(&right.pack()));
-            left.merge(&right);
-            let mut rest = packed.clone();
-            prop_assert!(rest.unmerge_packed(&right.pack()));
-            prop_assert_eq!(left.buckets().collect::<Vec<_>>(), all.buckets().collect::<Vec<_>>());
-            prop_assert_eq!(packed.buckets().collect::<Vec<_>>(), all.buckets().collect::<Vec<_>>());
-            prop_assert_eq!(rest.count(), a.len() as u64);
-            prop_assert_eq!((packed.count(), packed.sum, packed.max), (all.count, all.sum, all.max));
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! trait that every host offers and every viewer is written against; [`server`] and [`client`] carry it over a Unix
 //! socket in the frames of [`codec`]. This crate knows nothing of the SDK, of a terminal or of a database.
 
+mod bits;
 pub mod board;
 #[cfg(feature = "client")]
 pub mod client;
@@ -11,6 +12,7 @@ pub mod codec;
 mod error;
 pub mod histogram;
 pub mod protocol;
+pub mod series;
 pub mod server;
 pub mod socket;
 mod source;
