@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf as _;
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -31,14 +31,29 @@ mod header;
 pub struct HttpLayer {
     eyes: Option<Arc<Eyes>>,
     headers: bool,
+    template: Template,
 }
+
+/// Finds a request's route template.
+type Template = for<'a> fn(&'a Uri, &'a Extensions) -> Option<&'a str>;
 
 impl HttpLayer {
     pub(crate) const fn new(eyes: Option<Arc<Eyes>>) -> Self {
         Self {
             eyes,
             headers: false,
+            template: matched_path,
         }
+    }
+
+    /// Says where a request's route template is found; without it, in axum's `MatchedPath`.
+    #[must_use]
+    pub fn template(
+        mut self,
+        template: for<'a> fn(&'a Uri, &'a Extensions) -> Option<&'a str>,
+    ) -> Self {
+        self.template = template;
+        self
     }
 
     /// Sets whether responses say what they cost.
@@ -99,7 +114,10 @@ where
             let headers = self.layer.headers.then(|| Headers::new(request.headers()));
             Unit::start(
                 eyes,
-                eyes.recorder.route(request.method(), template(&request)),
+                eyes.recorder.route(
+                    request.method(),
+                    (self.layer.template)(request.uri(), request.extensions()),
+                ),
                 request.method() == Method::HEAD,
                 headers,
             )
@@ -111,17 +129,16 @@ where
     }
 }
 
-/// The template of the route that was matched.
+/// The template of the route that axum matched.
 #[cfg(feature = "axum")]
-fn template<B>(request: &Request<B>) -> Option<&str> {
-    request
-        .extensions()
+fn matched_path<'a>(_: &'a Uri, extensions: &'a Extensions) -> Option<&'a str> {
+    extensions
         .get::<axum::extract::MatchedPath>()
         .map(axum::extract::MatchedPath::as_str)
 }
 
 #[cfg(not(feature = "axum"))]
-fn template<B>(_: &Request<B>) -> Option<&str> {
+fn matched_path<'a>(_: &'a Uri, _: &'a Extensions) -> Option<&'a str> {
     None
 }
 
