@@ -37,8 +37,11 @@ pub(crate) fn is_there() -> bool {
 
 /// Counts the instructions of an operation.
 pub(crate) fn count(case: &Case, row: &Row) -> Result<Instructions> {
-    let (few, many) = (run(case, row, FEW)?, run(case, row, MANY)?);
-    let each = |few: u64, many: u64| (many as f64 - few as f64) / (MANY - FEW) as f64;
+    let fewer = if row.most < u64::MAX { 10 } else { 1 };
+    let (few, many) = (FEW / fewer, MANY / fewer);
+    let operations = (many - few) as f64;
+    let (few, many) = (run(case, row, few)?, run(case, row, many)?);
+    let each = |few: u64, many: u64| (many as f64 - few as f64) / operations;
     Ok(Instructions {
         own: each(few.own, many.own),
         background: each(few.background, many.background),

@@ -1,5 +1,10 @@
 //! The tables and their rows.
 
+mod cache;
+mod counter;
+mod histogram;
+mod monitor;
+mod others;
 mod unit;
 
 use anyhow::Result;
@@ -26,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) note: &'static str,
     /// What is set in the row's processes.
     pub(crate) environment: &'static [(&'static str, &'static str)],
+    /// The most operations of a thread where processor time is measured.
+    pub(crate) most: u64,
     pub(crate) run: fn(&Job) -> Result<Report>,
 }
 
@@ -35,8 +42,20 @@ impl Row {
             name,
             note: "",
             environment: &[],
+            most: u64::MAX,
             run,
         }
+    }
+
+    const fn environment(mut self, environment: &'static [(&'static str, &'static str)]) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// For a peer that puts off so much that to wait for it would take minutes.
+    const fn at_most(mut self, operations: u64) -> Self {
+        self.most = operations;
+        self
     }
 
     const fn note(mut self, note: &'static str) -> Self {
@@ -46,4 +65,14 @@ impl Row {
 }
 
 /// Every table.
-pub(crate) const CASES: &[Case] = &[unit::CASE];
+pub(crate) const CASES: &[Case] = &[
+    unit::CASE,
+    monitor::CASE,
+    counter::CASE,
+    histogram::CASE,
+    others::CASE,
+    cache::CASE,
+];
+
+/// What turns perfdeck off.
+const OFF: &[(&str, &str)] = &[("PERFDECK", "off")];

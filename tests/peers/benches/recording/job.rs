@@ -15,9 +15,6 @@ use perfdeck_tests::folder::Folder;
 /// Operations between two looks at the clock.
 const BATCH: u64 = 128;
 
-/// Operations before it counts.
-const WARM_UP: u64 = 4_096;
-
 /// What is to be measured of a row.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Measure {
@@ -32,8 +29,8 @@ pub(crate) enum Measure {
 /// What was measured.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// Of the time that was asked for, that of an operation.
-    pub(crate) nanos: f64,
+    /// Of the time that was asked for, that of an operation; `None` where it can't be measured in this build.
+    pub(crate) nanos: Option<f64>,
     /// The part that the peer does not know of, where it tells.
     pub(crate) lost: Option<f64>,
 }
@@ -42,6 +39,8 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) measure: Measure,
+    /// The most operations of a thread where processor time is measured.
+    pub(crate) most: u64,
 }
 
 impl Job {
@@ -57,14 +56,14 @@ impl Job {
     ) -> Result<Report> {
         match self.measure {
             Measure::Wall(length) => Ok(Report {
-                nanos: wall(length, worker)?,
+                nanos: Some(wall(length, worker)?),
                 lost: None,
             }),
             Measure::Processor { threads, length } => {
-                let (operations, nanos) = processor(threads, length, worker, settle)?;
+                let (operations, nanos) = self.processor(threads, length, worker, settle)?;
                 let lost = |kept: u64| 1.0 - kept as f64 / operations as f64;
                 Ok(Report {
-                    nanos,
+                    nanos: Some(nanos),
                     lost: kept(operations)?.map(lost),
                 })
             }
@@ -73,6 +72,44 @@ impl Job {
                 Ok(Report::default())
             }
         }
+    }
+    /// Returns the operations of all threads, and the processor's nanoseconds of one.
+    ///
+    /// The first ones count, too: what a peer does later of them can't be told from the rest.
+    fn processor<W: FnMut(u64)>(
+        &self,
+        threads: usize,
+        length: Duration,
+        worker: impl Fn() -> W + Sync,
+        settle: impl FnOnce() -> Result<()>,
+    ) -> Result<(u64, f64)> {
+        let (ready, go) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
+        let (operations, start) = std::thread::scope(|scope| {
+            let work = || {
+                let mut work = worker();
+                ready.wait();
+                go.wait();
+                let start = Instant::now();
+                let mut number = 0;
+                while number < self.most && start.elapsed() < length {
+                    for _ in 0..BATCH {
+                        work(black_box(number));
+                        number += 1;
+                    }
+                }
+                number
+            };
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            ready.wait();
+            let start = ProcessTime::now();
+            go.wait();
+            let numbers = workers.into_iter().map(|worker| worker.join());
+            let operations: u64 = numbers.map(|number| number.unwrap_or_default()).sum();
+            (operations, start)
+        });
+        settle()?;
+        let nanos = start.elapsed().as_nanos() as f64;
+        Ok((operations, nanos / operations as f64))
     }
 }
 
@@ -101,54 +138,6 @@ fn median(estimates: &Path) -> Result<f64> {
     let estimates: serde_json::Value = serde_json::from_str(&text)?;
     let median = estimates["median"]["point_estimate"].as_f64();
     median.context("criterion estimated no median")
-}
-
-/// Returns the operations of all threads, warming up included, and the processor's nanoseconds of one.
-fn processor<W: FnMut(u64)>(
-    threads: usize,
-    length: Duration,
-    worker: impl Fn() -> W + Sync,
-    settle: impl FnOnce() -> Result<()>,
-) -> Result<(u64, f64)> {
-    let (warm, go) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
-    let (operations, start) = std::thread::scope(|scope| {
-        let start_worker = |_| {
-            scope.spawn(|| {
-                let mut work = worker();
-                let mut number = 0;
-                let mut batch = |operations| {
-                    for _ in 0..operations {
-                        work(black_box(number));
-                        number += 1;
-                    }
-                    number
-                };
-                batch(WARM_UP);
-                warm.wait();
-                go.wait();
-                let start = Instant::now();
-                loop {
-                    let number = batch(BATCH);
-                    if start.elapsed() > length {
-                        return number;
-                    }
-                }
-            })
-        };
-        let workers: Vec<_> = (0..threads).map(start_worker).collect();
-        warm.wait();
-        let start = ProcessTime::now();
-        go.wait();
-        let numbers = workers.into_iter().map(|worker| worker.join());
-        let operations: u64 = numbers.map(|number| number.unwrap_or_default()).sum();
-        (operations, start)
-    });
-    settle()?;
-    let counted = operations - WARM_UP * threads as u64;
-    Ok((
-        operations,
-        start.elapsed().as_nanos() as f64 / counted as f64,
-    ))
 }
 
 /// Works on a thread of its own, by whose function callgrind's files are told apart.

@@ -125,7 +125,9 @@ fn work(case: &str, row: &str, measure: Measure) -> Result<()> {
     let case = CASES.iter().find(|known| known.name == case);
     let rows = case.context("no such case")?.rows;
     let row = rows.iter().find(|known| known.name == row);
-    let report = (row.context("no such row")?.run)(&Job { measure })?;
+    let row = row.context("no such row")?;
+    let most = row.most;
+    let report = (row.run)(&Job { measure, most })?;
     println!("\n{}", serde_json::to_string(&report)?);
     Ok(())
 }

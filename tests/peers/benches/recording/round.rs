@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub(crate) instructions: bool,
 }
 
-/// What was measured of a row: medians of the rounds.
+/// What was measured of a row: medians of the rounds, not a number where nothing was.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) row: &'static Row,
@@ -61,7 +61,8 @@ pub(crate) fn measure(
         let lost = reports.iter().flatten().filter_map(|report| report.lost);
         let lost = lost.reduce(f64::max);
         let [wall, one_thread, two_threads] = reports.map(median);
-        let instructions = plan.instructions.then(|| callgrind::count(case, row));
+        let counts = plan.instructions && wall.is_finite();
+        let instructions = counts.then(|| callgrind::count(case, row));
         Ok(Measured {
             row,
             wall,
@@ -108,7 +109,8 @@ pub(crate) fn tell(
 }
 
 fn median(reports: Vec<Report>) -> f64 {
-    let mut nanos: Vec<f64> = reports.into_iter().map(|report| report.nanos).collect();
+    let nanos = reports.into_iter().filter_map(|report| report.nanos);
+    let mut nanos: Vec<f64> = nanos.collect();
     nanos.sort_by(f64::total_cmp);
     let middle = nanos.len() / 2;
     nanos.get(middle).copied().unwrap_or(f64::NAN)

@@ -4,6 +4,7 @@ use std::array;
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::pin::{Pin, pin};
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use http_body_util::Full;
 use tower_service::Service;
 use tracing::Level;
 
-const ROUTES: [&str; 8] = [
+pub(super) const ROUTES: [&str; 8] = [
     "/",
     "/login",
     "/documents",
@@ -25,7 +26,7 @@ const ROUTES: [&str; 8] = [
     "/search",
 ];
 
-const STATEMENTS: u64 = 32;
+pub(super) const STATEMENTS: u64 = 32;
 
 /// What sqlx tells of a statement in four words.
 const SUMMARY: &str = "SELECT id, title, body …";
@@ -36,17 +37,21 @@ pub(super) fn route(number: u64) -> &'static str {
 
 /// Returns the text of a statement, as sqlx makes one for each event, and how long it took.
 pub(super) fn statement(number: u64) -> (String, Duration) {
-    let text = TEXTS.with(|texts| texts[(number % STATEMENTS) as usize].clone());
+    let text = constant(number).to_owned();
     (text, Duration::from_micros(80 + number % 1_024))
 }
 
-thread_local! {
-    static TEXTS: [String; STATEMENTS as usize] = array::from_fn(|number| {
-        format!(
-            "\n\nSELECT id, title, body, changed_at FROM documents_{number} WHERE workspace_id = $1 AND author_id = $2 \
-             ORDER BY changed_at DESC LIMIT $3\n"
-        )
+/// Returns the text of a statement as the service's own code has it.
+pub(super) fn constant(number: u64) -> &'static str {
+    static TEXTS: LazyLock<[String; STATEMENTS as usize]> = LazyLock::new(|| {
+        array::from_fn(|number| {
+            format!(
+                "\n\nSELECT id, title, body, changed_at FROM documents_{number} WHERE workspace_id = $1 AND author_id = $2 \
+                 ORDER BY changed_at DESC LIMIT $3\n"
+            )
+        })
     });
+    &TEXTS[(number % STATEMENTS) as usize]
 }
 
 /// Runs a statement, as far as a listener to sqlx's events can tell.
