@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use cpu_time::ProcessTime;
 use criterion::Criterion;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// Measures what keeps nothing, or tells nobody; see [`Job::measure`].
+    pub(crate) fn time<W: FnMut(u64)>(&self, worker: impl Fn() -> W + Sync) -> Result<Report> {
+        self.measure(worker, || Ok(()), |_| Ok(None))
+    }
+
     /// Measures `worker`'s operations.
     ///
     /// Each thread makes a worker of its own, which is called with 0, 1, 2 and so on. `settle` returns when the peer has
@@ -103,10 +108,12 @@ impl Job {
             ready.wait();
             let start = ProcessTime::now();
             go.wait();
-            let numbers = workers.into_iter().map(|worker| worker.join());
-            let operations: u64 = numbers.map(|number| number.unwrap_or_default()).sum();
-            (operations, start)
-        });
+            let mut operations = 0;
+            for worker in workers {
+                operations += worker.join().map_err(|_| anyhow!("a worker panicked"))?;
+            }
+            anyhow::Ok((operations, start))
+        })?;
         settle()?;
         let nanos = start.elapsed().as_nanos() as f64;
         Ok((operations, nanos / operations as f64))
@@ -157,7 +164,7 @@ fn instructions<W: FnMut(u64)>(
         worked.wait();
         let result = scope.spawn(settle).join();
         settled.wait();
-        result.unwrap_or_else(|_| Err(anyhow::anyhow!("the peer did not settle")))
+        result.unwrap_or_else(|_| Err(anyhow!("the peer did not settle")))
     })
 }
 

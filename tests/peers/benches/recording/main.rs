@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(long, value_name = "TEXT")]
     row: Option<String>,
     /// How often the rows take turns
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
     /// One short round: tells whether everything runs, and no more
     #[arg(long)]
@@ -111,7 +111,7 @@ fn plan(arguments: &Arguments) -> Plan {
     let (rounds, length) = if arguments.quick {
         (1, Duration::from_millis(100))
     } else {
-        (arguments.rounds, Duration::from_millis(400))
+        (arguments.rounds, Duration::from_millis(300))
     };
     Plan {
         rounds,

@@ -86,8 +86,10 @@ async fn cached_value_async_ttl(key: &str) -> Value {
 }
 
 fn bare(job: &Job) -> Result<Report> {
-    let one = value("");
-    look_up(job, || |_: &str| Arc::clone(&one))
+    look_up(job, || {
+        let one = value("");
+        move |_: &str| Arc::clone(&one)
+    })
 }
 
 fn hash_map(job: &Job) -> Result<Report> {

@@ -70,35 +70,51 @@ fn fastrace_function(number: u64) -> u64 {
 }
 
 fn bare(job: &Job) -> Result<Report> {
-    job.measure(
-        || |number| drop(black_box(bare_function(number))),
-        || Ok(()),
-        |_| Ok(None),
-    )
+    job.time(|| {
+        |number| {
+            black_box(bare_function(number));
+        }
+    })
 }
 
 fn perfdeck(job: &Job) -> Result<Report> {
     let perfdeck = Perfdeck::start()?;
-    let worker = || |number| drop(black_box(perfdeck_function(number)));
+    let worker = || {
+        |number| {
+            black_box(perfdeck_function(number));
+        }
+    };
     job.measure(worker, || Ok(()), |_| perfdeck.calls())
 }
 
 fn perfdeck_off(job: &Job) -> Result<Report> {
     let _perfdeck = Perfdeck::start()?;
-    let worker = || |number| drop(black_box(perfdeck_function(number)));
-    job.measure(worker, || Ok(()), |_| Ok(None))
+    let worker = || {
+        |number| {
+            black_box(perfdeck_function(number));
+        }
+    };
+    job.time(worker)
 }
 
 fn hotpath(job: &Job) -> Result<Report> {
     let hotpath = peer::hotpath::Hotpath::start(hotpath::Section::FunctionsTiming)?;
-    let worker = || |number| drop(black_box(hotpath_function(number)));
+    let worker = || {
+        |number| {
+            black_box(hotpath_function(number));
+        }
+    };
     let kept = |_| hotpath.calls("functions_timing");
     job.measure(worker, || hotpath.settle(), kept)
 }
 
 fn metrics(job: &Job) -> Result<Report> {
     let handle = peer::prometheus::install()?;
-    let worker = || |number| drop(black_box(metrics_function(number)));
+    let worker = || {
+        |number| {
+            black_box(metrics_function(number));
+        }
+    };
     let settle = || {
         peer::prometheus::settle(&handle);
         Ok(())
@@ -109,8 +125,12 @@ fn metrics(job: &Job) -> Result<Report> {
 
 fn instrument(job: &Job) -> Result<Report> {
     host::install(registry())?;
-    let worker = || |number| drop(black_box(instrumented_function(number)));
-    job.measure(worker, || Ok(()), |_| Ok(None))
+    let worker = || {
+        |number| {
+            black_box(instrumented_function(number));
+        }
+    };
+    job.time(worker)
 }
 
 fn fastrace(job: &Job) -> Result<Report> {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use console_subscriber::ConsoleLayer;
 use hdrhistogram::Histogram;
+use http_body::Body;
 use metrics_exporter_prometheus::PrometheusHandle;
 use opentelemetry::trace::TracerProvider as _;
 use tower_layer::Layer as _;
@@ -17,7 +18,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_timing::group::ByField;
 
-use self::service::{Caller, Handler, constant, query, route, statement};
+use self::service::{Answers, Caller, Handler, constant, query, route, statement};
 use super::{Case, OFF, Row};
 use crate::job::{Job, Report};
 use crate::peer::deck::Perfdeck;
@@ -71,11 +72,7 @@ fn perfdeck_off(job: &Job) -> Result<Report> {
     let perfdeck = Perfdeck::start()?;
     host::install(registry().with(perfdeck.deck.layer()))?;
     let layer = perfdeck.http_layer();
-    let worker = || {
-        let mut caller = Caller::new(layer.layer(Handler::new(query)));
-        move |number| caller.call(number)
-    };
-    job.measure(worker, || Ok(()), |_| Ok(None))
+    job.time(|| calls(layer.layer(Handler::new(query))))
 }
 
 fn fmt_alone(job: &Job) -> Result<Report> {
@@ -91,31 +88,22 @@ fn perfdeck_beside_fmt(job: &Job) -> Result<Report> {
 
 fn bare_registry(job: &Job) -> Result<Report> {
     host::install(registry())?;
-    let worker = || {
-        let mut caller = Caller::new(Handler::new(query));
-        move |number| spanned(&mut caller, number)
-    };
-    job.measure(worker, || Ok(()), |_| Ok(None))
+    let worker = || spanned_calls(Handler::new(query));
+    job.time(worker)
 }
 
 fn perfdeck_beside_spans(job: &Job) -> Result<Report> {
     let perfdeck = Perfdeck::start()?;
     host::install(registry().with(perfdeck.deck.layer()))?;
     let layer = perfdeck.http_layer();
-    let worker = || {
-        let mut caller = Caller::new(layer.layer(Handler::new(query)));
-        move |number| spanned(&mut caller, number)
-    };
+    let worker = || spanned_calls(layer.layer(Handler::new(query)));
     job.measure(worker, || Ok(()), |_| perfdeck.requests())
 }
 
 fn hotpath(job: &Job) -> Result<Report> {
     let hotpath = peer::hotpath::Hotpath::start(hotpath::Section::Sql)?;
     host::install(registry().with(hotpath::sqlx_tracing_layer()))?;
-    let worker = || {
-        let mut caller = Caller::new(Handler::new(query));
-        move |number| caller.call(number)
-    };
+    let worker = || calls(Handler::new(query));
     job.measure(worker, || hotpath.settle(), |_| hotpath.calls("sql"))
 }
 
@@ -224,7 +212,7 @@ fn console(job: &Job) -> Result<Report> {
             span.in_scope(|| caller.call(number));
         }
     };
-    job.measure(worker, || Ok(()), |_| Ok(None))
+    job.time(worker)
 }
 
 fn tracing_timing(job: &Job) -> Result<Report> {
@@ -235,10 +223,7 @@ fn tracing_timing(job: &Job) -> Result<Report> {
     let mine = layer.downcaster();
     let dispatch = Dispatch::new(registry().with(layer));
     tracing::dispatcher::set_global_default(dispatch.clone())?;
-    let worker = || {
-        let mut caller = Caller::new(Handler::new(query));
-        move |number| spanned(&mut caller, number)
-    };
+    let worker = || spanned_calls(Handler::new(query));
     let layer = mine.downcast(&dispatch).context("the layer is gone")?;
     let settle = || {
         layer.force_synchronize();
@@ -280,30 +265,21 @@ fn opentelemetry(job: &Job) -> Result<Report> {
     let provider = peer::opentelemetry::provider();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("peers"));
     host::install(registry().with(layer))?;
-    let worker = || {
-        let mut caller = Caller::new(Handler::new(query));
-        move |number| spanned(&mut caller, number)
-    };
+    let worker = || spanned_calls(Handler::new(query));
     let settle = || peer::opentelemetry::settle(&provider);
     job.measure(worker, settle, |_| Ok(Some(peer::opentelemetry::events())))
 }
 
 /// Measures the service with nothing around it.
 fn service_alone(job: &Job, check: impl FnOnce() -> Result<()>) -> Result<Report> {
-    let worker = || {
-        let mut caller = Caller::new(Handler::new(query));
-        move |number| caller.call(number)
-    };
+    let worker = || calls(Handler::new(query));
     job.measure(worker, || Ok(()), |_| check().map(|()| None))
 }
 
 /// Measures the service under perfdeck's layer.
 fn observed(job: &Job, perfdeck: &Perfdeck, check: impl FnOnce() -> Result<()>) -> Result<Report> {
     let layer = perfdeck.http_layer();
-    let worker = || {
-        let mut caller = Caller::new(layer.layer(Handler::new(query)));
-        move |number| caller.call(number)
-    };
+    let worker = || calls(layer.layer(Handler::new(query)));
     job.measure(
         worker,
         || Ok(()),
@@ -314,12 +290,17 @@ fn observed(job: &Job, perfdeck: &Perfdeck, check: impl FnOnce() -> Result<()>) 
     )
 }
 
+/// Calls the service.
+fn calls<S: Answers<B>, B: Body>(service: S) -> impl FnMut(u64) {
+    let mut caller = Caller::new(service);
+    move |number| caller.call(number)
+}
+
 /// Calls the service in a span of the request.
-fn spanned<S, B>(caller: &mut Caller<S>, number: u64)
-where
-    S: service::Answers<B>,
-    B: http_body::Body,
-{
-    let span = info_span!("request", route = route(number));
-    span.in_scope(|| caller.call(number));
+fn spanned_calls<S: Answers<B>, B: Body>(service: S) -> impl FnMut(u64) {
+    let mut caller = Caller::new(service);
+    move |number| {
+        let span = info_span!("request", route = route(number));
+        span.in_scope(|| caller.call(number));
+    }
 }
