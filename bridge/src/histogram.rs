@@ -26,6 +26,7 @@ pub const BLOCKS: usize = 33;
 ///
 /// Numbers grow with the duration; each [`SUB_BUCKETS`] of them are an octave.
 #[must_use]
+#[inline]
 pub const fn bucket(nanos: u64) -> usize {
     let (block, sub) = place(if nanos < MAX { nanos } else { MAX });
     block * SUB_BUCKETS + sub
@@ -99,8 +100,8 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// Adds the counts of one block's buckets, as whoever places values with [`place`] kept them; their sum and largest value
-    /// come by [`Self::add_sums`].
+    /// Adds the counts of the block of [`SUB_BUCKETS`] buckets from number `block * SUB_BUCKETS` on, as whoever counts by
+    /// [`bucket`] kept them; their sum and largest value come by [`Self::add_sums`].
     pub fn add_block(&mut self, block: usize, counts: &[u32; SUB_BUCKETS]) {
         let added: u64 = counts.iter().map(|count| u64::from(*count)).sum();
         let Some(mine) = self.blocks.get_mut(block).filter(|_| added > 0) else {
@@ -220,10 +221,9 @@ impl Default for Histogram {
     }
 }
 
-/// Returns the block, and the bucket in it, that counts a value of at most [`MAX`] nanoseconds.
-#[must_use]
+/// The block, and the bucket in it, that counts a value of at most [`MAX`] nanoseconds.
 #[inline]
-pub const fn place(value: u64) -> (usize, usize) {
+const fn place(value: u64) -> (usize, usize) {
     if value < SUB_BUCKETS as u64 {
         return (0, value as usize);
     }

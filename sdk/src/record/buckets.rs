@@ -1,7 +1,7 @@
 //! A histogram as the hot path fills it: log buckets, an octave's block on its first touch, counts that the agent drains
 //! each tick into a whole [`Histogram`].
 
-use perfdeck_bridge::histogram::{BLOCKS, Histogram, MAX, SUB_BUCKETS, place};
+use perfdeck_bridge::histogram::{BLOCKS, Histogram, MAX, SUB_BUCKETS, bucket};
 
 use super::room::Room;
 
@@ -36,13 +36,14 @@ impl Buckets {
     #[inline]
     pub(super) fn record(&mut self, nanos: u64, room: &mut Room) {
         let value = nanos.min(MAX);
-        let (octave, sub) = place(value);
+        let number = bucket(value);
+        let octave = number / SUB_BUCKETS;
         let place = self.places.get(octave).copied().unwrap_or(NOWHERE);
         let Some(block) = self.blocks.get_mut(usize::from(place)) else {
             return self.record_in_new(octave, value, room);
         };
         // The counts of a block are as many as there are places in it.
-        let bucket = &mut block[sub % SUB_BUCKETS];
+        let bucket = &mut block[number % SUB_BUCKETS];
         // A bucket that nobody drained for four billion durations stays where it is.
         *bucket = bucket.saturating_add(1);
         self.sum = self.sum.wrapping_add(value);
