@@ -1,6 +1,6 @@
 //! What can't be seen, in words: for the Doctor's screen and its command.
 
-use perfdeck_bridge::protocol::{BlindSpot, Blindness, Dropped};
+use perfdeck_bridge::protocol::{BlindSpot, Blindness, Dropped, Seen};
 
 use crate::format::{self, plural};
 
@@ -8,7 +8,7 @@ use crate::format::{self, plural};
 const NAMED: usize = 3;
 
 /// Says in one sentence whether all can be seen.
-pub(crate) fn verdict(spots: &[BlindSpot]) -> String {
+pub(crate) fn verdict(spots: &[BlindSpot], seen: &[Seen]) -> String {
     let notes = spots
         .iter()
         .filter(|spot| spot.blindness == Blindness::Note)
@@ -26,6 +26,10 @@ pub(crate) fn verdict(spots: &[BlindSpot]) -> String {
     };
     let things = |number| plural(number, "thing", "things");
     match (unseen, notes) {
+        // A clean bill without evidence would be silence.
+        (0, 0) if seen.is_empty() => {
+            "Nothing stands in the way, and nothing was seen yet.".to_owned()
+        }
         (0, 0) => "Everything perfdeck looks for can be seen.".to_owned(),
         (0, notes) => format!(
             "Everything perfdeck looks for can be seen, with {} to know: {named}{more}.",
@@ -88,10 +92,18 @@ mod tests {
                     fix: "z".into(),
                 })
                 .collect();
-            assert_eq!(verdict(&spots), expected);
+            let seen = Seen {
+                what: "requests".into(),
+                how: "9".into(),
+            };
+            assert_eq!(verdict(&spots, &[seen]), expected);
         };
         use Blindness::{Blind, Note, Partly};
         check(&[], "Everything perfdeck looks for can be seen.");
+        assert_eq!(
+            verdict(&[], &[]),
+            "Nothing stands in the way, and nothing was seen yet."
+        );
         check(
             &[Note],
             "Everything perfdeck looks for can be seen, with 1 thing to know: a.",

@@ -173,7 +173,10 @@ fn text(report: &Report<'_>, heading: &str, room: usize) -> String {
     };
     lines.add(
         "",
-        &format!("{heading}: {}", sight::verdict(report.blind_spots)),
+        &format!(
+            "{heading}: {}",
+            sight::verdict(report.blind_spots, report.seen)
+        ),
     );
     for spot in report.blind_spots.iter().take(MAX_TOLD) {
         lines.gap();

@@ -20,7 +20,7 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     } else {
         Level::Near
     };
-    Verdict::new(level, sight::verdict(&status.blind_spots))
+    Verdict::new(level, sight::verdict(&status.blind_spots, &status.seen))
 }
 
 /// Returns how much can't be seen, wholly or partly.
