@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod desk;
+mod doctor;
 mod headers;
 mod journey;
 mod not_tuned;

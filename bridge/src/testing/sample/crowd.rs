@@ -29,9 +29,13 @@ pub(super) fn states(voice: &Voice, now: Timestamp) -> Vec<State> {
         BlindSpot {
             kind: "recordings_dropped".to_owned(),
             blindness: Blindness::Partly,
-            what: voice.say("some of what happened"),
-            why: voice.say("more was recorded at once than the deck may keep"),
-            fix: voice.say("compare the totals with those of the load balancer"),
+            what: voice.aside().say("some of what happened"),
+            why: voice
+                .aside()
+                .say("more was recorded at once than the deck may keep"),
+            fix: voice
+                .aside()
+                .say("compare the totals with those of the load balancer"),
         },
     );
     status.blind_spots.sort_by_key(|spot| spot.blindness);

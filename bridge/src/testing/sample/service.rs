@@ -37,7 +37,8 @@ pub(super) fn status(voice: &Voice) -> Status {
 }
 
 fn blind_spots(voice: &Voice) -> Vec<BlindSpot> {
-    let spot = |kind: &str, blindness, what: &str, why: &str, fix: &str| BlindSpot {
+    let aside = voice.aside();
+    let spot = |voice: &Voice, kind: &str, blindness, what: &str, why: &str, fix: &str| BlindSpot {
         kind: kind.to_owned(),
         blindness,
         what: voice.say(what),
@@ -46,6 +47,7 @@ fn blind_spots(voice: &Voice) -> Vec<BlindSpot> {
     };
     vec![
         spot(
+            voice,
             "redis_not_wrapped",
             Blindness::Blind,
             "commands to Redis",
@@ -53,6 +55,7 @@ fn blind_spots(voice: &Voice) -> Vec<BlindSpot> {
             "put `#[perfdeck::monitor]` on the functions that call it",
         ),
         spot(
+            &aside,
             "hypopg_missing",
             Blindness::Partly,
             "proof of the advice on the indexes of `primary`",
@@ -63,6 +66,7 @@ fn blind_spots(voice: &Voice) -> Vec<BlindSpot> {
 }
 
 fn seen(voice: &Voice) -> Vec<Seen> {
+    let voice = voice.aside();
     let seen = |what: &str, how: &str| Seen {
         what: voice.say(what),
         how: voice.say(how),
