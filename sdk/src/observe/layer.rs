@@ -25,7 +25,8 @@ use super::Eyes;
 use crate::record::recorder::Query;
 use crate::record::scope::{self, Remote};
 
-const QUERY: &str = "sqlx::query";
+/// The target of the events that tell of statements.
+pub(crate) const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
 /// The target of the span that tells a driver's thread that a statement is already counted.
 pub(crate) const COUNTED: &str = "perfdeck::query";

@@ -3,7 +3,7 @@
 use perfdeck_bridge::protocol::{BlindSpot, Blindness};
 
 use super::{Facts, spot};
-use crate::observe::layer::Installed;
+use crate::observe::layer::{Installed, QUERY};
 
 /// The layer is in and hears only of slow statements.
 pub(super) fn hidden(facts: &Facts) -> Option<BlindSpot> {
@@ -35,9 +35,11 @@ pub(super) fn hidden(facts: &Facts) -> Option<BlindSpot> {
             "sqlx_events_filtered",
             blindness,
             what,
-            "a filter over the whole subscriber hides `sqlx::query` from every layer",
-            "move the filter to the layer it is for (`fmt::layer().with_filter(..)`), add \
-             `sqlx::query=debug` to it, or use `deck.pool(name, pool)`",
+            format!("a filter over the whole subscriber hides `{QUERY}` from every layer"),
+            format!(
+                "move the filter to the layer it is for (`fmt::layer().with_filter(..)`), add \
+                 `{QUERY}=debug` to it, or use `deck.pool(name, pool)`"
+            ),
         )
     })
 }
