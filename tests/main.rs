@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod desk;
+mod doctor;
 mod flood;
 mod headers;
 mod journey;

@@ -38,6 +38,9 @@ const LINES: usize = 50;
 /// What `perfdeck status` says of statements that nobody can hear.
 const FILTERED: &str = "a filter over the whole subscriber hides `sqlx::query`";
 
+/// The doctor's clean bill.
+const ALL_SEEN: &str = "Everything perfdeck looks for can be seen.";
+
 /// Both tiers see the same statements, which count once.
 const NAMED: &str = "alone, and the pool is named";
 
@@ -112,6 +115,14 @@ fn check(setup: &str, heard: bool) -> Result<()> {
         said.contains("no pool was given") == (setup != NAMED),
         "{said}"
     );
+    let doctor = with["doctor"].as_str().context("the doctor said nothing")?;
+    let found = i64::from(setup != NAMED);
+    ensure!(with["doctor_exit"] == found, "{doctor}");
+    ensure!(doctor.contains(ALL_SEEN) == (setup == NAMED), "{doctor}");
+    ensure!(
+        doctor.contains("add `sqlx::query=debug` to it") != heard,
+        "{doctor}"
+    );
     Ok(())
 }
 
@@ -177,6 +188,7 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
     let (queries, status) = told(socket).await?;
     let socket = socket.to_str().context("a path of text")?;
     let said = perfdeck(folder.path(), &["status", "--socket", socket])?;
+    let doctor = perfdeck(folder.path(), &["doctor", "--socket", socket])?;
     let own = queries
         .queries
         .iter()
@@ -190,6 +202,8 @@ async fn child(setup: &str, with_deck: bool) -> Result<()> {
             "slow_only": queries.slow_only,
             "blind": status.blind_spots.iter().map(|spot| &*spot.kind).collect::<Vec<_>>(),
             "said": String::from_utf8_lossy(&said.stdout),
+            "doctor": String::from_utf8_lossy(&doctor.stdout),
+            "doctor_exit": doctor.status.code(),
             // A slow statement's line has its time in it.
             "lines": printed.lines().filter(|line| !line.contains("slow")).collect::<Vec<_>>(),
         })

@@ -36,6 +36,8 @@ pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare
 pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
 pub use redacted::Redacted;
 pub use request::{RequestRow, Requests, RouteDetail, RouteStatement};
-pub use status::{BlindSpot, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Status};
+pub use status::{
+    BlindSpot, Blindness, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Seen, Status,
+};
 pub use time::Timestamp;
 pub use topic::{Answer, Question, State, Topic, Update};

@@ -19,7 +19,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 pub use self::discovery::{Discovery, Found, discover, discover_in};
 use self::folder::{Folder, Owner};
-pub use self::folder::{RUNTIME_DIR, folders, own_folder};
+pub use self::folder::{RUNTIME_DIR, folders, foreign_folders, own_folder};
 pub use self::name::MAX_PATH;
 use crate::{Error, Result};
 

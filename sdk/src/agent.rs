@@ -7,6 +7,7 @@ mod act;
 #[cfg(test)]
 mod fault;
 pub(crate) mod history;
+mod sight;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use self::history::{CacheHistory, Vitals};
+use self::sight::Sight;
 use self::verify::Verified;
 use crate::act::Plans;
 use crate::act::ledger::Ledger;
@@ -109,6 +111,7 @@ pub(crate) struct Agent {
     pub(crate) second: u64,
     pub(crate) cpu: Cpu,
     pub(crate) first_deck: bool,
+    pub(crate) sight: Sight,
     probe: HostProbe,
     judgement: Judgement,
     facts: Facts,
@@ -168,6 +171,7 @@ impl Agent {
             second: 0,
             cpu: Cpu::default(),
             first_deck: parts.first_deck,
+            sight: Sight::default(),
             probe: HostProbe::new(),
             judgement: Judgement::default(),
             facts: Facts::default(),
@@ -260,6 +264,7 @@ impl Agent {
         if heard != Installed::No && due {
             self.prove_layer();
         }
+        self.sight.look(&self.clock, self.second);
     }
 
     /// Asks on a thread of its own; see [`Installed::probe`].

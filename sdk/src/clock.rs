@@ -25,7 +25,7 @@ impl Clock {
     pub(crate) fn new() -> Self {
         let counter = quanta::Clock::new();
         let zero = counter.now();
-        // The one reading of the wall clock: every later moment is told from here, so a jump can't reorder them.
+        // Every later moment is told from this reading of the wall clock, so a jump can't reorder them.
         Self {
             counter,
             zero,
@@ -57,6 +57,15 @@ impl Clock {
             return 0;
         }
         self.counter.delta_as_nanos(start.0, end)
+    }
+
+    /// Seconds that the wall clock is ahead of [`Self::timestamp`]; negative where it is behind.
+    ///
+    /// It moves when the wall clock is set and when the machine sleeps, and only the doctor asks.
+    pub(crate) fn wall_ahead_seconds(&self) -> f64 {
+        let told = self.timestamp(self.now()).micros() as f64;
+        let wall = Timestamp::from(SystemTime::now()).micros() as f64;
+        (wall - told) / 1e6
     }
 
     pub(crate) fn timestamp(&self, moment: Moment) -> Timestamp {

@@ -4,6 +4,7 @@
 //! tested. What rules remember from one step to the next is the [`Judgement`].
 
 pub(crate) mod alert;
+pub(crate) mod doctor;
 pub(crate) mod facts;
 pub(crate) mod finding;
 pub(crate) mod gain;

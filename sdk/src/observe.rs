@@ -1,6 +1,8 @@
 //! Floor 2: how signals get in. Each file is one kind of signal; all of them record through [`Eyes`].
 
+pub(crate) mod connection;
 pub(crate) mod custom;
+pub(crate) mod executable;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod executor;
 pub(crate) mod host;

@@ -22,6 +22,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
     match arguments {
         ["ls", ..] => "ls",
         ["status", ..] => "status",
+        ["doctor", ..] => "doctor",
         ["requests", ..] => "requests",
         ["queries", ..] => "queries",
         ["alerts", ..] => "alerts",

@@ -5,6 +5,7 @@
 
 mod args;
 mod connect;
+mod doctor;
 mod relay;
 mod table;
 #[cfg(test)]
@@ -35,7 +36,8 @@ struct Outcome {
     failed: bool,
 }
 
-/// Runs the command line and returns its exit code: 0 if it did what was asked, 1 if it failed, 2 if it was not understood.
+/// Runs the command line and returns its exit code: 0 if it did what was asked, 1 if it failed or the doctor found
+/// something, 2 if it was not understood.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,

@@ -100,6 +100,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
         &[Key::Char('8')],
         "what was done, and did it help",
     ),
+    show(
+        Screen::Doctor,
+        &[Key::Char('0')],
+        "what can't be seen, and the fix",
+    ),
     everywhere(Action::NextScreen, &[Key::Tab], "", "the next screen"),
     everywhere(
         Action::PreviousScreen,

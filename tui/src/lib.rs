@@ -17,6 +17,7 @@ mod msg;
 mod picture;
 mod runtime;
 mod screen;
+mod sight;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,11 @@ pub struct Status {
     pub optimization_summary: OptimizationSummary,
     /// What the deck costs its host.
     pub deck: DeckCost,
-    /// What can't be seen, why, and the fix.
+    /// What can't be seen, why, and the fix; the worst first.
     pub blind_spots: Vec<BlindSpot>,
+    /// What is seen, and by what: without it an empty list of blind spots would prove nothing.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub seen: Vec<Seen>,
     /// Alerts that fire.
     pub alerts_firing: u32,
 }
@@ -78,10 +81,38 @@ pub struct Dropped {
 pub struct BlindSpot {
     /// A stable word for it, `sqlx_events_filtered` say.
     pub kind: String,
+    /// How much of it can't be seen.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub blindness: Blindness,
     /// What can't be seen.
     pub what: String,
     /// Why.
     pub why: String,
     /// The one-line fix.
     pub fix: String,
+}
+
+/// How much of something can't be seen; the worst comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+#[serde(rename_all = "snake_case")]
+pub enum Blindness {
+    /// All of it.
+    Blind,
+    /// A part of it, or some of what belongs to it.
+    #[default]
+    Partly,
+    /// It is seen, and yet there is something to know before it is believed.
+    #[cfg_attr(feature = "client", serde(other))]
+    Note,
+}
+
+/// Something that is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct Seen {
+    /// What, in one word or two.
+    pub what: String,
+    /// By what, and how much of it there was.
+    pub how: String,
 }

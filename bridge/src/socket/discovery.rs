@@ -30,6 +30,8 @@ pub struct Discovery {
     pub found: Vec<Found>,
     /// Folders that were not looked into, since somebody else could have prepared them.
     pub problems: Vec<Error>,
+    /// Sockets whose service is gone; this user's own were removed.
+    pub stale: Vec<PathBuf>,
 }
 
 /// Finds the hosts that this user may attach to; root finds everyone's.
@@ -45,7 +47,7 @@ pub fn discover() -> Vec<Found> {
 pub fn discover_in(folders: &[PathBuf]) -> Discovery {
     let mut discovery = Discovery::default();
     for folder in folders {
-        match look(folder, &mut discovery.found) {
+        match look(folder, &mut discovery) {
             Ok(()) => {}
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(problem) => discovery.problems.push(problem),
@@ -56,7 +58,7 @@ pub fn discover_in(folders: &[PathBuf]) -> Discovery {
     discovery
 }
 
-fn look(path: &Path, found: &mut Vec<Found>) -> Result<()> {
+fn look(path: &Path, discovery: &mut Discovery) -> Result<()> {
     let owner = match named_uid(path) {
         Some(uid) if my_uid() == 0 => Owner::Uid(uid),
         None if my_uid() == 0 => Owner::Anyone,
@@ -77,7 +79,7 @@ fn look(path: &Path, found: &mut Vec<Found>) -> Result<()> {
             continue;
         }
         match probe(&socket) {
-            Probe::Alive => found.push(Found {
+            Probe::Alive => discovery.found.push(Found {
                 service: parts.service.to_owned(),
                 pid: parts.pid,
                 path: socket,
@@ -86,8 +88,10 @@ fn look(path: &Path, found: &mut Vec<Found>) -> Result<()> {
             Probe::Refused if folder.uid() == my_uid() => {
                 // Another viewer may have been quicker.
                 let _ = fs::remove_file(&socket);
+                discovery.stale.push(socket);
             }
-            Probe::Refused | Probe::Unknown => {}
+            Probe::Refused => discovery.stale.push(socket),
+            Probe::Unknown => {}
         }
     }
     Ok(())

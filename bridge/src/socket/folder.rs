@@ -42,6 +42,21 @@ pub fn folders() -> Vec<PathBuf> {
     folders
 }
 
+/// Returns the folders of other users' services that can be known by name, and whose they are; none for root, who looks
+/// into them, and none where the folder was chosen by [`RUNTIME_DIR`].
+#[must_use]
+pub fn foreign_folders() -> Vec<(PathBuf, u32)> {
+    let me = my_uid();
+    if me == 0 || env::var_os(RUNTIME_DIR).is_some_and(|value| !value.is_empty()) {
+        return Vec::new();
+    }
+    let named = children("/tmp").filter_map(|path| {
+        let uid = named_uid(&path).filter(|uid| *uid != me)?;
+        Some((path, uid))
+    });
+    named.take(MAX_FOLDERS).collect()
+}
+
 fn chosen(wished: Option<&OsStr>, runtime: Option<&OsStr>, uid: u32) -> PathBuf {
     if let Some(wished) = wished.filter(|value| !value.is_empty()) {
         return PathBuf::from(wished);

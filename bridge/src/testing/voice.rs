@@ -18,6 +18,14 @@ impl Voice {
         }
     }
 
+    /// Returns a voice of the same kind that begins anew, so that what it says leaves the turns of this one alone.
+    pub(super) const fn aside(&self) -> Self {
+        Self {
+            hostile: self.hostile,
+            said: Cell::new(0),
+        }
+    }
+
     /// Returns the text; a hostile voice works the next of [`HARM`] into it, so that each kind meets many fields.
     pub(super) fn say(&self, text: &str) -> String {
         if !self.hostile {

@@ -26,7 +26,8 @@ use crate::record::recorder::Heard;
 use crate::record::scope::{self, Remote};
 use crate::record::table::Ran;
 
-const QUERY: &str = "sqlx::query";
+/// The target of the events that tell of statements.
+pub(crate) const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
 /// The target of the span that tells a driver's thread that a statement is already counted.
 pub(crate) const COUNTED: &str = "perfdeck::query";

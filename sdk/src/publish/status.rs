@@ -3,12 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use perfdeck_bridge::protocol::{
-    AlertState, BlindSpot, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Severity, Status,
+    AlertState, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Severity, Status,
 };
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::agent::Agent;
+use crate::judge::doctor::{self, Advice, Facts, Pool, Statements};
 use crate::judge::finding::is_open;
 use crate::observe::layer::Installed;
+use crate::pools::Named;
+use crate::record::recorder::UNMATCHED;
+use crate::record::table::OTHER;
 
 pub(super) fn status(agent: &Agent) -> Status {
     let window = &agent.window;
@@ -28,6 +33,12 @@ pub(super) fn status(agent: &Agent) -> Status {
         .iter()
         .filter(|alert| alert.state == AlertState::Firing);
     let store = &agent.store;
+    let dropped = Dropped {
+        recordings: agent.eyes.recorder.lost(),
+        overflowed: store.totals.overflowed,
+        updates: agent.board.missed(),
+    };
+    let facts = facts(agent, dropped);
     Status {
         current_metrics: CurrentMetrics {
             cpu_percent: agent.host.cpu_ratio.map(|ratio| ratio * 100.0),
@@ -45,112 +56,90 @@ pub(super) fn status(agent: &Agent) -> Status {
             cpu_percent: agent.cpu.percent(),
             memory_bytes: (agent.eyes.recorder.bytes() + store.bytes() + agent.vitals.bytes())
                 as u64,
-            dropped: Dropped {
-                recordings: agent.eyes.recorder.lost(),
-                overflowed: store.totals.overflowed,
-                updates: agent.board.missed(),
-            },
+            dropped,
             viewers: agent.stats.viewers.load(Ordering::Relaxed) as u32,
         },
-        blind_spots: blind_spots(agent),
+        blind_spots: doctor::examine(&facts),
+        seen: doctor::seen(&facts),
         alerts_firing: firing.count() as u32,
     }
 }
 
-/// What can't be seen, why, and the one-line fix.
-fn blind_spots(agent: &Agent) -> Vec<BlindSpot> {
+/// Gathers what the doctor's rules go by.
+fn facts(agent: &Agent, dropped: Dropped) -> Facts {
     let store = &agent.store;
-    let heard = Installed::load(&agent.eyes.layer);
-    let mut spots = Vec::new();
-    let mut say = |kind: &str, what: &str, why: &str, fix: &str| {
-        spots.push(BlindSpot {
-            kind: kind.into(),
-            what: what.into(),
-            why: why.into(),
-            fix: fix.into(),
-        });
+    let mut heard = Statements::default();
+    let mut wrapped = Statements::default();
+    for record in store.queries.values() {
+        // What the layer hears of has no pool.
+        let tier = if record.pool.is_some() {
+            &mut wrapped
+        } else {
+            &mut heard
+        };
+        tier.calls += record.calls;
+        tier.unattributed += record.unattributed;
+    }
+    // The first place is for pools that are not known.
+    let pools = agent.pools.all().into_iter().skip(1);
+    let templates = store
+        .requests
+        .keys()
+        .filter(|route| !route.ends_with(UNMATCHED) && ***route != *OTHER);
+    Facts {
+        layer: Installed::load(&agent.eyes.layer),
+        debug_compiled_out: STATIC_MAX_LEVEL < LevelFilter::DEBUG,
+        requests: store.totals.started,
+        templates: templates.count(),
+        knows_templates: cfg!(feature = "axum"),
+        heard,
+        wrapped,
+        acquires: store.pools.iter().skip(1).map(|pool| pool.acquires).sum(),
+        pools: pools.map(|pool| told(agent, pool)).collect(),
+        functions: store.functions.len(),
+        #[cfg(feature = "cache")]
+        namespaces: agent.cache_rows.len(),
+        #[cfg(not(feature = "cache"))]
+        namespaces: 0,
+        host: agent.host.cpu_ratio.is_some() && agent.host.memory_ratio.is_some(),
+        first_deck: agent.first_deck,
+        redis_connections: agent.sight.redis_connections,
+        symbols: agent.sight.symbols,
+        dropped,
+        jump: agent.sight.jump(agent.second),
+    }
+}
+
+fn told(agent: &Agent, pool: Named) -> Pool {
+    let failure = agent
+        .verified
+        .failures
+        .iter()
+        .find(|(name, _)| *name == pool.name);
+    let indexes = &agent.verified.indexes;
+    let modelled = indexes
+        .iter()
+        .any(|fact| fact.pool == pool.name && !fact.planned);
+    let advice = match failure {
+        Some((_, error)) => Advice::Failed(error.clone()),
+        None if !can_advise(&pool) => Advice::None,
+        None if modelled => Advice::Modelled,
+        None => Advice::Planned,
     };
-    if heard == Installed::SlowOnly
-        && tracing::level_filters::STATIC_MAX_LEVEL < tracing::Level::DEBUG
-    {
-        say(
-            "debug_compiled_out",
-            "statements, but for those that sqlx warns of as slow",
-            "the service is built with tracing's `release_max_level_*`, which leaves DEBUG events out",
-            "drop that feature of `tracing`, or use `deck.pool(name, pool)`",
-        );
-    } else if heard == Installed::SlowOnly {
-        say(
-            "sqlx_events_filtered",
-            "statements, but for those that sqlx warns of as slow",
-            "a filter over the whole subscriber hides `sqlx::query` from every layer",
-            "move the filter to the layer it is for (`fmt::layer().with_filter(..)`), add \
-             `sqlx::query=debug` to it, or use `deck.pool(name, pool)`",
-        );
+    Pool {
+        name: pool.name,
+        database: pool.database,
+        advice,
     }
-    if heard == Installed::All && store.totals.calls == 0 && store.totals.requests > 0 {
-        say(
-            "no_statements",
-            "statements",
-            "none was heard of: the service runs none, or its connections have statement logging off",
-            "leave `log_statements` of the connect options as it is, or use `deck.pool(name, pool)`",
-        );
-    }
-    let unnamed = agent.pools.all().len() == 1;
-    if heard == Installed::No && unnamed {
-        say(
-            "statements_not_observed",
-            "statements",
-            "neither the layer nor a pool is in place",
-            "wrap the pool: `let pool = deck.pool(\"primary\", pool)`",
-        );
-    } else if unnamed {
-        say(
-            "pool_not_named",
-            "errors of statements, waits for connections, and advice on indexes",
-            "no pool was given to the deck",
-            "wrap the pool: `let pool = deck.pool(\"primary\", pool)`",
-        );
-    }
-    if store.totals.started > 0
-        && store
-            .requests
-            .keys()
-            .all(|route| route.ends_with("<unmatched>"))
-    {
-        say(
-            "no_route_template",
-            "routes",
-            "the HTTP layer sits where no template is known",
-            "add it with `Router::layer` after the routes, with perfdeck's feature `axum`",
-        );
-    }
-    if store.totals.unattributed > 0
-        && store.totals.unattributed * 2 > store.totals.calls
-        && store.totals.requests > 0
-    {
-        say(
-            "statements_unattributed",
-            "which request most statements belong to",
-            "they run on other threads or tasks, outside any request's span",
-            "use `deck.pool(name, pool)`, and spawn with `.in_current_span()`",
-        );
-    }
-    if !agent.first_deck {
-        say(
-            "second_deck",
-            "functions and caches under perfdeck's attributes",
-            "another deck was started before in this process, and the attributes use that one",
-            "start one deck a process",
-        );
-    }
-    for (pool, error) in &agent.verified.failures {
-        say(
-            "database_not_asked",
-            &format!("advice on the indexes of `{pool}`"),
-            error,
-            "see that the service's role may read the catalog",
-        );
-    }
-    spots
+}
+
+/// Tells whether a pool's database is asked about indexes.
+#[cfg(all(feature = "advisor", feature = "_sqlx"))]
+fn can_advise(pool: &Named) -> bool {
+    pool.handle.is_some()
+}
+
+#[cfg(not(all(feature = "advisor", feature = "_sqlx")))]
+fn can_advise(_: &Named) -> bool {
+    false
 }

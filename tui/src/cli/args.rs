@@ -9,7 +9,7 @@ use crate::target::Target;
 #[command(name = "perfdeck", version, about, max_term_width = 100)]
 #[command(
     after_help = "Without a command it shows the screens of the service that runs here.\n\
-    Exit status: 0 it did what was asked, 1 it failed, 2 it was not understood."
+    Exit status: 0 it did what was asked, 1 it failed (or doctor found something), 2 it was not understood."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -65,6 +65,8 @@ pub(super) enum Verb {
     Ls,
     /// Tell the service in a few numbers, what the deck costs it, and what can't be seen
     Status,
+    /// Tell what can't be seen, why, and the fix; exits with 1 if there is anything
+    Doctor,
     /// List the routes, by what users wait for
     Requests,
     /// List the statements, by the time they take

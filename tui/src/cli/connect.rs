@@ -33,6 +33,16 @@ pub(super) fn choose(target: &Target) -> Result<Found> {
 
 /// Says why no host was found.
 fn nobody(target: &Target) -> String {
+    let problems = socket::discover_in(&socket::folders()).problems;
+    let problems: String = problems
+        .iter()
+        .map(|problem| format!("; {problem}"))
+        .collect();
+    format!("{}{problems}", missing(target))
+}
+
+/// Says which host is missing, and which others there are.
+pub(super) fn missing(target: &Target) -> String {
     let wanted = match (&target.service, target.pid) {
         (Some(service), Some(pid)) => {
             format!("no service `{service}` with process {pid} runs here")
@@ -41,21 +51,15 @@ fn nobody(target: &Target) -> String {
         (None, Some(pid)) => format!("process {pid} offers no socket of perfdeck"),
         (None, None) => "no service with perfdeck runs here that you may attach to".to_owned(),
     };
-    let problems = socket::discover_in(&socket::folders()).problems;
-    let problems: String = problems
-        .iter()
-        .map(|problem| format!("; {problem}"))
-        .collect();
     let others: Vec<String> = socket::discover()
         .iter()
         .map(|found| format!("`{}`", found.service))
         .collect();
-    let others = if others.is_empty() {
-        String::new()
+    if others.is_empty() {
+        wanted
     } else {
-        format!("; there is {}", others.join(", "))
-    };
-    format!("{wanted}{others}{problems}")
+        format!("{wanted}; there is {}", others.join(", "))
+    }
 }
 
 fn ask(found: &[Found]) -> Result<usize> {

@@ -10,8 +10,9 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "status",
+    "doctor",
     "requests",
     "queries",
     "alerts",

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{CacheVerb, Consent, Global, Verb};
-use super::{Outcome, connect, text, wait};
+use super::{Outcome, connect, doctor, text, wait};
 use crate::runtime::now;
 
 /// Runs a command that answers.
@@ -20,6 +20,11 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Result<Outcome> {
             bail!("ls lists the services of this machine: run it where --via leads");
         }
         return ls(&target.candidates());
+    }
+    if matches!(verb, Verb::Doctor)
+        && let Some(outcome) = doctor::way(&target)
+    {
+        return outcome;
     }
     let attached = connect::attach(&target).await?;
     ask(verb, &attached.client, global.json).await
@@ -38,6 +43,12 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
                 &FullStatus::of(&hello, &status),
                 text::status(&hello, &status, now()),
             )
+        }
+        Verb::Doctor => {
+            let (State::Status(status), _) = state(source, Topic::Status).await? else {
+                bail!(CONFUSED)
+            };
+            doctor::host(&source.hello().await?, &status)
         }
         Verb::Requests => {
             let (State::Requests(requests), _) = state(source, Topic::Requests).await? else {

@@ -5,7 +5,7 @@ use perfdeck_bridge::protocol::{Level, Status};
 use crate::format::{self, printable, width};
 use crate::keymap;
 use crate::model::{Focus, Link, Model};
-use crate::screen::{Screen, Verdict, advice, alerts};
+use crate::screen::{Screen, Verdict, advice, alerts, doctor};
 use crate::theme::{Mark, Role};
 use crate::widget::canvas::paragraph_lines;
 use crate::widget::{Canvas, Piece, piece};
@@ -154,26 +154,19 @@ pub(super) fn tabs(model: &Model, canvas: &mut Canvas<'_>) {
             .sum()
     };
     let room = usize::from(canvas.width());
-    // Narrow screens give the other tabs' titles up, then nothing more: their numbers stay where they are.
+    // Narrow screens give the other tabs' titles up, from the last one, and nothing more: the numbers stay.
     let gap = if length(&full, 2) < room { 2 } else { 1 };
-    let tabs = if length(&full, gap) < room {
-        full
-    } else {
-        full.into_iter()
-            .map(|(screen, title, badge)| {
-                let short = screen != model.screen;
-                (
-                    screen,
-                    if short {
-                        screen.number().to_string()
-                    } else {
-                        title
-                    },
-                    badge,
-                )
-            })
-            .collect()
-    };
+    let mut tabs = full;
+    for place in (0..tabs.len()).rev() {
+        if length(&tabs, gap) < room {
+            break;
+        }
+        if let Some((screen, title, _)) = tabs.get_mut(place)
+            && *screen != model.screen
+        {
+            *title = screen.number().to_string();
+        }
+    }
     canvas.rule(1);
     let mut x = 1;
     for (screen, title, badge) in tabs {
@@ -207,6 +200,10 @@ fn badge(model: &Model, screen: Screen, over: &str) -> String {
         Screen::Advice => match data.advice().map_or(0, advice::open) {
             0 => String::new(),
             open => format!(" {open}"),
+        },
+        Screen::Doctor => match data.status().map_or(0, doctor::unseen) {
+            0 => String::new(),
+            unseen => format!(" {unseen}"),
         },
         _ => String::new(),
     }

@@ -6,10 +6,10 @@ use crate::format::printable;
 use crate::list::{List, Row};
 use crate::theme::{Role, Theme};
 use crate::widget::table::{Column, Table};
-use crate::widget::{Canvas, Piece};
+use crate::widget::{Canvas, Piece, piece};
 
 /// The least height at which the story has a place under the list.
-const ROOM: u16 = 20;
+pub(super) const ROOM: u16 = 20;
 
 /// What is drawn on such a screen.
 pub(crate) struct Page<'a, R> {
@@ -80,5 +80,9 @@ pub(crate) fn empty(canvas: &mut Canvas<'_>, filter: &str, status: Option<&Statu
         let text = format!("Not seen: {}, since {}.", blind.what, blind.why);
         y += canvas.paragraph(2, y, &text, Role::Near, 3);
         y += canvas.paragraph(2, y, &blind.fix, Role::Text, 2);
+    }
+    if status.is_some() {
+        let words = piece(" Doctor says what can be seen, and what can't.", Role::Dim);
+        canvas.line(2, y + 1, &[piece("0", Role::Key), words]);
     }
 }

@@ -35,8 +35,10 @@ fn digits_and_tab_lead_to_every_screen() {
     check("6", &["2 alerts fire."]);
     check("7", &["4 findings, together worth 52%"]);
     check("8", &["The ledger is kept in memory only."]);
+    check("0", &["2 things can't be seen: commands to Redis"]);
+    check("0 j", &["fix          CREATE EXTENSION hypopg"]);
     check("tab tab", &["58% of the time in the database"]);
-    check("8 tab", &["Slow: GET /documents waits 412ms"]);
+    check("8 tab tab", &["Slow: GET /documents waits 412ms"]);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{advice, before, course, ledger, service, table};
 use crate::protocol::{
-    Alert, AlertState, Dropped, Level, QueryId, Severity, State, Timestamp, Vital,
+    Alert, AlertState, BlindSpot, Blindness, Dropped, Level, QueryId, Severity, State, Timestamp,
+    Vital,
 };
 use crate::testing::voice::Voice;
 
@@ -23,6 +24,21 @@ pub(super) fn states(voice: &Voice, now: Timestamp) -> Vec<State> {
         overflowed: 96_201,
         updates: 12,
     };
+    status.blind_spots.insert(
+        0,
+        BlindSpot {
+            kind: "recordings_dropped".to_owned(),
+            blindness: Blindness::Partly,
+            what: voice.aside().say("some of what happened"),
+            why: voice
+                .aside()
+                .say("more was recorded at once than the deck may keep"),
+            fix: voice
+                .aside()
+                .say("compare the totals with those of the load balancer"),
+        },
+    );
+    status.blind_spots.sort_by_key(|spot| spot.blindness);
     status.alerts_firing = 9;
 
     let mut overview = service::overview(voice, now);

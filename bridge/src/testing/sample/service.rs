@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{before, course};
 use crate::protocol::{
-    Alert, AlertState, Alerts, Change, CurrentMetrics, DeckCost, Dropped, FindingId, Level,
-    OptimizationSummary, Overview, Score, ScorePart, Severity, Status, Summary, TimeShare,
-    Timestamp, Vital, Vitals,
+    Alert, AlertState, Alerts, BlindSpot, Blindness, Change, CurrentMetrics, DeckCost, Dropped,
+    FindingId, Level, OptimizationSummary, Overview, Score, ScorePart, Seen, Severity, Status,
+    Summary, TimeShare, Timestamp, Vital, Vitals,
 };
 use crate::testing::voice::Voice;
 
@@ -30,14 +30,58 @@ pub(super) fn status(voice: &Voice) -> Status {
             dropped: Dropped::default(),
             viewers: 1,
         },
-        blind_spots: vec![crate::protocol::BlindSpot {
-            kind: "redis_not_wrapped".to_owned(),
-            what: voice.say("commands to redis"),
-            why: voice.say("the redis client is not wrapped"),
-            fix: voice.say("deck.redis(connection) where the connection is made"),
-        }],
+        blind_spots: blind_spots(voice),
+        seen: seen(voice),
         alerts_firing: 2,
     }
+}
+
+fn blind_spots(voice: &Voice) -> Vec<BlindSpot> {
+    let aside = voice.aside();
+    let spot = |voice: &Voice, kind: &str, blindness, what: &str, why: &str, fix: &str| BlindSpot {
+        kind: kind.to_owned(),
+        blindness,
+        what: voice.say(what),
+        why: voice.say(why),
+        fix: voice.say(fix),
+    };
+    vec![
+        spot(
+            voice,
+            "redis_not_wrapped",
+            Blindness::Blind,
+            "commands to Redis",
+            "the process has 4 connections to port 6379, and perfdeck does not time Redis commands",
+            "put `#[perfdeck::monitor]` on the functions that call it",
+        ),
+        spot(
+            &aside,
+            "hypopg_missing",
+            Blindness::Partly,
+            "proof of the advice on the indexes of `primary`",
+            "it is estimated from statistics: the database has no extension `hypopg` to ask its planner with",
+            "CREATE EXTENSION hypopg",
+        ),
+    ]
+}
+
+fn seen(voice: &Voice) -> Vec<Seen> {
+    let voice = voice.aside();
+    let seen = |what: &str, how: &str| Seen {
+        what: voice.say(what),
+        how: voice.say(how),
+    };
+    vec![
+        seen("requests", "1 803 112 to 9 routes with a template"),
+        seen(
+            "statements",
+            "23 240 144 through the deck's pools and the layer, 482 101 of them outside any request",
+        ),
+        seen("pools", "`primary` (postgresql)"),
+        seen("functions", "6 under `#[perfdeck::monitor]`"),
+        seen("caches", "3 namespaces"),
+        seen("advice", "on the indexes of `primary`"),
+    ]
 }
 
 pub(super) fn overview(voice: &Voice, now: Timestamp) -> Overview {

@@ -337,7 +337,12 @@ fn blind(view: &View<'_>, canvas: &mut Canvas<'_>) {
     if spots.is_empty() || canvas.height() < 3 {
         return;
     }
-    canvas.put(0, 0, "what can't be seen", Role::Dim);
+    let title = [
+        piece("what can't be seen   ", Role::Dim),
+        piece("0", Role::Key),
+        piece(" Doctor", Role::Dim),
+    ];
+    canvas.line(0, 0, &title);
     let mut y = 1;
     for spot in spots {
         y += canvas.paragraph(0, y, &format!("{}: {}", spot.what, spot.why), Role::Text, 2);

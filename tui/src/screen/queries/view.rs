@@ -16,7 +16,7 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     };
     if queries.slow_only {
         let text =
-            "Only slow statements are seen, so there are no counts and rates; 1 Overview says why.";
+            "Only slow statements are seen, so there are no counts and rates; 0 Doctor says why.";
         return Verdict::new(Level::Near, text);
     }
     let Some(first) = queries.queries.first() else {

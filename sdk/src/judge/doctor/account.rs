@@ -1,0 +1,62 @@
+//! The deck's own account: what it did not keep, and by which clock it tells.
+
+use perfdeck_bridge::protocol::{BlindSpot, Blindness};
+
+use super::{Facts, spot};
+use crate::record::table::MAX_KEYS;
+
+/// Recordings were dropped.
+pub(super) fn recordings(facts: &Facts) -> Option<BlindSpot> {
+    let dropped = facts.dropped.recordings;
+    (dropped > 0).then(|| {
+        spot(
+            "recordings_dropped",
+            Blindness::Partly,
+            format!("{dropped} recordings, which no total has"),
+            "their threads were ending, or found the deck's place for them taken",
+            "none is needed while the number stands still; report it if it grows",
+        )
+    })
+}
+
+/// There were more keys than are kept apart.
+pub(super) fn overflowed(facts: &Facts) -> Option<BlindSpot> {
+    let overflowed = facts.dropped.overflowed;
+    (overflowed > 0).then(|| {
+        spot(
+            "keys_overflowed",
+            Blindness::Partly,
+            format!(
+                "the names of {overflowed} recordings, which are in `<other>` and in the totals"
+            ),
+            format!("there were more than {MAX_KEYS} routes, statements or functions at once"),
+            "pass values as parameters, and give paths of one kind one template",
+        )
+    })
+}
+
+/// The wall clock was set.
+pub(super) fn jump(facts: &Facts) -> Option<BlindSpot> {
+    let jump = facts.jump?;
+    let (seconds, way) = if jump.seconds < 0.0 {
+        (-jump.seconds, "back")
+    } else {
+        (jump.seconds, "forward")
+    };
+    let minutes = jump.age_seconds / 60;
+    let ago = match minutes {
+        0 => "less than a minute".to_owned(),
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    };
+    Some(spot(
+        "clock_jump",
+        Blindness::Note,
+        "the time of day of what the screens tell",
+        format!(
+            "the clock went {seconds:.0} s {way} {ago} ago, or the machine slept; times are told by \
+             the clock at the service's start"
+        ),
+        "restart the service where the time of day matters; durations and rates are right",
+    ))
+}

@@ -1,0 +1,291 @@
+use perfdeck_bridge::protocol::{Blindness, Dropped};
+
+use super::{Advice, Facts, Jump, Pool, Statements, examine, seen};
+use crate::observe::layer::Installed;
+
+/// A service of which all is seen.
+fn clear() -> Facts {
+    Facts {
+        layer: Installed::All,
+        debug_compiled_out: false,
+        requests: 1_200,
+        templates: 3,
+        knows_templates: true,
+        heard: Statements::default(),
+        wrapped: Statements {
+            calls: 4_000,
+            unattributed: 100,
+        },
+        acquires: 4_000,
+        pools: vec![pool(Advice::Planned)],
+        functions: 2,
+        namespaces: 1,
+        host: true,
+        first_deck: true,
+        redis_connections: Some(0),
+        symbols: Some(true),
+        dropped: Dropped::default(),
+        jump: None,
+    }
+}
+
+fn pool(advice: Advice) -> Pool {
+    Pool {
+        name: "primary".into(),
+        database: "postgresql",
+        advice,
+    }
+}
+
+/// A service whose statements the layer alone sees.
+fn unwrapped() -> Facts {
+    Facts {
+        heard: Statements {
+            calls: 4_000,
+            unattributed: 100,
+        },
+        wrapped: Statements::default(),
+        acquires: 0,
+        pools: Vec::new(),
+        ..clear()
+    }
+}
+
+/// Expects what is found, in order.
+fn check(facts: &Facts, expected: &[(&str, Blindness)]) {
+    let spots = examine(facts);
+    let found: Vec<_> = spots
+        .iter()
+        .map(|spot| (spot.kind.as_str(), spot.blindness))
+        .collect();
+    assert_eq!(found, expected, "{facts:#?}");
+    for spot in spots {
+        assert!(
+            !spot.what.is_empty() && !spot.why.is_empty() && !spot.fix.contains('\n'),
+            "{spot:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_found_where_all_is_seen() {
+    check(&clear(), &[]);
+}
+
+#[test]
+fn a_hidden_event_is_named_by_what_hides_it() {
+    use Blindness::{Blind, Partly};
+    let hidden = |pools: Vec<Pool>, debug_compiled_out| Facts {
+        layer: Installed::SlowOnly,
+        debug_compiled_out,
+        pools,
+        ..clear()
+    };
+    let unnamed = ("pool_not_named", Partly);
+    let none = Vec::new;
+    check(
+        &hidden(none(), false),
+        &[("sqlx_events_filtered", Blind), unnamed],
+    );
+    check(
+        &hidden(none(), true),
+        &[("debug_compiled_out", Blind), unnamed],
+    );
+    // The wrapped pool goes on seeing its own.
+    let named = vec![pool(Advice::Planned)];
+    check(&hidden(named, false), &[("sqlx_events_filtered", Partly)]);
+}
+
+#[test]
+fn statement_logging_that_is_off_is_named_where_it_shows() {
+    let silent = |layer, requests, acquires| Facts {
+        layer,
+        requests,
+        acquires,
+        wrapped: Statements::default(),
+        ..clear()
+    };
+    let all = Installed::All;
+    check(&silent(all, 9, 9), &[("no_statements", Blindness::Blind)]);
+    check(&silent(all, 9, 0), &[("no_statements", Blindness::Partly)]);
+    // Nothing was asked of the service yet, or nobody knows yet what the layer hears.
+    check(&silent(all, 0, 0), &[]);
+    check(&silent(Installed::Unproved, 9, 9), &[]);
+}
+
+#[test]
+fn a_pool_that_was_not_given_is_missed() {
+    check(&unwrapped(), &[("pool_not_named", Blindness::Partly)]);
+    let facts = Facts {
+        layer: Installed::No,
+        heard: Statements::default(),
+        ..unwrapped()
+    };
+    check(&facts, &[("statements_not_observed", Blindness::Blind)]);
+}
+
+#[test]
+fn statements_without_a_request_are_told_with_the_reason() {
+    let why = |calls, unattributed, requests| {
+        let facts = Facts {
+            requests,
+            heard: Statements {
+                calls,
+                unattributed,
+            },
+            ..clear()
+        };
+        let spots = examine(&facts);
+        assert!(spots.len() < 2, "{spots:#?}");
+        spots.first().map(|spot| {
+            assert_eq!(spot.kind, "statements_unattributed");
+            assert!(spot.what.contains(&unattributed.to_string()), "{spot:?}");
+            (spot.blindness, spot.why.clone())
+        })
+    };
+    let (blindness, all) = why(50, 50, 9).unwrap();
+    assert!(blindness == Blindness::Partly && all.contains("SQLite"));
+    let (blindness, most) = why(50, 40, 9).unwrap();
+    assert!(blindness == Blindness::Note && most.contains("background"));
+    assert_eq!(why(50, 25, 9), None);
+    // A worker that serves nobody has no requests to which they could belong.
+    assert_eq!(why(50, 50, 0), None);
+}
+
+#[test]
+fn statements_of_a_wrapped_pool_may_run_in_the_background() {
+    let facts = Facts {
+        wrapped: Statements {
+            calls: 50,
+            unattributed: 50,
+        },
+        ..clear()
+    };
+    check(&facts, &[]);
+}
+
+#[test]
+fn routes_without_a_template_are_told_with_the_reason() {
+    let facts = |requests, templates, knows_templates| Facts {
+        requests,
+        templates,
+        knows_templates,
+        ..clear()
+    };
+    let found = [("no_route_template", Blindness::Blind)];
+    check(&facts(9, 0, true), &found);
+    check(&facts(9, 0, false), &found);
+    check(&facts(9, 1, true), &[]);
+    check(&facts(0, 0, true), &[]);
+    let fix = |knows| examine(&facts(9, 0, knows))[0].fix.clone();
+    assert!(fix(false).contains("feature `axum`") && !fix(true).contains("feature"));
+}
+
+#[test]
+fn advice_is_told_by_what_it_is_founded_on() {
+    let facts = |advice| Facts {
+        pools: vec![pool(advice)],
+        ..clear()
+    };
+    check(
+        &facts(Advice::Modelled),
+        &[("hypopg_missing", Blindness::Partly)],
+    );
+    check(
+        &facts(Advice::Failed("no right".into())),
+        &[("database_not_asked", Blindness::Blind)],
+    );
+    check(&facts(Advice::None), &[]);
+}
+
+#[test]
+fn what_the_process_is_and_does_is_told() {
+    use Blindness::{Blind, Note, Partly};
+    check(
+        &Facts {
+            first_deck: false,
+            redis_connections: Some(2),
+            symbols: Some(false),
+            ..clear()
+        },
+        &[
+            ("redis_not_wrapped", Blind),
+            ("second_deck", Partly),
+            ("no_symbols", Note),
+        ],
+    );
+    // Where nobody can tell, nothing is said.
+    check(
+        &Facts {
+            redis_connections: None,
+            symbols: None,
+            ..clear()
+        },
+        &[],
+    );
+}
+
+#[test]
+fn what_was_not_kept_is_told_unless_it_is_only_a_late_frame() {
+    let facts = |recordings, overflowed, updates| Facts {
+        dropped: Dropped {
+            recordings,
+            overflowed,
+            updates,
+        },
+        ..clear()
+    };
+    check(
+        &facts(3, 0, 0),
+        &[("recordings_dropped", Blindness::Partly)],
+    );
+    check(&facts(0, 3, 0), &[("keys_overflowed", Blindness::Partly)]);
+    check(&facts(0, 0, 3), &[]);
+}
+
+#[test]
+fn a_jump_of_the_clock_is_told_with_its_way_and_its_age() {
+    let why = |seconds, age_seconds| {
+        let jump = Some(Jump {
+            seconds,
+            age_seconds,
+        });
+        let spots = examine(&Facts { jump, ..clear() });
+        assert_eq!((spots.len(), spots[0].kind.as_str()), (1, "clock_jump"));
+        spots[0].why.clone()
+    };
+    assert!(why(-61.2, 30).contains("went 61 s back less than a minute ago"));
+    assert!(why(5.0, 900).contains("went 5 s forward 15 minutes ago"));
+}
+
+#[test]
+fn what_is_seen_is_told_with_its_numbers() {
+    let told = |facts: &Facts| {
+        let seen = seen(facts);
+        let lines = seen
+            .iter()
+            .map(|seen| format!("{}: {}", seen.what, seen.how));
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&clear()),
+        [
+            "requests: 1 200 to 3 routes with a template",
+            "statements: 4 000 through the deck's pools and the layer, 100 of them outside any request",
+            "pools: `primary` (postgresql)",
+            "functions: 2 under `#[perfdeck::monitor]`",
+            "caches: 1 namespace",
+            "machine: processor and memory",
+            "advice: on the indexes of `primary`",
+        ]
+    );
+    let blind = Facts {
+        layer: Installed::SlowOnly,
+        requests: 0,
+        functions: 0,
+        namespaces: 0,
+        host: false,
+        ..unwrapped()
+    };
+    assert_eq!(told(&blind), [""; 0]);
+}
