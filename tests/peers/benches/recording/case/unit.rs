@@ -48,8 +48,8 @@ pub(super) const CASE: Case = Case {
         Row::new("metrics 0.24, handles kept by the host", metrics_handles)
             .note("the same, but the host finds its handles by route and statement in a `HashMap` of its own"),
         Row::new("console-subscriber 0.5", console).note(
-            "only with RUSTFLAGS=\"--cfg console_without_tokio_unstable\"; knows tasks alone, so the request is made to look like one, and the statement is not filed; tells nobody what it \
-             dropped but its viewer",
+            "only with RUSTFLAGS=\"--cfg console_without_tokio_unstable\"; knows tasks alone, so the request is \
+             made to look like one, and the statement is not filed; tells nobody what it dropped but its viewer",
         ),
         Row::new("tracing-timing 0.7", tracing_timing),
         Row::new("fastrace 0.7", fastrace).note("a root span a request, and the statement as a span in it"),
