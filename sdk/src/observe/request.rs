@@ -289,6 +289,7 @@ struct Unit {
 }
 
 impl Unit {
+    #[inline]
     fn start(eyes: &'static Eyes, method: &Method, template: Option<&str>) -> Self {
         let route = eyes.recorder.route(method, template);
         eyes.recorder.request_started(&route);
@@ -307,16 +308,19 @@ impl Unit {
         }
     }
 
+    #[inline]
     fn nanos(&self) -> u64 {
         let start = |scope: &Box<Scope>| self.eyes.clock.nanos_since(scope.progress.start);
         self.scope.as_ref().map_or(0, start)
     }
 
+    #[inline]
     fn due(&self) -> Option<u64> {
         self.scope.as_ref().and_then(|scope| scope.progress.due)
     }
 
     /// Notes that so many bytes of its body were there, and not yet all.
+    #[inline]
     fn sent(&mut self, bytes: u64) {
         if let Some(scope) = &mut self.scope {
             let progress = &mut scope.progress;
@@ -326,6 +330,7 @@ impl Unit {
     }
 
     /// The end of its body; with its head, if all of it was there when it was first asked for.
+    #[inline]
     fn whole(&self) -> BodyEnd {
         let nanos = match self.scope.as_deref().map(|scope| &scope.progress) {
             Some(Progress {
@@ -338,6 +343,7 @@ impl Unit {
         BodyEnd::Whole { nanos }
     }
 
+    #[inline]
     fn head<R: Body>(&mut self, response: &mut Response<R>, headers: Option<Box<Headers>>) {
         let size = response.body().size_hint();
         // A short body ends soon, and one visit to the tables is cheaper than two.
@@ -355,6 +361,7 @@ impl Unit {
     }
 
     /// Notes that there is a response, and files its head if it is to be told of now.
+    #[inline]
     fn answered(&mut self, failed: bool, told: bool) -> u64 {
         let nanos = self.nanos();
         if let Some(scope) = &mut self.scope {
@@ -372,6 +379,7 @@ impl Unit {
     }
 
     /// Files its end; `body` is how its body ended, `None` where there was none.
+    #[inline]
     fn end(&mut self, body: Option<BodyEnd>) {
         let Some(scope) = self.scope.take() else {
             return;
@@ -393,6 +401,7 @@ impl Unit {
     }
 }
 
+#[inline]
 fn is_bodiless(status: StatusCode) -> bool {
     [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
 }

@@ -101,6 +101,7 @@ impl Recorder {
     }
 
     /// Names a route for the calls below.
+    #[inline]
     pub(crate) fn route<'r>(&self, method: &Method, template: Option<&'r str>) -> Route<'r> {
         let template = template.unwrap_or(UNMATCHED);
         // Methods are the client's to invent; what is not of the standard is one key.
@@ -132,12 +133,14 @@ impl Recorder {
     }
 
     /// Files a request when its response's head is ready, or never will be.
+    #[inline]
     pub(crate) fn request_head(&'static self, route: u64, head: &Head) {
         self.write(|tables| tables.head(route, head));
     }
 
     /// Files a request's end: `body` is how its body ended, `None` where there was no head; `head` where it was not filed
     /// yet.
+    #[inline]
     pub(crate) fn request_end(
         &'static self,
         head: Option<&Head>,
@@ -148,6 +151,7 @@ impl Recorder {
     }
 
     /// Files a statement that has run, for the present request.
+    #[inline]
     pub(crate) fn query(&'static self, sql: &str, ran: &Ran) {
         let text = self.seed.hash_one(sql);
         let filed = self.write(|tables| {
@@ -206,6 +210,7 @@ impl Recorder {
         self.write(|tables| tables.slow_only += 1);
     }
 
+    #[inline]
     pub(crate) fn acquire(&'static self, pool: u16, nanos: u64, timed_out: bool) {
         scope::pool_wait(nanos);
         self.write(|tables| tables.acquire(pool, nanos, timed_out));
@@ -392,6 +397,7 @@ impl Drop for Local {
 }
 
 /// A method's name, and a number that tells its routes' hashes apart.
+#[inline]
 const fn standard(method: &Method) -> (u64, &'static str) {
     match *method {
         Method::GET => (0, "GET"),

@@ -84,6 +84,7 @@ pub(crate) struct Remote {
 
 impl Scope {
     /// Makes an empty one, whose progress is not set, of the memory of one that is over where this thread has any.
+    #[inline]
     pub(crate) fn fresh() -> Box<Self> {
         let over = OVER.try_with(|over| {
             let mut scope = over.take()?;
@@ -94,6 +95,7 @@ impl Scope {
     }
 
     /// Keeps the memory of one that is over for the next.
+    #[inline]
     pub(crate) fn done(mut self: Box<Self>) {
         self.clear();
         let _ = OVER.try_with(|over| {
@@ -107,6 +109,7 @@ impl Scope {
     }
 
     /// The statements' calls and nanoseconds, with what other threads did.
+    #[inline]
     pub(crate) fn sum(&self) -> (u32, u64) {
         match &self.remote {
             None => self.work.sum(),
@@ -115,10 +118,12 @@ impl Scope {
     }
 
     /// What other threads did, if any was given a part.
+    #[inline]
     pub(crate) fn remote(&self) -> Option<&Remote> {
         self.remote.as_deref()
     }
 
+    #[inline]
     fn clear(&mut self) {
         self.work.clear();
         self.pool_wait_nanos = 0;
@@ -128,6 +133,7 @@ impl Scope {
 }
 
 impl Work {
+    #[inline]
     pub(crate) fn add(&mut self, statement: u64, calls: u32, nanos: u64) {
         let known = self
             .statements
@@ -161,6 +167,7 @@ impl Work {
     }
 
     /// The distinct statements, without the others.
+    #[inline]
     pub(crate) fn named(&self) -> impl Iterator<Item = &Use> {
         self.statements.iter().take(self.distinct)
     }
@@ -182,6 +189,7 @@ impl Work {
 
 impl Remote {
     /// Counts a statement that ran on another thread.
+    #[inline]
     pub(crate) fn query(&self, statement: u64, nanos: u64) {
         self.work
             .lock()
@@ -207,6 +215,7 @@ impl Remote {
 }
 
 /// Lends the scope in `slot` to this thread until the guard is dropped.
+#[inline]
 pub(crate) fn lend(slot: &mut Option<Box<Scope>>) -> Lent<'_> {
     swap(slot);
     Lent { slot }
@@ -219,6 +228,7 @@ pub(crate) struct Lent<'a> {
 }
 
 impl Drop for Lent<'_> {
+    #[inline]
     fn drop(&mut self) {
         swap(self.slot);
     }
@@ -230,6 +240,7 @@ pub(crate) fn query(statement: u64, nanos: u64) {
 }
 
 /// Whether a request is being polled on this thread.
+#[inline]
 pub(crate) fn is_present() -> bool {
     with(|_| ()).is_some()
 }

@@ -239,12 +239,14 @@ impl Tables {
     }
 
     /// Files the head of a request's response.
+    #[inline]
     pub(super) fn head(&mut self, route: u64, head: &Head) {
         let room = &mut self.room;
         self.requests.entry(route, room).head(head, room);
     }
 
     /// Files a request's end, and the head of its response where that was not filed before.
+    #[inline]
     pub(super) fn ended(&mut self, head: Option<&Head>, body: Option<Body>, scope: &Scope) {
         let room = &mut self.room;
         let sums = self.requests.entry(scope.progress.route, room);
@@ -333,6 +335,7 @@ impl RequestSums {
     }
 
     /// Files what a request did.
+    #[inline]
     fn work(&mut self, work: &Work, room: &mut Room) {
         let (calls, nanos) = work.sum();
         self.queries += u64::from(calls);
@@ -343,6 +346,7 @@ impl RequestSums {
         }
     }
 
+    #[inline]
     fn statement(&mut self, used: &Use, room: &mut Room) {
         let known = self
             .statements
