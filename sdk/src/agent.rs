@@ -5,6 +5,7 @@
 
 mod act;
 pub(crate) mod history;
+pub(crate) mod metric;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use self::history::{CacheHistory, Vitals};
+use self::metric::Metrics;
 use self::verify::Verified;
 use crate::act::Plans;
 use crate::act::ledger::Ledger;
@@ -94,8 +96,7 @@ pub(crate) struct Agent {
     #[cfg(feature = "cache")]
     pub(crate) cache_rows: Vec<crate::cache::Row>,
     pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
-    pub(crate) counters: HashMap<String, f64>,
-    pub(crate) counter_rates: HashMap<String, f64>,
+    pub(crate) metrics: Metrics,
     pub(crate) window: Window,
     pub(crate) verdicts: Verdicts,
     pub(crate) ledger: Ledger,
@@ -151,8 +152,7 @@ impl Agent {
             #[cfg(feature = "cache")]
             cache_rows: Vec::new(),
             cache_history: HashMap::new(),
-            counters: HashMap::new(),
-            counter_rates: HashMap::new(),
+            metrics: Metrics::default(),
             window: Window::default(),
             verdicts: Verdicts::default(),
             ledger: parts.ledger,
@@ -207,7 +207,7 @@ impl Agent {
         self.store.drain(&self.eyes.recorder, self.second);
         self.look_at_host();
         self.observe_caches();
-        self.observe_counters();
+        self.observe_metrics();
         self.window = crate::publish::window(self);
         self.judge();
         self.measure();

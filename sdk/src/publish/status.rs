@@ -27,7 +27,13 @@ pub(super) fn status(agent: &Agent) -> Status {
         .alerts
         .iter()
         .filter(|alert| alert.state == AlertState::Firing);
-    let store = &agent.store;
+    let (store, custom) = (&agent.store, &agent.eyes.custom);
+    let held = [
+        store.bytes(),
+        agent.vitals.bytes(),
+        agent.metrics.bytes(),
+        custom.bytes(),
+    ];
     Status {
         current_metrics: CurrentMetrics {
             cpu_percent: agent.host.cpu_ratio.map(|ratio| ratio * 100.0),
@@ -43,10 +49,10 @@ pub(super) fn status(agent: &Agent) -> Status {
         },
         deck: DeckCost {
             cpu_percent: agent.cpu.percent(),
-            memory_bytes: (store.bytes() + agent.vitals.bytes()) as u64,
+            memory_bytes: held.iter().sum::<usize>() as u64,
             dropped: Dropped {
-                recordings: agent.eyes.recorder.lost(),
-                overflowed: store.totals.overflowed,
+                recordings: agent.eyes.recorder.lost() + custom.dropped(),
+                overflowed: store.totals.overflowed + custom.overflowed(),
                 updates: agent.board.missed(),
             },
             viewers: agent.stats.viewers.load(Ordering::Relaxed) as u32,
