@@ -5,6 +5,7 @@ mod desk;
 mod headers;
 mod journey;
 mod not_tuned;
+mod numbers;
 mod off;
 mod postgres_loop;
 mod promises;

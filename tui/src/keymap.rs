@@ -100,6 +100,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
         &[Key::Char('8')],
         "what was done, and did it help",
     ),
+    show(
+        Screen::Host,
+        &[Key::Char('9')],
+        "the pools, and the service's own numbers",
+    ),
     everywhere(Action::NextScreen, &[Key::Tab], "", "the next screen"),
     everywhere(
         Action::PreviousScreen,

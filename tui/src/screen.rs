@@ -6,6 +6,7 @@
 pub(crate) mod advice;
 pub(crate) mod alerts;
 pub(crate) mod caches;
+pub(crate) mod host;
 pub(crate) mod ledger;
 pub(crate) mod overview;
 mod page;
@@ -32,11 +33,12 @@ pub(crate) enum Screen {
     Alerts,
     Advice,
     Ledger,
+    Host,
 }
 
 impl Screen {
     /// Every screen, in the order of the tabs.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Overview,
         Self::Requests,
         Self::Queries,
@@ -44,6 +46,7 @@ impl Screen {
         Self::Alerts,
         Self::Advice,
         Self::Ledger,
+        Self::Host,
     ];
 
     /// Returns the tab's number, which is the key that shows it and never changes.
@@ -56,6 +59,7 @@ impl Screen {
             Self::Alerts => 6,
             Self::Advice => 7,
             Self::Ledger => 8,
+            Self::Host => 9,
         }
     }
 
@@ -69,6 +73,7 @@ impl Screen {
             Self::Alerts => "Alerts",
             Self::Advice => "Advice",
             Self::Ledger => "Ledger",
+            Self::Host => "Host",
         }
     }
 
@@ -82,6 +87,7 @@ impl Screen {
             Self::Alerts => Topic::Alerts,
             Self::Advice => Topic::Advice,
             Self::Ledger => Topic::Ledger,
+            Self::Host => Topic::Host,
         }
     }
 
@@ -108,6 +114,7 @@ pub(crate) struct Screens {
     pub(crate) alerts: alerts::State,
     pub(crate) advice: advice::State,
     pub(crate) ledger: ledger::State,
+    pub(crate) host: host::State,
 }
 
 impl Screens {
@@ -121,6 +128,7 @@ impl Screens {
             Screen::Alerts => self.alerts.on_action(action, data),
             Screen::Advice => self.advice.on_action(action, data),
             Screen::Ledger => self.ledger.on_action(action, data),
+            Screen::Host => self.host.on_action(action, data),
         }
     }
 
@@ -134,6 +142,7 @@ impl Screens {
             Screen::Alerts => &self.alerts.list,
             Screen::Advice => &self.advice.list,
             Screen::Ledger => &self.ledger.list,
+            Screen::Host => &self.host.list,
         }
     }
 
@@ -147,6 +156,7 @@ impl Screens {
             Screen::Alerts => &mut self.alerts.list,
             Screen::Advice => &mut self.advice.list,
             Screen::Ledger => &mut self.ledger.list,
+            Screen::Host => &mut self.host.list,
         }
     }
 

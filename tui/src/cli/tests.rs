@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "status",
     "requests",
     "queries",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 11] = [
     "recommendations --all",
     "cache stats",
     "ledger",
+    "host",
     "cache clear analytics",
     "cache clear analytics --apply",
     "undo 3",
