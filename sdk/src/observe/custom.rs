@@ -14,7 +14,7 @@ mod stripe;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub(crate) use self::distribution::Distribution;
@@ -34,6 +34,8 @@ pub(crate) struct Custom {
     names: RwLock<Names>,
     losses: Arc<Losses>,
     room: Arc<Room>,
+    /// What others remember of it, in bytes.
+    beside: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,7 +172,14 @@ impl Custom {
         let counters = names.counters.len() * size_of::<Striped>();
         let gauges = names.gauges.len() * size_of::<AtomicU64>();
         let histograms = names.histograms.len() * size_of::<Buckets>();
-        texts + about + counters + gauges + histograms + self.room.used()
+        let beside = self.beside.load(Ordering::Relaxed);
+        texts + about + counters + gauges + histograms + self.room.used() + beside
+    }
+
+    /// Adds to the bytes that others hold on its behalf.
+    #[cfg(feature = "metrics")]
+    fn remembers(&self, bytes: usize) {
+        self.beside.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn target<T>(&self, found: Option<Arc<T>>) -> Target<T> {

@@ -156,7 +156,7 @@ pub(super) fn tabs(model: &Model, canvas: &mut Canvas<'_>) {
     let room = usize::from(canvas.width());
     // Narrow screens give the other tabs' titles up, then nothing more: their numbers stay where they are.
     let gap = if length(&full, 2) < room { 2 } else { 1 };
-    let tabs = if length(&full, gap) < room {
+    let tabs = if length(&full, gap) <= room {
         full
     } else {
         full.into_iter()

@@ -25,10 +25,29 @@ pub(crate) struct Distribution {
     pub(crate) max: f64,
 }
 
-/// Returns the bucket of a finite value that is not negative, by its bits.
+/// Returns the bucket of a value that is told apart, by its bits; all others get a number that is no bucket's.
 #[inline]
-pub(super) fn bucket(bits: u64) -> usize {
-    ((bits >> SHIFT).saturating_sub(BASE - 1) as usize).min(BUCKETS - 1)
+pub(super) const fn bucket(bits: u64) -> usize {
+    (bits >> SHIFT).wrapping_sub(BASE - 1) as usize
+}
+
+/// Returns the bucket of any value that is not negative and finite; `None` for all others.
+pub(super) fn bucket_of_any(value: f64) -> Option<usize> {
+    if !(0.0..=f64::MAX).contains(&value) {
+        return None;
+    }
+    // Below the lowest the number would have been negative.
+    let lowest = f64::from_bits(BASE << SHIFT);
+    Some(if value < lowest {
+        0
+    } else {
+        bucket(value.to_bits()).min(BUCKETS - 1)
+    })
+}
+
+/// Returns the lowest value of a bucket, but for the first.
+fn lowest(bucket: u16) -> f64 {
+    f64::from_bits((u64::from(bucket) + BASE - 1) << SHIFT)
 }
 
 /// Returns a bucket's middle.
@@ -36,8 +55,7 @@ fn middle(bucket: u16) -> f64 {
     if bucket == 0 {
         return 0.0;
     }
-    let low = (u64::from(bucket) + BASE - 1) << SHIFT;
-    f64::from_bits(low | 1 << (SHIFT - 1))
+    f64::from_bits(lowest(bucket).to_bits() | 1 << (SHIFT - 1))
 }
 
 impl Distribution {
@@ -48,6 +66,16 @@ impl Distribution {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             self.counts.push((bucket as u16, count));
         }
+    }
+
+    /// Sets the largest value.
+    ///
+    /// A value that is recorded during a reading may be in this one and the largest value in the last: then the largest
+    /// is at least what its bucket begins with.
+    pub(super) fn reached(&mut self, max: f64) {
+        let highest = self.counts.last().map_or(0, |(bucket, _)| *bucket);
+        let missed = bucket_of_any(max).is_none_or(|bucket| bucket < usize::from(highest));
+        self.max = if missed { lowest(highest) } else { max };
     }
 
     pub(crate) const fn is_empty(&self) -> bool {

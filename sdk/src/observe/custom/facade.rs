@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Label, Metadata,
     SharedString, Unit,
 };
 
@@ -195,6 +195,9 @@ impl Ours {
         }
         let handle = Arc::new(make(&name(key)));
         if kept(&handle) {
+            let labels = key.labels().len() * size_of::<Label>();
+            let entry = size_of::<(Key, Arc<H>, H)>() + labels + key.name().len();
+            self.eyes.custom.remembers(entry);
             let mut handles = known.0.write().unwrap_or_else(PoisonError::into_inner);
             all_mut(&mut handles).insert(key.to_retained(), Arc::clone(&handle));
         }

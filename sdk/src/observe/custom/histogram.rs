@@ -1,27 +1,29 @@
-//! Buckets that threads count in without a lock, each thread in its stripe, and that the agent empties once a tick.
+//! Buckets that threads count in without a lock, each thread in its stripe, and that the agent reads once a tick.
 //!
-//! A bucket is one atomic addition, so nothing is lost and nobody waits; what the agent takes is taken by an exchange,
-//! so a value that is recorded meanwhile is in this reading or in the next. Stripes and blocks of buckets are made when
-//! they are first needed, while there is [`Room`]; without room a thread counts in another's stripe, or in the first, for
-//! which some is left over.
+//! Buckets only grow; the agent remembers what it took, so nothing is lost or counted twice. Stripes and blocks of buckets
+//! are made when they are first needed, while there is [`Room`]; without room a thread counts in the first stripe, which
+//! is shared and for which some is left over.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::distribution::{BUCKETS, Distribution, bucket};
+use super::distribution::{BUCKETS, Distribution, bucket, bucket_of_any};
 use super::handle::Losses;
 use super::stripe::{self, STRIPES};
 
 /// Buckets that are made at once: two octaves.
 const BLOCK: usize = 64;
-const BLOCKS: usize = (BUCKETS - 1).div_ceil(BLOCK);
-/// What all histograms of a deck may take while each thread gets a stripe of its own, and what in all.
-const ROOM: [usize; 2] = [4 << 20, 8 << 20];
+const BLOCKS: usize = BUCKETS.div_ceil(BLOCK);
+/// What all histograms of a deck may take while each thread gets a stripe of its own, and what in all. What the agent
+/// remembers is beside that, and no more.
+const ROOM: [usize; 2] = [3 << 20, 6 << 20];
 
 /// One histogram.
 pub(super) struct Buckets {
     stripes: [OnceLock<Box<Stripe>>; STRIPES],
+    /// Only the agent asks for it.
+    taken: Mutex<Taken>,
     room: Arc<Room>,
     losses: Arc<Losses>,
 }
@@ -33,21 +35,23 @@ pub(super) struct Room(AtomicUsize);
 #[derive(Debug)]
 #[repr(align(128))]
 struct Stripe {
-    /// Set after each recording: the agent looks at no other stripes.
+    /// Set after each recording.
     changed: AtomicBool,
-    /// The bits of the largest value, which order as the values do.
+    /// The bits of the largest value since the last reading; they order as the values do.
     max: AtomicU64,
-    /// What counts as 0.
-    zero: AtomicU64,
     blocks: [OnceLock<Box<Block>>; BLOCKS],
 }
 
 type Block = [AtomicU64; BLOCK];
 
+/// The buckets as they were at the last reading.
+type Taken = [Option<Box<[u64; BLOCK]>>; BLOCKS];
+
 impl Buckets {
     pub(super) const fn new(room: Arc<Room>, losses: Arc<Losses>) -> Self {
         Self {
             stripes: [const { OnceLock::new() }; STRIPES],
+            taken: Mutex::new([const { None }; BLOCKS]),
             room,
             losses,
         }
@@ -57,99 +61,88 @@ impl Buckets {
     #[inline]
     pub(super) fn record(&self, value: f64, times: u64) {
         let bits = value.to_bits();
-        // The bits of what is negative or no number are larger.
-        if bits >= f64::INFINITY.to_bits() {
+        let bucket = bucket(bits);
+        if bucket >= BUCKETS {
             return self.record_odd(value, times);
         }
-        let bucket = bucket(bits);
-        let stripe = self.stripes.get(stripe::own()).and_then(OnceLock::get);
-        if let Some(stripe) = stripe
-            && let Some(counts) = stripe.bucket(bucket)
+        let own = stripe::own();
+        if let Some(stripe) = self.stripes.get(own).and_then(OnceLock::get)
+            && let Some(count) = stripe.bucket(bucket)
         {
-            stripe.count(counts, bits, times);
+            stripe.count(own, count, bits, times);
         } else {
-            self.make(bucket, bits, times);
+            self.make(own, bucket, bits, times);
         }
     }
 
     /// Takes all that was counted since the last time.
     pub(super) fn take(&self) -> Distribution {
-        let changed = self.stripes.iter().filter_map(OnceLock::get);
-        // Pairs with the release in `count`: what was counted before is seen, what comes later sets it again.
-        let changed: Vec<_> = changed
-            .filter(|stripe| {
-                stripe.changed.load(Ordering::Relaxed)
-                    && stripe.changed.swap(false, Ordering::AcqRel)
-            })
-            .collect();
-        let mut taken = Distribution::default();
-        if changed.is_empty() {
-            return taken;
+        let stripes = || self.stripes.iter().filter_map(OnceLock::get);
+        let mut new = Distribution::default();
+        // Pairs with the release in `count`: what was counted before is seen, what comes later sets it again. Every
+        // stripe is asked, so that no flag stays behind.
+        let changed = stripes().filter(|stripe| stripe.changed.swap(false, Ordering::Acquire));
+        if changed.count() == 0 {
+            return new;
         }
-        let take = |count: &AtomicU64| match count.load(Ordering::Relaxed) {
-            0 => 0,
-            _ => count.swap(0, Ordering::Relaxed),
-        };
-        let largest = changed.iter().map(|stripe| take(&stripe.max)).max();
-        taken.max = f64::from_bits(largest.unwrap_or(0));
-        taken.push(0, changed.iter().map(|stripe| take(&stripe.zero)).sum());
-        for number in 0..BLOCKS {
-            let blocks = changed
-                .iter()
-                .filter_map(|stripe| stripe.blocks.get(number)?.get());
-            let blocks: Vec<_> = blocks.collect();
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let largest = stripes().map(|stripe| stripe.max.swap(0, Ordering::Relaxed));
+        let largest = f64::from_bits(largest.max().unwrap_or(0));
+        for (number, taken) in taken.iter_mut().enumerate() {
+            let blocks: Vec<_> = stripes()
+                .filter_map(|stripe| stripe.blocks.get(number)?.get())
+                .collect();
             if blocks.is_empty() {
                 continue;
             }
-            for place in 0..BLOCK {
+            let taken = taken.get_or_insert_with(|| {
+                self.room.take(size_of::<[u64; BLOCK]>());
+                Box::new([0; BLOCK])
+            });
+            for (place, taken) in taken.iter_mut().enumerate() {
                 let counts = blocks.iter().filter_map(|block| block.get(place));
-                taken.push(1 + number * BLOCK + place, counts.map(take).sum());
+                let counts = counts.map(|count| count.load(Ordering::Relaxed));
+                new.push(number * BLOCK + place, advance(taken, counts));
             }
         }
-        taken
+        new.reached(largest);
+        new
     }
 
-    /// Counts what is no positive number: only the negative zero is a value.
-    #[cold]
+    /// Counts a value that is 0, or beyond what is told apart, or none.
+    #[inline(never)]
     fn record_odd(&self, value: f64, times: u64) {
-        if value == 0.0 {
-            self.record(0.0, times);
-        } else {
-            self.losses.dropped.add(times);
-        }
-    }
-
-    /// Counts where something has to be made first.
-    #[cold]
-    fn make(&self, bucket: usize, bits: u64, times: u64) {
-        let own = self.stripes.get(stripe::own());
-        let own = own.and_then(|own| self.made(own, bucket, ROOM[0]));
-        let anybodys = || {
-            let stripes = self.stripes.iter().filter_map(OnceLock::get);
-            let mut held = stripes.filter_map(|stripe| Some((&**stripe, stripe.bucket(bucket)?)));
-            held.next()
-        };
-        let shared = || self.made(self.stripes.first()?, bucket, ROOM[1]);
-        match own.or_else(anybodys).or_else(shared) {
-            Some((stripe, counts)) => stripe.count(counts, bits, times),
+        match bucket_of_any(value) {
+            // The negative zero's bits are not in order.
+            Some(bucket) => self.make(stripe::own(), bucket, value.abs().to_bits(), times),
             None => self.losses.dropped.add(times),
         }
     }
 
-    /// Makes a bucket if it isn't there and less than `limit` bytes are taken.
-    fn made<'a>(
-        &'a self,
-        stripe: &'a OnceLock<Box<Stripe>>,
+    /// Counts where something may have to be made first.
+    #[inline(never)]
+    fn make(&self, own: usize, bucket: usize, bits: u64, times: u64) {
+        let made = self
+            .made(own, bucket, ROOM[0])
+            .or_else(|| self.made(0, bucket, ROOM[1]));
+        match made {
+            Some((own, stripe, count)) => stripe.count(own, count, bits, times),
+            None => self.losses.dropped.add(times),
+        }
+    }
+
+    /// Makes a stripe's bucket if it isn't there and less than `limit` bytes are taken.
+    fn made(
+        &self,
+        own: usize,
         bucket: usize,
         limit: usize,
-    ) -> Option<(&'a Stripe, &'a AtomicU64)> {
-        let stripe = self.room.make(stripe, limit, Stripe::new)?;
-        if bucket > 0 {
-            let block = stripe.blocks.get((bucket - 1) / BLOCK)?;
-            self.room
-                .make(block, limit, || [const { AtomicU64::new(0) }; BLOCK])?;
-        }
-        Some((stripe, stripe.bucket(bucket)?))
+    ) -> Option<(usize, &Stripe, &AtomicU64)> {
+        let stripe = self.room.make(self.stripes.get(own)?, limit, Stripe::new)?;
+        let block = stripe.blocks.get(bucket / BLOCK)?;
+        let empty = || [const { AtomicU64::new(0) }; BLOCK];
+        self.room.make(block, limit, empty)?;
+        Some((own, stripe, stripe.bucket(bucket)?))
     }
 }
 
@@ -158,24 +151,20 @@ impl Stripe {
         Self {
             changed: AtomicBool::new(false),
             max: AtomicU64::new(0),
-            zero: AtomicU64::new(0),
             blocks: [const { OnceLock::new() }; BLOCKS],
         }
     }
 
     #[inline]
     fn bucket(&self, bucket: usize) -> Option<&AtomicU64> {
-        let Some(bucket) = bucket.checked_sub(1) else {
-            return Some(&self.zero);
-        };
         self.blocks.get(bucket / BLOCK)?.get()?.get(bucket % BLOCK)
     }
 
     #[inline]
-    fn count(&self, counts: &AtomicU64, bits: u64, times: u64) {
-        counts.fetch_add(times, Ordering::Relaxed);
+    fn count(&self, own: usize, count: &AtomicU64, bits: u64, times: u64) {
+        stripe::add(count, own, times);
         if bits > self.max.load(Ordering::Relaxed) {
-            self.max.fetch_max(bits, Ordering::Relaxed);
+            stripe::raise(&self.max, own, bits);
         }
         self.changed.store(true, Ordering::Release);
     }
@@ -184,6 +173,10 @@ impl Stripe {
 impl Room {
     pub(super) fn used(&self) -> usize {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Returns what a place holds, and fills it first where less than `limit` bytes are taken.
@@ -214,4 +207,10 @@ impl fmt::Debug for Buckets {
             .field("stripes", &stripes.count())
             .finish_non_exhaustive()
     }
+}
+
+/// Brings what was taken up to a sum, and returns what came since.
+fn advance(taken: &mut u64, counts: impl Iterator<Item = u64>) -> u64 {
+    let sum = counts.fold(0, u64::wrapping_add);
+    sum.wrapping_sub(std::mem::replace(taken, sum))
 }
