@@ -7,6 +7,7 @@ mod flood;
 mod headers;
 mod journey;
 mod not_tuned;
+mod numbers;
 mod off;
 mod postgres_loop;
 mod promises;

@@ -103,6 +103,11 @@ async fn service() -> Result<()> {
     reports.invalidate_key("report");
     ensure!(reports.get::<i32>("report").is_none());
     deck.counter("reports.made").add(1);
+    deck.gauge("reports.waiting").add(1.0);
+    deck.histogram("reports.rows").record(1.0);
+    metrics::with_local_recorder(&deck.metrics_recorder(), || {
+        metrics::histogram!("reports.bytes").record(1.0);
+    });
     monitored().await;
 
     eprintln!("\nthreads: {}", own_threads()?.join(" "));

@@ -7,6 +7,7 @@ mod act;
 #[cfg(test)]
 mod fault;
 pub(crate) mod history;
+pub(crate) mod metric;
 mod sight;
 mod verify;
 
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use self::history::{CacheHistory, Vitals};
+use self::metric::Metrics;
 use self::sight::Sight;
 use self::verify::Verified;
 use crate::act::Plans;
@@ -99,8 +101,7 @@ pub(crate) struct Agent {
     #[cfg(feature = "cache")]
     pub(crate) cache_rows: Vec<crate::cache::Row>,
     pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
-    pub(crate) counters: HashMap<String, f64>,
-    pub(crate) counter_rates: HashMap<String, f64>,
+    pub(crate) metrics: Metrics,
     pub(crate) window: Window,
     pub(crate) verdicts: Verdicts,
     pub(crate) ledger: Ledger,
@@ -159,8 +160,7 @@ impl Agent {
             #[cfg(feature = "cache")]
             cache_rows: Vec::new(),
             cache_history: HashMap::new(),
-            counters: HashMap::new(),
-            counter_rates: HashMap::new(),
+            metrics: Metrics::default(),
             window: Window::default(),
             verdicts: Verdicts::default(),
             ledger: parts.ledger,
@@ -226,7 +226,7 @@ impl Agent {
         }),
         ("host", Self::look_at_host),
         ("caches", Self::observe_caches),
-        ("counters", Self::observe_counters),
+        ("metrics", Self::observe_metrics),
         ("window", |agent| {
             agent.window = crate::publish::window(agent)
         }),

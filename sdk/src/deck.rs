@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::agent::Command;
 use crate::observe::Eyes;
-use crate::observe::custom::{Counter, Gauge};
+use crate::observe::custom::{Counter, Gauge, Histogram};
 use crate::observe::layer::DeckLayer;
 use crate::observe::request::HttpLayer;
 use crate::pools::Pools;
@@ -97,7 +97,10 @@ impl Deck {
         crate::Pool::new(pool, self.eyes(), number)
     }
 
-    /// Finds or makes a counter of the service's own, `chat.messages` say; beyond 1,000 names it counts for nobody.
+    /// Finds or makes a counter of the service's own, `chat.messages` say.
+    ///
+    /// A deck keeps 1,000 names of counters, gauges and histograms together. What is recorded under further ones is not
+    /// kept, and counted as dropped. A name is cut at 200 bytes.
     #[must_use]
     pub fn counter(&self, name: &str) -> Counter {
         self.core
@@ -105,12 +108,27 @@ impl Deck {
             .map_or_else(Counter::noop, |core| core.eyes.custom.counter(name))
     }
 
-    /// Finds or makes a gauge of the service's own; beyond 1,000 names it shows for nobody.
+    /// Finds or makes a gauge of the service's own; for its name see [`Deck::counter`].
     #[must_use]
     pub fn gauge(&self, name: &str) -> Gauge {
         self.core
             .as_ref()
             .map_or_else(Gauge::noop, |core| core.eyes.custom.gauge(name))
+    }
+
+    /// Finds or makes a histogram of the service's own; for its name see [`Deck::counter`].
+    #[must_use]
+    pub fn histogram(&self, name: &str) -> Histogram {
+        self.core
+            .as_ref()
+            .map_or_else(Histogram::noop, |core| core.eyes.custom.histogram(name))
+    }
+
+    /// Makes a recorder for the `metrics` facade; see [`crate::metrics::Recorder`].
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics_recorder(&self) -> crate::metrics::Recorder {
+        crate::metrics::Recorder::new(self.eyes())
     }
 
     /// Finds or makes a cache namespace; its policy is the builder's, else that of who uses it first.

@@ -27,7 +27,7 @@ mod sql;
 pub use builder::Builder;
 pub use deck::{Deck, Guard};
 pub use error::Error;
-pub use observe::custom::{Counter, Gauge};
+pub use observe::custom::{Counter, Gauge, Histogram};
 #[cfg(feature = "_sqlx")]
 pub use observe::executor::Executing;
 pub use observe::layer::DeckLayer;
@@ -84,6 +84,12 @@ pub use perfdeck_macros::cached;
 /// }
 /// ```
 pub use perfdeck_macros::monitor;
+
+/// The service's numbers through the `metrics` facade.
+#[cfg(feature = "metrics")]
+pub mod metrics {
+    pub use crate::observe::custom::facade::Recorder;
+}
 
 /// What the attributes expand to; no part of the interface.
 #[doc(hidden)]

@@ -51,6 +51,12 @@ async fn without_the_feature_nothing_is_observed_and_caches_go_on() -> Result<()
     let one: i64 = sqlx::query_scalar("SELECT 1").fetch_one(&pool).await?;
     assert_eq!((one, monitored().await), (1, 7));
     deck.counter("calls").add(1);
+    deck.gauge("waiting").set(1.0);
+    deck.histogram("sizes").record(1.0);
+    #[cfg(feature = "metrics")]
+    metrics::with_local_recorder(&deck.metrics_recorder(), || {
+        metrics::counter!("jobs", "queue" => "mail").increment(1);
+    });
 
     assert_eq!((square(3).await, square(3).await), (9, 9));
     assert_eq!(LOADS.load(Ordering::Relaxed), 1);

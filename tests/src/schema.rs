@@ -28,6 +28,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["alerts", ..] => "alerts",
         ["recommendations", ..] => "recommendations",
         ["ledger", ..] => "ledger",
+        ["host", ..] => "host",
         ["cache", "stats", ..] => "cache-stats",
         ["apply" | "undo", ..] | ["cache", "clear", ..] => "act",
         other => panic!("no schema for {other:?}"),

@@ -9,7 +9,8 @@ use ratatui::layout::Rect;
 
 use crate::model::{Focus, Model};
 use crate::screen::{
-    Screen, Verdict, View, advice, alerts, caches, doctor, ledger, overview, queries, requests,
+    Screen, Verdict, View, advice, alerts, caches, doctor, host, ledger, overview, queries,
+    requests,
 };
 use crate::theme::Theme;
 use crate::widget::Canvas;
@@ -82,6 +83,7 @@ fn verdict(model: &Model, view: &View<'_>) -> Verdict {
         Screen::Alerts => alerts::verdict(view, &screens.alerts),
         Screen::Advice => advice::verdict(view, &screens.advice),
         Screen::Ledger => ledger::verdict(view, &screens.ledger),
+        Screen::Host => host::verdict(view, &screens.host),
         Screen::Doctor => doctor::verdict(view, &screens.doctor),
     }
 }
@@ -96,6 +98,7 @@ fn screen(model: &Model, view: &View<'_>, canvas: &mut Canvas<'_>) {
         Screen::Alerts => alerts::draw(view, &screens.alerts, canvas),
         Screen::Advice => advice::draw(view, &screens.advice, canvas),
         Screen::Ledger => ledger::draw(view, &screens.ledger, canvas),
+        Screen::Host => host::draw(view, &screens.host, canvas),
         Screen::Doctor => doctor::draw(view, &screens.doctor, canvas),
     }
 }

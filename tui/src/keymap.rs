@@ -101,6 +101,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
         "what was done, and did it help",
     ),
     show(
+        Screen::Host,
+        &[Key::Char('9')],
+        "the pools, and the service's own numbers",
+    ),
+    show(
         Screen::Doctor,
         &[Key::Char('0')],
         "what can't be seen, and the fix",

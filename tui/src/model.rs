@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    Advice, Alerts, Caches, Hello, Ledger, LedgerRow, Overview, Preview, Queries, Requests, State,
-    Status, Timestamp, Topic, Update,
+    Advice, Alerts, Caches, Hello, Host, Ledger, LedgerRow, Overview, Preview, Queries, Requests,
+    State, Status, Timestamp, Topic, Update,
 };
 
 use crate::screen::{Screen, Screens};
@@ -112,6 +112,7 @@ impl Data {
     topic!(alerts, Alerts);
     topic!(advice, Advice);
     topic!(ledger, Ledger);
+    topic!(host, Host);
 
     /// Keeps a state in place of its topic's last.
     pub(crate) fn keep(&mut self, update: Arc<Update>) {

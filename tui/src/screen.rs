@@ -7,6 +7,7 @@ pub(crate) mod advice;
 pub(crate) mod alerts;
 pub(crate) mod caches;
 pub(crate) mod doctor;
+pub(crate) mod host;
 pub(crate) mod ledger;
 pub(crate) mod overview;
 mod page;
@@ -33,12 +34,13 @@ pub(crate) enum Screen {
     Alerts,
     Advice,
     Ledger,
+    Host,
     Doctor,
 }
 
 impl Screen {
     /// Every screen, in the order of the tabs.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Overview,
         Self::Requests,
         Self::Queries,
@@ -46,6 +48,7 @@ impl Screen {
         Self::Alerts,
         Self::Advice,
         Self::Ledger,
+        Self::Host,
         Self::Doctor,
     ];
 
@@ -59,6 +62,7 @@ impl Screen {
             Self::Alerts => 6,
             Self::Advice => 7,
             Self::Ledger => 8,
+            Self::Host => 9,
             Self::Doctor => 0,
         }
     }
@@ -73,6 +77,7 @@ impl Screen {
             Self::Alerts => "Alerts",
             Self::Advice => "Advice",
             Self::Ledger => "Ledger",
+            Self::Host => "Host",
             Self::Doctor => "Doctor",
         }
     }
@@ -87,6 +92,7 @@ impl Screen {
             Self::Alerts => Topic::Alerts,
             Self::Advice => Topic::Advice,
             Self::Ledger => Topic::Ledger,
+            Self::Host => Topic::Host,
             Self::Doctor => Topic::Status,
         }
     }
@@ -114,6 +120,7 @@ pub(crate) struct Screens {
     pub(crate) alerts: alerts::State,
     pub(crate) advice: advice::State,
     pub(crate) ledger: ledger::State,
+    pub(crate) host: host::State,
     pub(crate) doctor: doctor::State,
 }
 
@@ -128,6 +135,7 @@ impl Screens {
             Screen::Alerts => self.alerts.on_action(action, data),
             Screen::Advice => self.advice.on_action(action, data),
             Screen::Ledger => self.ledger.on_action(action, data),
+            Screen::Host => self.host.on_action(action, data),
             Screen::Doctor => self.doctor.on_action(action, data),
         }
     }
@@ -142,6 +150,7 @@ impl Screens {
             Screen::Alerts => &self.alerts.list,
             Screen::Advice => &self.advice.list,
             Screen::Ledger => &self.ledger.list,
+            Screen::Host => &self.host.list,
             Screen::Doctor => &self.doctor.list,
         }
     }
@@ -156,6 +165,7 @@ impl Screens {
             Screen::Alerts => &mut self.alerts.list,
             Screen::Advice => &mut self.advice.list,
             Screen::Ledger => &mut self.ledger.list,
+            Screen::Host => &mut self.host.list,
             Screen::Doctor => &mut self.doctor.list,
         }
     }

@@ -8,8 +8,11 @@ use serde::Serialize;
 pub struct Host {
     /// The named pools.
     pub pools: Vec<PoolRow>,
-    /// Counters and gauges of the service.
+    /// The service's own numbers, by name.
     pub metrics: Vec<MetricRow>,
+    /// Further ones that are kept and not told: those that change least.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub more_metrics: u64,
 }
 
 /// One connection pool.
@@ -34,18 +37,40 @@ pub struct PoolRow {
     pub wait_p95_seconds: Option<f64>,
 }
 
-/// One counter or gauge.
+/// One number of the service's own. Rates and percentiles are of the last minute.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct MetricRow {
-    /// Its name.
+    /// Its name, with its labels if it has any: `jobs{queue="mail"}`.
     pub name: String,
-    /// `counter` or `gauge`.
+    /// `counter`, `gauge` or `histogram`.
     pub kind: String,
-    /// Its value.
+    /// The sum of a counter since the start, the value of a gauge, the mean of a histogram's last minute.
     pub value: f64,
-    /// For a counter, how much a second; `None` for a gauge.
+    /// How much a second a counter grew, how often a second a histogram was recorded; `None` for a gauge.
     pub per_second: Option<f64>,
+    /// For a histogram, how many were recorded since the start.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub count: Option<u64>,
+    /// For a histogram, the median; `None` where nothing was recorded.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub p50: Option<f64>,
+    /// For a histogram, the 95th percentile.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub p95: Option<f64>,
+    /// For a histogram, the largest value.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub max: Option<f64>,
+    /// What it is counted in, where the service said so: `bytes`, `seconds`.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub unit: Option<String>,
+    /// What it means, where the service said so.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub description: Option<String>,
+    /// The last minute, second by second, of the numbers that change most: what was added to a counter, a gauge's value, a
+    /// histogram's 95th percentile. `NaN` where nothing was recorded.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub recent: Vec<f32>,
 }
 
 /// One monitored function. Percentiles and rates are of the last minute.

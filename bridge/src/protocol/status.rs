@@ -67,9 +67,10 @@ pub struct DeckCost {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Dropped {
-    /// Recordings that found no shard.
+    /// Recordings that found no place, and values of the service's own that no histogram can hold.
     pub recordings: u64,
-    /// Recordings that were filed under `<other>`, since there were too many keys.
+    /// Recordings that were filed under `<other>`, since there were too many keys; of the service's own numbers, those that
+    /// were not kept for that reason.
     pub overflowed: u64,
     /// Updates that a slow viewer did not get.
     pub updates: u64,

@@ -140,15 +140,4 @@ impl Agent {
             history.loads.merge(&row.load_times);
         }
     }
-
-    pub(super) fn observe_counters(&mut self) {
-        for (name, kind, value) in self.eyes.custom.values() {
-            if kind == crate::observe::custom::Kind::Counter {
-                let before = self.counters.insert(name.clone(), value).unwrap_or(0.0);
-                // Smoothed over about ten seconds, so that a slow counter does not show as 0, 0, 1, 0.
-                let rate = self.counter_rates.entry(name).or_default();
-                *rate += ((value - before) - *rate) / 10.0;
-            }
-        }
-    }
 }

@@ -1,9 +1,16 @@
 //! Pools and the service's own numbers.
 
+use std::cmp::Reverse;
+use std::sync::Arc;
+
 use perfdeck_bridge::protocol::{Host, MetricRow, PoolRow};
 
 use crate::agent::Agent;
+use crate::agent::metric::Metric;
 use crate::observe::custom::Kind;
+
+/// Numbers that carry their last minute.
+const WITH_TREND: usize = 40;
 
 pub(super) fn host(agent: &Agent) -> Host {
     let pools = agent
@@ -32,23 +39,68 @@ pub(super) fn host(agent: &Agent) -> Host {
                     .map(|waits| waits.quantile(0.95)),
             })
         });
-    let metrics = agent
-        .eyes
-        .custom
-        .values()
-        .into_iter()
-        .map(|(name, kind, value)| MetricRow {
-            kind: match kind {
-                Kind::Counter => "counter".into(),
-                Kind::Gauge => "gauge".into(),
-            },
-            per_second: (kind == Kind::Counter)
-                .then(|| agent.counter_rates.get(&name).copied().unwrap_or(0.0)),
-            name,
-            value,
-        });
+    let (metrics, more_metrics) = metrics(agent);
     Host {
         pools: pools.collect(),
-        metrics: metrics.take(super::MAX_ROWS).collect(),
+        metrics,
+        more_metrics,
+    }
+}
+
+/// The numbers that change most, by name, and how many more there are.
+fn metrics(agent: &Agent) -> (Vec<MetricRow>, u64) {
+    let mut all: Vec<_> = agent.metrics.iter().collect();
+    let more = all.len().saturating_sub(super::MAX_ROWS);
+    all.sort_by_cached_key(|(kind, name, metric)| {
+        (Reverse(metric.busy()), Arc::clone(name), *kind)
+    });
+    all.truncate(super::MAX_ROWS);
+    let rows = all.into_iter().enumerate();
+    let mut rows: Vec<_> = rows
+        .map(|(place, (kind, name, metric))| MetricRow {
+            recent: if place < WITH_TREND {
+                metric.recent()
+            } else {
+                Vec::new()
+            },
+            ..row(agent, kind, name, metric)
+        })
+        .collect();
+    rows.sort_by(|a, b| (&a.name, &a.kind).cmp(&(&b.name, &b.kind)));
+    (rows, more as u64)
+}
+
+fn row(agent: &Agent, kind: Kind, name: &str, metric: &Metric) -> MetricRow {
+    let about = agent.eyes.custom.about(kind, name);
+    let row = MetricRow {
+        name: name.to_owned(),
+        value: metric.total,
+        per_second: Some(metric.per_second()),
+        unit: about.unit,
+        description: about.description,
+        ..MetricRow::default()
+    };
+    match kind {
+        Kind::Counter => MetricRow {
+            kind: "counter".into(),
+            ..row
+        },
+        Kind::Gauge => MetricRow {
+            kind: "gauge".into(),
+            per_second: None,
+            ..row
+        },
+        Kind::Histogram => {
+            let minute = metric.minute();
+            MetricRow {
+                kind: "histogram".into(),
+                value: minute.mean().unwrap_or(0.0),
+                count: Some(metric.count),
+                p50: minute.quantile(0.5),
+                p95: minute.quantile(0.95),
+                max: (!minute.is_empty()).then_some(minute.max),
+                ..row
+            }
+        }
     }
 }

@@ -32,12 +32,19 @@ pub(super) fn status(agent: &Agent) -> Status {
         .alerts
         .iter()
         .filter(|alert| alert.state == AlertState::Firing);
-    let store = &agent.store;
+    let (store, recorder, custom) = (&agent.store, agent.eyes.recorder, &agent.eyes.custom);
     let dropped = Dropped {
-        recordings: agent.eyes.recorder.lost(),
-        overflowed: store.totals.overflowed,
+        recordings: recorder.lost() + custom.dropped(),
+        overflowed: store.totals.overflowed + custom.overflowed(),
         updates: agent.board.missed(),
     };
+    let held = [
+        recorder.bytes(),
+        store.bytes(),
+        agent.vitals.bytes(),
+        agent.metrics.bytes(),
+        custom.bytes(),
+    ];
     let facts = facts(agent, dropped);
     Status {
         current_metrics: CurrentMetrics {
@@ -54,8 +61,7 @@ pub(super) fn status(agent: &Agent) -> Status {
         },
         deck: DeckCost {
             cpu_percent: agent.cpu.percent(),
-            memory_bytes: (agent.eyes.recorder.bytes() + store.bytes() + agent.vitals.bytes())
-                as u64,
+            memory_bytes: held.iter().sum::<usize>() as u64,
             dropped,
             viewers: agent.stats.viewers.load(Ordering::Relaxed) as u32,
         },

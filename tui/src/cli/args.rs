@@ -100,6 +100,8 @@ pub(super) enum Verb {
     },
     /// List what was done, and what it brought
     Ledger,
+    /// List the pools, and the service's own counters, gauges and histograms
+    Host,
     /// Join standard input and output to the service's socket, for --via
     Relay,
     /// Print a shell's completions

@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "status",
     "doctor",
     "requests",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 12] = [
     "recommendations --all",
     "cache stats",
     "ledger",
+    "host",
     "cache clear analytics",
     "cache clear analytics --apply",
     "undo 3",

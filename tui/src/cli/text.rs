@@ -1,13 +1,14 @@
 //! What each command prints for a person. Everything from the host passes the table's cells or [`printable`].
 
 use perfdeck_bridge::protocol::{
-    Advice, AlertState, Alerts, Caches, Confidence, Finding, FindingStatus, Hello, Ledger,
+    Advice, AlertState, Alerts, Caches, Confidence, Finding, FindingStatus, Hello, Host, Ledger,
     LedgerRow, LedgerStatus, Preview, Queries, Requests, Severity, Status, Timestamp, Verdict,
 };
 use perfdeck_bridge::socket::Found;
 
 use super::table::render;
 use crate::format::{self, TimeUnit, printable};
+use crate::screen::host::Amount;
 
 pub(super) fn ls(found: &[Found]) -> String {
     if found.is_empty() {
@@ -297,6 +298,77 @@ pub(super) fn ledger(ledger: &Ledger, now: Timestamp) -> String {
         &[" row", " ago", "who", "outcome", "what", "brought"],
         &rows,
     )
+}
+
+pub(super) fn host(host: &Host) -> String {
+    let pools: Vec<Vec<String>> = host
+        .pools
+        .iter()
+        .map(|pool| {
+            vec![
+                pool.in_use.to_string(),
+                pool.open.to_string(),
+                pool.max.to_string(),
+                format::maybe(pool.wait_p95_seconds, format::seconds),
+                format::count(pool.acquires),
+                format::count(pool.timeouts),
+                pool.database.clone(),
+                pool.name.clone(),
+            ]
+        })
+        .collect();
+    let titles = [
+        " in use",
+        " open",
+        " of",
+        " wait p95",
+        " waits",
+        " time-outs",
+        "database",
+        "pool",
+    ];
+    let pools = match pools.is_empty() {
+        true => "No pool is named.\n".to_owned(),
+        false => render(&titles, &pools),
+    };
+    format!("{pools}\n{}", metrics(host))
+}
+
+fn metrics(host: &Host) -> String {
+    if host.metrics.is_empty() {
+        return "The service has no numbers of its own.\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = host
+        .metrics
+        .iter()
+        .map(|row| {
+            let amount = Amount::of(row);
+            let tell = |value| format::maybe(value, |value| amount.tell(value));
+            let histogram = row.count.is_some();
+            vec![
+                row.kind.clone(),
+                tell((!histogram).then_some(row.value)),
+                format::maybe(row.per_second, |rate| match histogram {
+                    true => format::rate(rate),
+                    false => amount.tell_rate(rate),
+                }),
+                tell(row.p50),
+                tell(row.p95),
+                tell(row.max),
+                row.count
+                    .map_or_else(|| format::NOTHING.to_owned(), format::count),
+                row.name.clone(),
+            ]
+        })
+        .collect();
+    let titles = [
+        "kind", " value", " rate", " p50", " p95", " max", " count", "metric",
+    ];
+    let more = match host.more_metrics {
+        0 => String::new(),
+        more => format!("And {} that change less.\n", format::count(more)),
+    };
+    format!("{}{more}", render(&titles, &rows))
 }
 
 pub(super) fn preview(preview: &Preview) -> String {

@@ -90,6 +90,12 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             };
             told(&ledger.rows, text::ledger(&ledger, at))
         }
+        Verb::Host => {
+            let (State::Host(host), _) = state(source, Topic::Host).await? else {
+                bail!(CONFUSED)
+            };
+            told(&host, text::host(&host))
+        }
         Verb::Cache(CacheVerb::Clear { namespace, consent }) => {
             let intent = Intent::ClearCache {
                 namespace: namespace.clone(),

@@ -35,10 +35,11 @@ fn digits_and_tab_lead_to_every_screen() {
     check("6", &["2 alerts fire."]);
     check("7", &["4 findings, together worth 52%"]);
     check("8", &["The ledger is kept in memory only."]);
+    check("9", &["Pool `primary` has 18 of 20", "chat.message.bytes"]);
     check("0", &["2 things can't be seen: commands to Redis"]);
     check("0 j", &["fix          CREATE EXTENSION hypopg"]);
     check("tab tab", &["58% of the time in the database"]);
-    check("8 tab tab", &["Slow: GET /documents waits 412ms"]);
+    check("9 tab tab", &["Slow: GET /documents waits 412ms"]);
 }
 
 #[test]
@@ -85,6 +86,25 @@ fn a_filter_narrows_the_list_until_it_is_cleared() {
     check("2 / x y z", &["No row holds `xyz`", "/xyz█"]);
     let viewer = check("2 / x y z esc", &["▸ GET /documents"]);
     assert_eq!(viewer.model.screens.requests.list.filter(), "");
+}
+
+#[test]
+fn the_service_s_own_numbers_are_found_by_name_kind_and_meaning() {
+    check(
+        "9 / j o b s enter",
+        &["▸ jobs{queue=\"mail\",state=\"done\"}"],
+    );
+    check("9 / g a u g e enter", &["▸ clients.connected"]);
+    check("9 / a s space i t enter", &["▸ chat.message.bytes"]);
+    check("9 / x y z", &["No row holds `xyz`"]);
+}
+
+#[test]
+fn the_service_s_own_numbers_are_sorted() {
+    check("9 s", &["▸ chat.message.bytes"]);
+    check("9 s s", &["▸ chat.messages"]);
+    check("9 s s s s", &["▸ chat.messages"]);
+    check("9 s s s s s", &["▸ chat.message.bytes"]);
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn what_is_opened_looks_as_it_did() {
         ("4 enter", "cache"),
         ("6 enter", "alert"),
         ("8 j enter", "receipt"),
+        ("9 enter", "metric"),
         ("0 enter", "blind_spot"),
     ] {
         let mut viewer = Viewer::new(Sample::Typical);

@@ -285,11 +285,85 @@ pub(super) fn host(voice: &Voice) -> Host {
             timeouts: 0,
             wait_p95_seconds: Some(0.041),
         }],
-        metrics: vec![MetricRow {
-            name: voice.say("chat.messages"),
-            kind: "counter".to_owned(),
-            value: 410_877.0,
-            per_second: Some(35.6),
-        }],
+        metrics: metrics(voice),
+        more_metrics: 0,
     }
+}
+
+fn metrics(voice: &Voice) -> Vec<MetricRow> {
+    let row = |name: &str, kind: &str, value, unit: Option<&str>, digits: &str, last| MetricRow {
+        name: voice.say(name),
+        kind: kind.to_owned(),
+        value,
+        unit: unit.map(|unit| voice.say(unit)),
+        recent: course(digits, last),
+        ..MetricRow::default()
+    };
+    let histogram = |name, unit, rate, p50: f64, digits| MetricRow {
+        per_second: Some(rate),
+        count: Some((rate * 11_520.0) as u64),
+        p50: Some(p50),
+        p95: Some(p50 * 4.2),
+        max: Some(p50 * 17.0),
+        ..row(name, "histogram", p50 * 1.4, unit, digits, p50 * 4.2)
+    };
+    vec![
+        MetricRow {
+            description: Some(voice.say("size of a message's text, as it came")),
+            ..histogram(
+                "chat.message.bytes",
+                Some("bytes"),
+                35.6,
+                412.0,
+                "333443536343",
+            )
+        },
+        MetricRow {
+            per_second: Some(35.6),
+            ..row(
+                "chat.messages",
+                "counter",
+                410_877.0,
+                None,
+                "333343334333",
+                35.6,
+            )
+        },
+        row(
+            "clients.connected",
+            "gauge",
+            31.0,
+            None,
+            "233344445566",
+            31.0,
+        ),
+        MetricRow {
+            per_second: Some(2.4),
+            ..row(
+                "jobs{queue=\"mail\",state=\"done\"}",
+                "counter",
+                27_611.0,
+                None,
+                "404040404044",
+                2.4,
+            )
+        },
+        MetricRow {
+            description: Some(voice.say("from a job's start to its end")),
+            ..histogram(
+                "jobs.duration{queue=\"mail\"}",
+                Some("seconds"),
+                2.4,
+                0.118,
+                "223322992233",
+            )
+        },
+        MetricRow {
+            count: Some(0),
+            per_second: Some(0.0),
+            recent: Vec::new(),
+            ..row("report.rows", "histogram", 0.0, None, "1", 0.0)
+        },
+        row("sessions.waiting", "gauge", 4.0, None, "112233445544", 4.0),
+    ]
 }

@@ -44,6 +44,9 @@ async fn add(
         .await?
         .ok_or(Failure::NotFound("session"))?;
     desk.deck.counter("chat.messages").add(1);
+    desk.deck
+        .histogram("chat.message.bytes")
+        .record(message.body.len() as f64);
     Ok((StatusCode::CREATED, Json(Added { position })))
 }
 

@@ -1,0 +1,9 @@
+//! What does the process take, and what do the service's own numbers say?
+
+mod amount;
+mod state;
+mod view;
+
+pub(crate) use amount::Amount;
+pub(crate) use state::State;
+pub(crate) use view::{draw, verdict};
