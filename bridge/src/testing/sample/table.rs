@@ -329,7 +329,14 @@ fn metrics(voice: &Voice) -> Vec<MetricRow> {
                 35.6,
             )
         },
-        row("clients.connected", "gauge", 31.0, None, "233344445566", 31.0),
+        row(
+            "clients.connected",
+            "gauge",
+            31.0,
+            None,
+            "233344445566",
+            31.0,
+        ),
         MetricRow {
             per_second: Some(2.4),
             ..row(

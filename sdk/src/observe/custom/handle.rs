@@ -138,6 +138,8 @@ impl Histogram {
 
 impl<T> Target<T> {
     /// Counts what is recorded through a handle that was refused its name.
+    #[cold]
+    #[inline(never)]
     fn lose(&self, times: u64) {
         if let Self::Refused(losses) = self {
             losses.overflowed.add(times);
