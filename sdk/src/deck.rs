@@ -126,7 +126,6 @@ impl Deck {
 
     /// Makes a recorder for the `metrics` facade; see [`crate::metrics::Recorder`].
     #[cfg(feature = "metrics")]
-    #[must_use]
     pub fn metrics_recorder(&self) -> crate::metrics::Recorder {
         crate::metrics::Recorder::new(self.eyes())
     }

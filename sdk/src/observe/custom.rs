@@ -82,18 +82,13 @@ impl Custom {
             name,
             |names| &mut names.counters,
             Names::counters,
-            || Arc::default(),
+            Arc::default,
         );
         Counter(self.target(found))
     }
 
     pub(crate) fn gauge(&self, name: &str) -> Gauge {
-        let found = self.find(
-            name,
-            |names| &mut names.gauges,
-            Names::gauges,
-            || Arc::default(),
-        );
+        let found = self.find(name, |names| &mut names.gauges, Names::gauges, Arc::default);
         Gauge(self.target(found))
     }
 

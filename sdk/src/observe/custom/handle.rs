@@ -56,10 +56,10 @@ impl Counter {
     /// Adds to the number; it wraps at 2^64.
     #[inline]
     pub fn add(&self, count: u64) {
-        match &self.0 {
-            Target::Kept(sum) => sum.add(count),
-            Target::Refused(losses) => losses.overflowed.add(1),
-            Target::Off => {}
+        if let Target::Kept(sum) = &self.0 {
+            sum.add(count);
+        } else {
+            self.0.lose(1);
         }
     }
 
@@ -118,10 +118,10 @@ impl Histogram {
     /// Counts the same value several times.
     #[inline]
     pub fn record_many(&self, value: f64, times: u64) {
-        match &self.0 {
-            Target::Kept(buckets) => buckets.record(value, times),
-            Target::Refused(losses) => losses.overflowed.add(times),
-            Target::Off => {}
+        if let Target::Kept(buckets) = &self.0 {
+            buckets.record(value, times);
+        } else {
+            self.0.lose(times);
         }
     }
 
@@ -136,8 +136,17 @@ impl Histogram {
     }
 }
 
-#[cfg(feature = "metrics")]
 impl<T> Target<T> {
+    /// Counts what is recorded through a handle that was refused its name.
+    #[cold]
+    #[inline(never)]
+    fn lose(&self, times: u64) {
+        if let Self::Refused(losses) = self {
+            losses.overflowed.add(times);
+        }
+    }
+
+    #[cfg(feature = "metrics")]
     pub(super) const fn is_kept(&self) -> bool {
         matches!(self, Self::Kept(_))
     }

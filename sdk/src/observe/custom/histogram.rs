@@ -1,8 +1,8 @@
 //! Buckets that threads count in without a lock, each thread in its stripe, and that the agent reads once a tick.
 //!
 //! Buckets only grow; the agent remembers what it took, so nothing is lost or counted twice. Stripes and blocks of buckets
-//! are made when they are first needed, while there is [`Room`]; without room a thread counts in the first stripe, which
-//! is shared and for which some is left over.
+//! are made when they are first needed, while there is [`Room`]; without room a thread counts in one that
+//! threads share, for which some is left over.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::distribution::{BUCKETS, Distribution, bucket, bucket_of_any};
 use super::handle::Losses;
-use super::stripe::{self, STRIPES};
+use super::stripe::{self, ALONE, STRIPES};
 
 /// Buckets that are made at once: two octaves.
 const BLOCK: usize = 64;
@@ -62,16 +62,18 @@ impl Buckets {
     pub(super) fn record(&self, value: f64, times: u64) {
         let bits = value.to_bits();
         let bucket = bucket(bits);
+        // Two branches that are always the same take less than what joins them.
         if bucket >= BUCKETS {
-            return self.record_odd(value, times);
+            return self.record_any(value, times);
         }
-        let own = stripe::own();
-        if let Some(stripe) = self.stripes.get(own).and_then(OnceLock::get)
+        let own = stripe::alone();
+        if own < ALONE
+            && let Some(stripe) = self.stripes.get(own).and_then(OnceLock::get)
             && let Some(count) = stripe.bucket(bucket)
         {
             stripe.count(own, count, bits, times);
         } else {
-            self.make(own, bucket, bits, times);
+            self.record_any(value, times);
         }
     }
 
@@ -109,9 +111,9 @@ impl Buckets {
         new
     }
 
-    /// Counts a value that is 0, or beyond what is told apart, or none.
+    /// Counts a value that may be 0, or beyond what is told apart, or none, in a stripe that may be shared.
     #[inline(never)]
-    fn record_odd(&self, value: f64, times: u64) {
+    fn record_any(&self, value: f64, times: u64) {
         match bucket_of_any(value) {
             // The negative zero's bits are not in order.
             Some(bucket) => self.make(stripe::own(), bucket, value.abs().to_bits(), times),
@@ -120,11 +122,10 @@ impl Buckets {
     }
 
     /// Counts where something may have to be made first.
-    #[inline(never)]
     fn make(&self, own: usize, bucket: usize, bits: u64, times: u64) {
         let made = self
             .made(own, bucket, ROOM[0])
-            .or_else(|| self.made(0, bucket, ROOM[1]));
+            .or_else(|| self.made(ALONE, bucket, ROOM[1]));
         match made {
             Some((own, stripe, count)) => stripe.count(own, count, bits, times),
             None => self.losses.dropped.add(times),

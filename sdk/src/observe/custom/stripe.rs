@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Stripes of a sum.
 pub(super) const STRIPES: usize = 32;
-/// Of these, the ones that threads share.
-const SHARED: usize = 8;
+/// Of these, the ones in which a thread is alone; threads share those behind them.
+pub(super) const ALONE: usize = 24;
 /// What a thread's stripe is before it has one.
 const NONE: u8 = u8::MAX;
 
@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// A bit for each stripe that nobody has claimed.
-static FREE: AtomicU32 = AtomicU32::new(u32::MAX << SHARED);
+static FREE: AtomicU32 = AtomicU32::new((1 << ALONE) - 1);
 
 /// A sum in stripes.
 #[derive(Debug, Default)]
@@ -37,8 +37,13 @@ struct Stripe(AtomicU64);
 /// A thread's stripe, given back when the thread ends.
 struct Claim(Cell<Option<u8>>);
 
-/// Returns this thread's stripe, less than [`STRIPES`].
+/// Returns this thread's stripe if it is less than [`ALONE`]; else the thread shares one, or has none yet.
 #[inline]
+pub(super) fn alone() -> usize {
+    usize::from(STRIPE.get())
+}
+
+/// Returns this thread's stripe, less than [`STRIPES`].
 pub(super) fn own() -> usize {
     let own = usize::from(STRIPE.get());
     if own < STRIPES { own } else { first() }
@@ -47,7 +52,7 @@ pub(super) fn own() -> usize {
 /// Adds to a count that lies in a stripe; it wraps at 2^64.
 #[inline]
 pub(super) fn add(count: &AtomicU64, stripe: usize, more: u64) {
-    if stripe < SHARED {
+    if stripe >= ALONE {
         count.fetch_add(more, Ordering::Relaxed);
     } else {
         // Nobody else writes here, and who did before gave the stripe back by a release.
@@ -59,7 +64,7 @@ pub(super) fn add(count: &AtomicU64, stripe: usize, more: u64) {
 /// Brings a value that lies in a stripe up to another.
 #[inline]
 pub(super) fn raise(value: &AtomicU64, stripe: usize, to: u64) {
-    if stripe < SHARED {
+    if stripe >= ALONE {
         value.fetch_max(to, Ordering::Relaxed);
     } else {
         value.store(to, Ordering::Relaxed);
@@ -91,7 +96,8 @@ fn first() -> usize {
 /// Returns the next of the stripes that threads share.
 fn shared() -> u8 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    (NEXT.fetch_add(1, Ordering::Relaxed) as usize % SHARED) as u8
+    let next = NEXT.fetch_add(1, Ordering::Relaxed) as usize % (STRIPES - ALONE);
+    (ALONE + next) as u8
 }
 
 fn release(stripe: u8) {
@@ -112,6 +118,19 @@ impl Striped {
     /// Adds; the sum wraps at 2^64.
     #[inline]
     pub(super) fn add(&self, count: u64) {
+        let own = alone();
+        if own < ALONE
+            && let Some(stripe) = self.stripes.get(own)
+        {
+            add(&stripe.0, own, count);
+        } else {
+            self.add_shared(count);
+        }
+    }
+
+    /// Adds for a thread that shares its stripe, or has none yet.
+    #[inline(never)]
+    fn add_shared(&self, count: u64) {
         let own = own();
         if let Some(stripe) = self.stripes.get(own) {
             add(&stripe.0, own, count);

@@ -23,12 +23,9 @@ impl State {
             return Vec::new();
         }
         match action {
-            Action::Open if self.list.row(&host.metrics).is_some() => self.open = true,
-            Action::Back => {
-                if !std::mem::take(&mut self.open) {
-                    self.list.filter_mut().clear();
-                }
-            }
+            Action::Open => self.open = self.list.row(&host.metrics).is_some(),
+            Action::Back if self.open => self.open = false,
+            Action::Back => self.list.filter_mut().clear(),
             _ => {}
         }
         Vec::new()
