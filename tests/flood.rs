@@ -158,7 +158,7 @@ fn junk(deck: &Deck, thread: usize, count: usize) {
             &format!("/junk/{key}"),
             format!("SELECT c{key} FROM t{key}"),
         );
-        deck.cache(&key).get::<u8>("key");
+        let _ = deck.cache(&key).get::<u8>("key");
     }
 }
 

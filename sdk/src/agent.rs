@@ -137,6 +137,9 @@ pub(crate) struct Agent {
     commands: mpsc::Receiver<Command>,
 }
 
+/// A part of a tick.
+type Step = fn(&mut Agent);
+
 /// The agent thread's processor time.
 #[derive(Debug, Default)]
 pub(crate) struct Cpu {
@@ -220,7 +223,7 @@ impl Agent {
     }
 
     /// What a tick does, in this order.
-    const STEPS: [(&'static str, fn(&mut Self)); 11] = [
+    const STEPS: [(&'static str, Step); 11] = [
         ("merge", |agent| {
             agent.store.drain(agent.eyes.recorder, agent.second);
         }),
@@ -228,7 +231,7 @@ impl Agent {
         ("caches", Self::observe_caches),
         ("metrics", Self::observe_metrics),
         ("window", |agent| {
-            agent.window = crate::publish::window(agent)
+            agent.window = crate::publish::window(agent);
         }),
         ("judge", Self::judge),
         ("measure", Self::measure),

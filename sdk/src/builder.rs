@@ -184,7 +184,7 @@ impl Builder {
             allows: self.allows.clone(),
         };
         let eyes = Eyes::new(clock);
-        let first_deck = monitor::install(&eyes);
+        let first_deck = monitor::install(eyes);
         #[cfg(feature = "cache")]
         let caches = self.caches(true);
         #[cfg(feature = "cache")]

@@ -310,8 +310,8 @@ impl Unit {
 
     #[inline]
     fn nanos(&self) -> u64 {
-        let start = |scope: &Box<Scope>| self.eyes.clock.nanos_since(scope.progress.start);
-        self.scope.as_ref().map_or(0, start)
+        let since = |scope: &Scope| self.eyes.clock.nanos_since(scope.progress.start);
+        self.scope.as_deref().map_or(0, since)
     }
 
     #[inline]

@@ -29,7 +29,7 @@ pub(crate) struct Statement {
 /// Sums by statement.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    entries: Vec<Box<Entry>>,
+    entries: Vec<Entry>,
     /// Where a statement's entry is.
     places: HashMap<u64, u32, Hashed>,
     /// A text's hash to its statement, and where that one's entry was when the text was last met.
@@ -89,7 +89,7 @@ impl Statements {
     #[inline]
     pub(super) fn find(&mut self, text: u64) -> Option<Place> {
         let (id, place) = self.texts.get_mut(&text)?;
-        let is_there = |entry: &Box<Entry>| entry.id == *id;
+        let is_there = |entry: &Entry| entry.id == *id;
         if !self.entries.get(*place as usize).is_some_and(is_there) {
             *place = *self.places.get(id)?;
         }
@@ -128,12 +128,12 @@ impl Statements {
                 }
                 let place = self.entries.len() as u32;
                 self.places.insert(id, place);
-                self.entries.push(Box::new(Entry {
+                self.entries.push(Entry {
                     id,
                     statement,
                     sums: QuerySums::default(),
                     idle: 0,
-                }));
+                });
                 place
             }
         };
