@@ -120,7 +120,7 @@ fn check(setup: &str, heard: bool) -> Result<()> {
     ensure!(with["doctor_exit"] == found, "{doctor}");
     ensure!(doctor.contains(ALL_SEEN) == (setup == NAMED), "{doctor}");
     ensure!(
-        doctor.contains("add `sqlx::query=debug` to it") != heard,
+        doctor.contains("`sqlx::query=debug` to it") != heard,
         "{doctor}"
     );
     Ok(())

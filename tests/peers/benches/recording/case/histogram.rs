@@ -8,6 +8,7 @@ use prometheus::HistogramOpts;
 use super::{Case, Row};
 use crate::job::{Job, Report};
 use crate::peer;
+use crate::peer::deck::Perfdeck;
 
 pub(super) const CASE: Case = Case {
     name: "histogram",
@@ -15,7 +16,7 @@ pub(super) const CASE: Case = Case {
     about: "One value, of 1,024 different ones, through a handle; two threads share the histogram.",
     rows: &[
         Row::new("bare loop", bare),
-        // Here goes `Row::new("perfdeck", perfdeck)` with `deck.histogram("seconds")` and `record(value(number))`.
+        Row::new("perfdeck", perfdeck),
         Row::new("metrics 0.24 + Prometheus exporter 0.18", metrics)
             .note("with `run_upkeep`, until which its values pile up"),
         Row::new("prometheus 0.14 `Histogram`", prometheus).note("eleven fixed buckets"),
@@ -33,6 +34,13 @@ fn bare(job: &Job) -> Result<Report> {
             value(number);
         }
     })
+}
+
+fn perfdeck(job: &Job) -> Result<Report> {
+    let perfdeck = Perfdeck::start()?;
+    let histogram = perfdeck.deck.histogram("seconds");
+    let worker = || |number| histogram.record(value(number));
+    job.measure(worker, || Ok(()), |_| perfdeck.metric())
 }
 
 fn metrics(job: &Job) -> Result<Report> {

@@ -59,14 +59,14 @@ impl Perfdeck {
         Ok(Some(calls.sum()))
     }
 
-    /// Returns the value of its only metric.
+    /// Returns what its only metric has counted.
     pub(crate) fn metric(&self) -> Result<Option<u64>> {
         let [host] = self.ask([Topic::Host])?;
         let State::Host(host) = &host.state else {
             anyhow::bail!("the deck answered another question");
         };
         let metric = host.metrics.first().context("the metric is not there")?;
-        Ok(Some(metric.value as u64))
+        Ok(Some(metric.count.unwrap_or(metric.value as u64)))
     }
 
     /// Asks as a viewer would, after all is merged.
