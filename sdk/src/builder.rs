@@ -239,6 +239,7 @@ fn run(
     stats: Arc<Stats>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let recorder = parts.eyes.recorder;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -259,6 +260,7 @@ fn run(
     });
     // Looking a name up can't be interrupted, and the host's end need not wait for it.
     runtime.shutdown_timeout(LAST_WORDS);
+    recorder.forget();
 }
 
 fn is_off() -> bool {

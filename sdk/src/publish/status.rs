@@ -34,7 +34,7 @@ pub(super) fn status(agent: &Agent) -> Status {
         .filter(|alert| alert.state == AlertState::Firing);
     let (store, recorder, custom) = (&agent.store, agent.eyes.recorder, &agent.eyes.custom);
     let dropped = Dropped {
-        recordings: recorder.lost() + custom.dropped(),
+        recordings: recorder.lost() + store.totals.refused + custom.dropped(),
         overflowed: store.totals.overflowed + custom.overflowed(),
         updates: agent.board.missed(),
     };

@@ -80,6 +80,8 @@ impl Buckets {
             self.blocks.reserve_exact(1);
             self.blocks.push([0; SUB_BUCKETS]);
             self.record(value, room);
+        } else {
+            room.refuse();
         }
     }
 }

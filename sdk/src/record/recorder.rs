@@ -254,6 +254,14 @@ impl Recorder {
         }
     }
 
+    /// Gives the shards' memory back, once nobody drains them any more.
+    pub(crate) fn forget(&self) {
+        self.drain(|tables| {
+            let emptied = Tables::new(self.budget);
+            std::mem::replace(tables, emptied).room.settle(0);
+        });
+    }
+
     /// What all shards hold, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.budget.held()

@@ -52,11 +52,15 @@ impl Room {
         }
     }
 
-    /// Takes so many bytes, if they are to be had; counts if not.
+    /// Counts something that was not kept for want of room.
+    pub(crate) const fn refuse(&mut self) {
+        self.refused += 1;
+    }
+
+    /// Takes so many bytes, if they are to be had.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
         while self.used + bytes > self.granted {
             if !self.budget.take(GRANT) {
-                self.refused += 1;
                 return false;
             }
             self.granted += GRANT;
@@ -65,7 +69,7 @@ impl Room {
         true
     }
 
-    /// Returns how often there was none since this was last asked.
+    /// Returns what was not kept since this was last asked.
     pub(crate) const fn take_refused(&mut self) -> u64 {
         std::mem::replace(&mut self.refused, 0)
     }

@@ -54,7 +54,7 @@ pub(crate) struct Totals {
     pub(crate) slow_only: u64,
     /// Recordings whose key had no room.
     pub(crate) overflowed: u64,
-    /// Times that a shard asked for memory and there was none.
+    /// Durations and calls that a shard had no memory for.
     pub(crate) refused: u64,
 }
 

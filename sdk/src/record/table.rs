@@ -300,6 +300,8 @@ impl Tables {
         if wanted <= MAX_KEYS && self.room.take(bytes) {
             self.functions.resize_with(wanted, FunctionSums::default);
             self.function(number, nanos, failed);
+        } else {
+            self.room.refuse();
         }
     }
 

@@ -234,3 +234,16 @@ fn a_stalled_agent_neither_slows_nor_loses_what_is_recorded() {
     store.drain(recorder, 1);
     assert_eq!((store.totals.calls, recorder.lost()), (200_001, 0));
 }
+
+#[test]
+fn a_call_that_can_not_be_kept_is_counted_and_a_stopped_deck_holds_nothing() {
+    let recorder = Recorder::new();
+    let mut store = Store::new();
+    recorder.function(u16::MAX, 5, false);
+    recorder.query("SELECT 1", &RAN);
+    store.drain(recorder, 1);
+    assert_eq!((store.totals.refused, store.totals.calls), (1, 1));
+    assert!(recorder.bytes() > 0);
+    recorder.forget();
+    assert_eq!(recorder.bytes(), 0);
+}
