@@ -1,20 +1,24 @@
 //! The merged picture: everything that was drained, by key, with its history. Only the agent touches it.
 
+mod record;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use perfdeck_bridge::histogram::Histogram;
-use perfdeck_bridge::protocol::{Quantities, Redacted};
+use perfdeck_bridge::protocol::Quantities;
 
-use super::kept::{Kept, Record};
+use self::record::StatementRecord;
+pub(crate) use self::record::{
+    FunctionRecord, PoolRecord, QueryRecord, QueryWindow, RequestRecord, RequestWindow,
+};
+use super::kept::Kept;
 use super::recorder::Recorder;
-use super::statements::{Statement, Statements};
+use super::statements::Statements;
 use super::table::{
-    FunctionSums, MAX_KEYS, MAX_ROUTE_STATEMENTS, OTHER, OTHER_ID, PoolSums, RequestSums,
-    StatementSums, Tables,
+    FunctionSums, MAX_KEYS, MAX_ROUTE_STATEMENTS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables,
 };
 use super::timeline::{MINUTE, Timeline};
-use crate::sql;
 
 /// Keys whose coarser history is kept.
 const PROMOTED: usize = 40;
@@ -58,65 +62,6 @@ pub(crate) struct Totals {
     pub(crate) refused: u64,
 }
 
-/// One route.
-#[derive(Debug)]
-pub(crate) struct RequestRecord {
-    pub(crate) requests: u64,
-    pub(crate) errors: u64,
-    pub(crate) cancelled: u64,
-    pub(crate) timeline: Timeline<RequestWindow>,
-    pub(crate) body: Recent<Histogram>,
-    pub(crate) per_request: Recent<Histogram>,
-    statements: Recent<Vec<StatementRecord>>,
-    all_statements: Vec<StatementRecord>,
-    tick: (Histogram, RequestWindow),
-}
-
-/// One statement of one route.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct StatementRecord {
-    statement: u64,
-    /// Requests that ran it.
-    requests: u64,
-    calls: u64,
-    nanos: u64,
-    /// Calls in those requests that ran it more than once, counted as if they were nanoseconds.
-    repeats: Option<Box<Histogram>>,
-}
-
-/// One statement, by fingerprint.
-#[derive(Debug)]
-pub(crate) struct QueryRecord {
-    pub(crate) text: Redacted,
-    /// As it was last executed; it stays in the process. `None` where it was too long to keep whole.
-    pub(crate) sample: Option<Arc<str>>,
-    pub(crate) calls: u64,
-    pub(crate) errors: u64,
-    pub(crate) rows: u64,
-    pub(crate) unattributed: u64,
-    pub(crate) pool: Option<u16>,
-    pub(crate) timeline: Timeline<QueryWindow>,
-    tick: (Histogram, QueryWindow),
-}
-
-/// One monitored function.
-#[derive(Debug, Default)]
-pub(crate) struct FunctionRecord {
-    pub(crate) calls: u64,
-    pub(crate) errors: u64,
-    pub(crate) timeline: Timeline<QueryWindow>,
-    tick: (Histogram, QueryWindow),
-}
-
-/// One pool.
-#[derive(Debug, Default)]
-pub(crate) struct PoolRecord {
-    pub(crate) acquires: u64,
-    pub(crate) timeouts: u64,
-    pub(crate) timeline: Timeline<QueryWindow>,
-    tick: (Histogram, QueryWindow),
-}
-
 /// What one route ran of one statement in the last minute.
 #[derive(Debug, Clone)]
 pub(crate) struct RouteStatement {
@@ -125,44 +70,6 @@ pub(crate) struct RouteStatement {
     pub(crate) requests: u64,
     pub(crate) seconds: f64,
     pub(crate) per_request: Quantities,
-}
-
-macro_rules! window {
-    ($(#[$doc:meta])* $name:ident { $($field:ident),* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-        pub(crate) struct $name { $(pub(crate) $field: u64),* }
-
-        impl std::ops::Add for $name {
-            type Output = Self;
-            fn add(self, other: Self) -> Self {
-                Self { $($field: self.$field + other.$field),* }
-            }
-        }
-
-        impl std::ops::Sub for $name {
-            type Output = Self;
-            fn sub(self, other: Self) -> Self {
-                Self { $($field: self.$field.saturating_sub(other.$field)),* }
-            }
-        }
-    };
-}
-
-window!(
-    /// Sums of requests over a window.
-    RequestWindow { requests, errors, cancelled, queries, query_nanos, pool_wait_nanos }
-);
-window!(
-    /// Sums of calls over a window.
-    QueryWindow { calls, errors, rows }
-);
-
-/// What was seen in this generation and the one before: the last half to whole minute.
-#[derive(Debug, Default)]
-pub(crate) struct Recent<T> {
-    pub(crate) now: T,
-    pub(crate) before: T,
 }
 
 #[derive(Debug, Default)]
@@ -463,145 +370,6 @@ impl Store {
             let promoted = busy(record.timeline.minute().1.calls);
             record.timeline.promote(promoted);
         }
-    }
-}
-
-impl RequestRecord {
-    fn new() -> Self {
-        Self {
-            requests: 0,
-            errors: 0,
-            cancelled: 0,
-            timeline: Timeline::new(),
-            body: Recent::default(),
-            per_request: Recent::default(),
-            statements: Recent::default(),
-            all_statements: Vec::new(),
-            tick: Default::default(),
-        }
-    }
-}
-
-impl QueryRecord {
-    fn of(statement: Option<&Statement>) -> Self {
-        Self {
-            text: statement.map_or_else(|| sql::redacted::own(OTHER), |known| known.text.clone()),
-            sample: statement.and_then(|known| known.sample.clone()),
-            calls: 0,
-            errors: 0,
-            rows: 0,
-            unattributed: 0,
-            pool: None,
-            timeline: Timeline::new(),
-            tick: Default::default(),
-        }
-    }
-}
-
-impl Record for RequestRecord {
-    fn other() -> Self {
-        Self::new()
-    }
-
-    fn recent(&self) -> u64 {
-        let sums = self.timeline.minute().1 + self.tick.1;
-        sums.requests + sums.cancelled
-    }
-
-    fn absorb(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.errors += other.errors;
-        self.cancelled += other.cancelled;
-    }
-}
-
-impl Record for QueryRecord {
-    fn other() -> Self {
-        Self::of(None)
-    }
-
-    fn recent(&self) -> u64 {
-        (self.timeline.minute().1 + self.tick.1).calls
-    }
-
-    fn absorb(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.errors += other.errors;
-        self.rows += other.rows;
-        self.unattributed += other.unattributed;
-    }
-}
-
-impl Record for FunctionRecord {
-    fn other() -> Self {
-        Self::default()
-    }
-
-    fn recent(&self) -> u64 {
-        (self.timeline.minute().1 + self.tick.1).calls
-    }
-
-    fn absorb(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.errors += other.errors;
-    }
-}
-
-impl FunctionRecord {
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
-    }
-}
-
-impl PoolRecord {
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
-    }
-}
-
-impl StatementRecord {
-    fn take(sums: &mut StatementSums) -> Self {
-        Self {
-            statement: sums.statement,
-            requests: sums.requests,
-            calls: sums.calls,
-            nanos: sums.nanos,
-            repeats: sums.repeats.as_deref_mut().map(|repeats| {
-                let mut histogram = Box::<Histogram>::default();
-                repeats.drain_into(&mut [&mut histogram]);
-                histogram
-            }),
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.calls += other.calls;
-        self.nanos += other.nanos;
-        if let Some(theirs) = &other.repeats {
-            self.repeats.get_or_insert_default().merge(theirs);
-        }
-    }
-
-    /// The distribution of calls over the requests that ran it.
-    fn per_request(&self) -> Quantities {
-        let mut counts = self.repeats.as_deref().cloned().unwrap_or_default();
-        counts.record_many(1, self.requests.saturating_sub(counts.count()));
-        quantities(&counts)
-    }
-}
-
-impl Recent<Histogram> {
-    pub(crate) fn merged(&self) -> Histogram {
-        let mut merged = self.before.clone();
-        merged.merge(&self.now);
-        merged
-    }
-}
-
-impl<T: Default> Recent<T> {
-    fn turn(&mut self) {
-        self.before = std::mem::take(&mut self.now);
     }
 }
 
