@@ -333,7 +333,7 @@ impl Drop for Observed {
                 rows: self.rows,
                 failed: self.failed,
                 pool: Some(self.pool),
-                attributed: scope::is_present(),
+                attributed: scope::present().scope().is_some(),
             };
             eyes.recorder.query(self.sql.as_str(), &ran);
         }

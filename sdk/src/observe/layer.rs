@@ -5,6 +5,8 @@
 //! per-layer filter that is asked about each callsite once and takes only these, and the ears outside of it, which see
 //! every span that the host makes, so that each can carry the request it belongs to.
 
+mod callsite;
+
 use std::any::TypeId;
 use std::cell::Cell;
 use std::fmt;
@@ -21,6 +23,7 @@ use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
+use self::callsite::{Callsites, Columns};
 use super::Eyes;
 use crate::record::recorder::Heard;
 use crate::record::scope::{self, Remote};
@@ -103,6 +106,7 @@ pub(crate) fn counted<T>(poll: impl FnOnce() -> T) -> T {
 pub struct DeckLayer<S> {
     eyes: Option<&'static Eyes>,
     filtered: Option<Filtered<Silent, Sqlx, S>>,
+    columns: Callsites,
 }
 
 /// The layer inside the filter; it is there only for the filter to be asked.
@@ -120,6 +124,7 @@ impl<S> DeckLayer<S> {
         Self {
             eyes,
             filtered: None,
+            columns: Callsites::new(),
         }
     }
 }
@@ -152,7 +157,8 @@ where
         }
         let mut remote = None;
         // A request on this very thread is surer than a span, which may be an older one.
-        let mut attributed = scope::is_present();
+        let mut present = scope::present();
+        let mut attributed = present.scope().is_some();
         if !attributed {
             for span in ctx.event_scope(event).into_iter().flatten() {
                 if span.metadata().target() == COUNTED {
@@ -166,16 +172,17 @@ where
             attributed = remote.is_some();
         }
         let mut slow_only = false;
-        eyes.recorder.hear(remote.as_deref(), |heard| {
+        let filed = eyes.recorder.hear(|heard| {
+            let columns = self.columns.of(event.metadata());
             let mut fields = Fields {
                 heard,
+                columns,
                 elapsed_seconds: None,
                 rows_returned: 0,
-                slow: false,
             };
             event.record(&mut fields);
             let seconds = fields.elapsed_seconds?;
-            if !fields.slow {
+            if !columns.slow {
                 if Installed::load(&eyes.layer) != Installed::All {
                     Installed::All.store(&eyes.layer);
                 }
@@ -193,6 +200,14 @@ where
         });
         if slow_only {
             eyes.recorder.slow_only();
+        }
+        let Some((statement, nanos)) = filed else {
+            return;
+        };
+        if let Some(scope) = present.scope() {
+            scope.work.add(statement, 1, nanos);
+        } else if let Some(remote) = remote {
+            remote.query(statement, nanos);
         }
     }
 }
@@ -338,43 +353,39 @@ fn wants(metadata: &Metadata<'_>) -> bool {
 /// The fields of sqlx's event of a statement, from 0.7 to 0.9.
 struct Fields<'h, 't> {
     heard: &'h mut Heard<'t>,
+    columns: Columns,
     elapsed_seconds: Option<f64>,
     rows_returned: u64,
-    slow: bool,
 }
 
 impl Visit for Fields<'_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == "elapsed_secs" {
+        if field.index() == usize::from(self.columns.elapsed_seconds) {
             self.elapsed_seconds = Some(value);
         }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "rows_returned" {
+        if field.index() == usize::from(self.columns.rows_returned) {
             self.rows_returned = value;
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            // The statement is left empty where this, its first four words, is all of it.
-            "summary" if !value.ends_with('…') => self.heard.text(value),
-            "db.statement" => {
-                // Two lines before it and one after, since it was first told so.
-                let sql = value.strip_prefix("\n\n").unwrap_or(value);
-                let sql = sql.strip_suffix('\n').unwrap_or(sql);
-                if !sql.is_empty() {
-                    self.heard.text(sql);
-                }
+        if field.index() == usize::from(self.columns.statement) {
+            // Two lines before it and one after, since it was first told so.
+            let sql = value.strip_prefix("\n\n").unwrap_or(value);
+            let sql = sql.strip_suffix('\n').unwrap_or(sql);
+            if !sql.is_empty() {
+                self.heard.text(sql);
             }
-            _ => {}
+        } else if field.index() == usize::from(self.columns.summary) && !value.ends_with('…') {
+            // The statement is left empty where this, its first four words, is all of it.
+            self.heard.text(value);
         }
     }
 
-    fn record_debug(&mut self, field: &Field, _: &dyn fmt::Debug) {
-        self.slow |= field.name() == "slow_threshold";
-    }
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 /// The wait of sqlx's event of a slow wait for a connection.

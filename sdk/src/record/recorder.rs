@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use http::Method;
 
 use super::room::Budget;
-use super::scope::{self, Remote, Scope};
+use super::scope::{self, Scope};
 use super::shard::Shard;
 use super::statements::{Place, Statement};
 use super::table::{Body, Head, Ran, Tables};
@@ -26,7 +26,9 @@ const KNOWN: usize = 64;
 const SHARD_BYTES: usize = 8 * 1024 * 1024;
 
 thread_local! {
-    static LOCAL: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
+    static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
+    /// What this thread recorded into last, so that the way of every recording is one look: it has no destructor.
+    static LAST: Cell<Option<Own>> = const { Cell::new(None) };
 }
 
 /// Where observers leave what they see.
@@ -34,8 +36,10 @@ thread_local! {
 pub(crate) struct Recorder {
     seed: RandomState,
     budget: &'static Budget,
-    own: Box<[Shard<Tables>]>,
+    own: Box<[Desk]>,
     shared: Box<[Shard<Tables>]>,
+    /// Of all threads that share.
+    shared_known: Known,
     next_shared: AtomicUsize,
     /// Requests that arrived on threads that share.
     started: AtomicU64,
@@ -46,15 +50,30 @@ pub(crate) struct Recorder {
     functions: Mutex<Vec<&'static str>>,
 }
 
-/// What one thread records into.
+/// What one thread at a time has for itself.
+#[derive(Debug)]
+struct Desk {
+    shard: Shard<Tables>,
+    known: Known,
+}
+
+/// Routes that were named already, each in the place of its hash, together with what `forgotten` was.
+#[derive(Debug)]
+struct Known([AtomicU64; KNOWN]);
+
+/// A recorder's desk for this thread.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    recorder: &'static Recorder,
+    desk: &'static Desk,
+}
+
+/// What one thread has of a recorder; the desk is given back when it ends.
 #[derive(Debug)]
 struct Local {
     recorder: &'static Recorder,
     /// `None` where it shares.
-    own: Option<&'static Shard<Tables>>,
-    /// Routes that were named already, each in the place of its hash, while `forgotten` is what it was.
-    known: Box<[Cell<u64>; KNOWN]>,
-    forgotten: Cell<u32>,
+    desk: Option<&'static Desk>,
 }
 
 /// A route's key, with what names it.
@@ -82,16 +101,17 @@ impl Recorder {
     /// Makes one for as long as the process lives: who records holds no reference count.
     pub(crate) fn new() -> &'static Self {
         let budget: &'static Budget = Box::leak(Box::new(Budget::new(SHARD_BYTES)));
-        let shards = |count| {
-            (0..count)
-                .map(|_| Shard::new(|| Tables::new(budget)))
-                .collect()
+        let shard = || Shard::new(|| Tables::new(budget));
+        let desk = || Desk {
+            shard: shard(),
+            known: Known::new(),
         };
         Box::leak(Box::new(Self {
             seed: RandomState::default(),
             budget,
-            own: shards(OWN),
-            shared: shards(SHARED),
+            own: (0..OWN).map(|_| desk()).collect(),
+            shared: (0..SHARED).map(|_| shard()).collect(),
+            shared_known: Known::new(),
             next_shared: AtomicUsize::new(0),
             started: AtomicU64::new(0),
             forgotten: AtomicU32::new(0),
@@ -118,17 +138,18 @@ impl Recorder {
     /// Counts a request's arrival, and sees to it that its route has a name.
     #[inline]
     pub(crate) fn request_started(&'static self, route: &Route<'_>) {
-        let known = self.local(|local| {
-            match local.own {
-                Some(own) => own.start(),
-                None => {
-                    self.started.fetch_add(1, Ordering::Relaxed);
-                }
+        let known = match self.desk() {
+            Some(desk) => {
+                desk.shard.start();
+                &desk.known
             }
-            local.knows(route.hash)
-        });
-        if known != Some(true) {
-            self.introduce(route);
+            None => {
+                self.started.fetch_add(1, Ordering::Relaxed);
+                &self.shared_known
+            }
+        };
+        if !known.has(route.hash, self.forgotten.load(Ordering::Relaxed)) {
+            self.introduce(route, known);
         }
     }
 
@@ -167,16 +188,14 @@ impl Recorder {
         scope::query(id, ran.nanos);
     }
 
-    /// Files a statement that an event tells, for the present request or that of `remote`: `read` reads it, and says how it
-    /// ran.
+    /// Files a statement that an event tells: `read` reads it, and says how it ran. Returns its id and nanoseconds.
     ///
     /// The event is read while the tables are held, so that its text is looked up where it lies and not copied.
     #[inline]
     pub(crate) fn hear(
         &'static self,
-        remote: Option<&Remote>,
         read: impl FnOnce(&mut Heard<'_>) -> Option<Ran>,
-    ) {
+    ) -> Option<(u64, u64)> {
         let mut new = None;
         let filed = self.write(|tables| {
             let mut heard = Heard {
@@ -194,14 +213,9 @@ impl Recorder {
             let id = tables.statements.file(place, &ran, &mut tables.room);
             Some((id, ran.nanos))
         });
-        let filed = match (filed.flatten(), new) {
+        match (filed.flatten(), new) {
             (None, Some((text, sql, ran))) => Some((self.new_query(text, &sql, &ran), ran.nanos)),
             (filed, _) => filed,
-        };
-        match (filed, remote) {
-            (Some((id, nanos)), None) => scope::query(id, nanos),
-            (Some((id, nanos)), Some(remote)) => remote.query(id, nanos),
-            (None, _) => {}
         }
     }
 
@@ -249,7 +263,8 @@ impl Recorder {
 
     /// Lends every shard's tables, half by half.
     pub(super) fn drain(&self, mut drain: impl FnMut(&mut Tables)) {
-        for shard in self.own.iter().chain(&self.shared) {
+        let own = self.own.iter().map(|desk| &desk.shard);
+        for shard in own.chain(&self.shared) {
             shard.drain(&mut drain);
         }
     }
@@ -274,7 +289,7 @@ impl Recorder {
 
     /// Requests that arrived since the start.
     pub(super) fn started(&self) -> u64 {
-        let own: u64 = self.own.iter().map(Shard::started).sum();
+        let own: u64 = self.own.iter().map(|desk| desk.shard.started()).sum();
         own + self.started.load(Ordering::Relaxed)
     }
 
@@ -284,11 +299,11 @@ impl Recorder {
     }
 
     #[cold]
-    fn introduce(&'static self, route: &Route<'_>) {
+    fn introduce(&'static self, route: &Route<'_>, known: &Known) {
         let forgotten = self.forgotten.load(Ordering::Relaxed);
         let told = self.write(|tables| tables.introduce(route.hash, || route.name()));
         if told == Some(true) {
-            self.local(|local| local.know(route.hash, forgotten));
+            known.add(route.hash, forgotten);
         }
     }
 
@@ -304,41 +319,42 @@ impl Recorder {
 
     #[inline(always)]
     fn write<R>(&'static self, write: impl FnOnce(&mut Tables) -> R) -> Option<R> {
-        let own = self.local(|local| local.own).flatten();
-        match own.and_then(Shard::enter) {
+        match self.desk().and_then(|desk| desk.shard.enter()) {
             Some(mut tables) => Some(write(&mut tables)),
             None => self.share(write),
         }
     }
 
-    /// Lends what this thread has of this recorder; `None` at the thread's end.
+    /// This thread's desk; `None` where it shares, and at its end.
     #[inline(always)]
-    fn local<R>(&'static self, lend: impl FnOnce(&Local) -> R) -> Option<R> {
-        let lent = LOCAL.try_with(|locals| {
-            let of_this = |local: &&Local| std::ptr::eq(local.recorder, self);
-            let present = locals.try_borrow().ok()?;
-            if let Some(local) = present.iter().find(of_this) {
-                return Some(lend(local));
-            }
-            drop(present);
-            self.register(locals);
-            let present = locals.try_borrow().ok()?;
-            present.iter().find(of_this).map(lend)
-        });
-        lent.ok().flatten()
+    fn desk(&'static self) -> Option<&'static Desk> {
+        match LAST.get() {
+            Some(last) if std::ptr::eq(last.recorder, self) => Some(last.desk),
+            _ => self.find_desk(),
+        }
     }
 
-    /// Once a thread: a shard that a thread before has left or that is new, or none where all are in use.
+    /// Finds what this thread has, or gives it a desk: one that a thread before has left or that is new, or none where all
+    /// are in use.
     #[cold]
-    fn register(&'static self, locals: &RefCell<Vec<Local>>) {
-        if let Ok(mut locals) = locals.try_borrow_mut() {
-            locals.push(Local {
-                recorder: self,
-                own: self.own.iter().find(|shard| shard.occupy()),
-                known: Box::new([const { Cell::new(0) }; KNOWN]),
-                forgotten: Cell::new(0),
-            });
-        }
+    fn find_desk(&'static self) -> Option<&'static Desk> {
+        let found = LOCALS.try_with(|locals| {
+            let mut locals = locals.try_borrow_mut().ok()?;
+            let known = locals
+                .iter()
+                .find(|local| std::ptr::eq(local.recorder, self));
+            if let Some(local) = known {
+                return local.desk;
+            }
+            let desk = self.own.iter().find(|desk| desk.shard.occupy());
+            let recorder = self;
+            locals.push(Local { recorder, desk });
+            desk
+        });
+        let desk = found.ok().flatten()?;
+        let recorder = self;
+        LAST.set(Some(Own { recorder, desk }));
+        Some(desk)
     }
 
     #[cold]
@@ -367,26 +383,31 @@ impl Heard<'_> {
     }
 }
 
-impl Local {
-    /// Whether a route was named already.
-    #[inline]
-    fn knows(&self, hash: u64) -> bool {
-        self.forgotten.get() == self.recorder.forgotten.load(Ordering::Relaxed)
-            && self.place(hash).is_some_and(|known| known.get() == hash)
-    }
-
-    fn know(&self, hash: u64, forgotten: u32) {
-        if self.forgotten.replace(forgotten) != forgotten {
-            self.known.iter().for_each(|known| known.set(0));
-        }
-        if let Some(known) = self.place(hash) {
-            known.set(hash);
-        }
+impl Known {
+    const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; KNOWN])
     }
 
     #[inline]
-    fn place(&self, hash: u64) -> Option<&Cell<u64>> {
-        self.known.get(hash as usize % KNOWN)
+    fn has(&self, hash: u64, forgotten: u32) -> bool {
+        self.place(hash).load(Ordering::Relaxed) == Self::mark(hash, forgotten)
+    }
+
+    fn add(&self, hash: u64, forgotten: u32) {
+        self.place(hash)
+            .store(Self::mark(hash, forgotten), Ordering::Relaxed);
+    }
+
+    /// What tells that a route was named since names were last forgotten.
+    #[inline]
+    const fn mark(hash: u64, forgotten: u32) -> u64 {
+        // Not the bits that tell methods apart.
+        hash ^ (forgotten as u64) << 8
+    }
+
+    #[inline]
+    fn place(&self, hash: u64) -> &AtomicU64 {
+        &self.0[hash as usize % KNOWN]
     }
 }
 
@@ -398,8 +419,10 @@ impl Route<'_> {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        if let Some(own) = self.own {
-            own.vacate();
+        if let Some(desk) = self.desk {
+            // What runs on this thread after this finds its desk no more.
+            LAST.set(None);
+            desk.shard.vacate();
         }
     }
 }

@@ -239,10 +239,31 @@ pub(crate) fn query(statement: u64, nanos: u64) {
     with(|scope| scope.work.add(statement, 1, nanos));
 }
 
-/// Whether a request is being polled on this thread.
+/// Takes the present request's scope, if one is polled on this thread, until the guard is dropped.
 #[inline]
-pub(crate) fn is_present() -> bool {
-    with(|_| ()).is_some()
+pub(crate) fn present() -> Present {
+    Present(CURRENT.try_with(Cell::take).ok().flatten())
+}
+
+/// The present request's scope, away from its place; see [`present`].
+#[derive(Debug)]
+pub(crate) struct Present(Option<Box<Scope>>);
+
+impl Present {
+    /// The scope; `None` where no request is polled.
+    #[inline]
+    pub(crate) fn scope(&mut self) -> Option<&mut Scope> {
+        self.0.as_deref_mut()
+    }
+}
+
+impl Drop for Present {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(scope) = self.0.take() {
+            let _ = CURRENT.try_with(|current| current.set(Some(scope)));
+        }
+    }
 }
 
 /// Counts a wait for a connection for the present request.
@@ -269,15 +290,7 @@ pub(crate) fn remote() -> Option<Arc<Remote>> {
 #[inline]
 fn with<T>(f: impl FnOnce(&mut Scope) -> T) -> Option<T> {
     // The thread's end, or a call from inside `f`, finds nothing to count into.
-    CURRENT
-        .try_with(|current| {
-            let mut scope = current.take()?;
-            let counted = f(&mut scope);
-            current.set(Some(scope));
-            Some(counted)
-        })
-        .ok()
-        .flatten()
+    present().scope().map(f)
 }
 
 #[inline]
