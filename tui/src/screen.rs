@@ -116,12 +116,12 @@ pub(crate) struct Screens {
     pub(crate) overview: overview::State,
     pub(crate) requests: requests::State,
     pub(crate) queries: queries::State,
-    pub(crate) caches: caches::State,
-    pub(crate) alerts: alerts::State,
-    pub(crate) advice: advice::State,
-    pub(crate) ledger: ledger::State,
-    pub(crate) host: host::State,
-    pub(crate) doctor: doctor::State,
+    pub(crate) caches: page::State,
+    pub(crate) alerts: page::State,
+    pub(crate) advice: page::State,
+    pub(crate) ledger: page::State,
+    pub(crate) host: page::State,
+    pub(crate) doctor: page::State,
 }
 
 impl Screens {
@@ -131,12 +131,12 @@ impl Screens {
             Screen::Overview => self.overview.on_action(action, data),
             Screen::Requests => self.requests.on_action(action, data),
             Screen::Queries => self.queries.on_action(action, data),
-            Screen::Caches => self.caches.on_action(action, data),
-            Screen::Alerts => self.alerts.on_action(action, data),
-            Screen::Advice => self.advice.on_action(action, data),
-            Screen::Ledger => self.ledger.on_action(action, data),
-            Screen::Host => self.host.on_action(action, data),
-            Screen::Doctor => self.doctor.on_action(action, data),
+            Screen::Caches => caches::on_action(&mut self.caches, action, data),
+            Screen::Alerts => alerts::on_action(&mut self.alerts, action, data),
+            Screen::Advice => advice::on_action(&mut self.advice, action, data),
+            Screen::Ledger => ledger::on_action(&mut self.ledger, action, data),
+            Screen::Host => host::on_action(&mut self.host, action, data),
+            Screen::Doctor => doctor::on_action(&mut self.doctor, action, data),
         }
     }
 

@@ -3,5 +3,5 @@
 mod state;
 mod view;
 
-pub(crate) use state::State;
+pub(crate) use state::on_action;
 pub(crate) use view::{draw, open, verdict};

@@ -3,6 +3,7 @@
 use perfdeck_bridge::protocol::Status;
 
 use crate::format::printable;
+use crate::keymap::Action;
 use crate::list::{List, Row};
 use crate::theme::{Role, Theme};
 use crate::widget::table::{Column, Table};
@@ -11,17 +12,37 @@ use crate::widget::{Canvas, Piece, piece};
 /// The least height at which the story has a place under the list.
 pub(super) const ROOM: u16 = 20;
 
+/// Where in such a screen the user is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct State {
+    pub(crate) list: List,
+    pub(crate) open: bool,
+}
+
 /// What is drawn on such a screen.
 pub(crate) struct Page<'a, R> {
     pub(crate) list: &'a List,
-    pub(crate) rows: &'a [R],
-    pub(crate) columns: &'a [Column],
     /// Whether the story is open, and so has the most room.
     pub(crate) open: bool,
+    pub(crate) rows: &'a [R],
+    pub(crate) columns: &'a [Column],
     /// What it says where there is no row.
     pub(crate) nothing: &'a str,
     /// The host's status, where its blind spots can be why there is no row.
     pub(crate) status: Option<&'a Status>,
+}
+
+impl State {
+    /// Moves, sorts, opens or goes back, and tells whether the action was one of these.
+    pub(crate) fn on_action<R: Row>(&mut self, action: Action, rows: &[R]) -> bool {
+        match action {
+            Action::Open => self.open = self.list.row(rows).is_some(),
+            Action::Back if self.open => self.open = false,
+            Action::Back => self.list.filter_mut().clear(),
+            _ => return self.list.on_action(action, rows),
+        }
+        true
+    }
 }
 
 impl<R: Row> Page<'_, R> {
@@ -33,18 +54,19 @@ impl<R: Row> Page<'_, R> {
         cells: impl FnOnce(&[&R], Theme) -> Vec<Vec<Piece>>,
         story: impl FnOnce(&R, &mut Canvas<'_>),
     ) {
-        let shown = self.list.shown(self.rows);
-        let place = self.list.place(&shown);
+        let list = self.list;
+        let shown = list.shown(self.rows);
+        let place = list.place(&shown);
         let Some((place, selected)) = place.and_then(|place| Some((place, *shown.get(place)?)))
         else {
-            return empty(canvas, self.list.filter(), self.status, self.nothing);
+            return empty(canvas, list.filter(), self.status, self.nothing);
         };
-        let list = |canvas: &mut Canvas<'_>| {
+        let table = |canvas: &mut Canvas<'_>| {
             Table {
                 columns: self.columns,
                 rows: cells(&shown, canvas.theme()),
                 selected: Some(place),
-                sorted: self.list.order::<R>().map(|sort| sort.title),
+                sorted: list.order::<R>().map(|sort| sort.title),
             }
             .draw(canvas);
         };
@@ -53,13 +75,13 @@ impl<R: Row> Page<'_, R> {
             if self.open {
                 story(selected, canvas);
             } else {
-                list(canvas);
+                table(canvas);
             }
             return;
         }
         let share = if self.open { height / 3 } else { height / 2 };
         let top = (shown.len() as u16).saturating_add(1).min(share);
-        list(&mut canvas.part(0, 0, u16::MAX, top));
+        table(&mut canvas.part(0, 0, u16::MAX, top));
         canvas.rule(top + 1);
         story(selected, &mut canvas.below(top + 2));
     }

@@ -3,9 +3,8 @@ use perfdeck_bridge::protocol::{
     Severity,
 };
 
-use super::State;
 use crate::format::{self, plural};
-use crate::screen::page::Page;
+use crate::screen::page::{Page, State};
 use crate::screen::story;
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -75,9 +74,9 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     };
     let page = Page {
         list: &state.list,
+        open: state.open,
         rows: &advice.findings,
         columns: &COLUMNS,
-        open: state.open,
         nothing: "No finding: no rule sees a cause that keeps users waiting.",
         status: view.data.status(),
     };

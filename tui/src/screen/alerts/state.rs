@@ -3,33 +3,16 @@ use std::borrow::Cow;
 use perfdeck_bridge::protocol::Alert;
 
 use crate::keymap::Action;
-use crate::list::{List, Row, Sort, holds};
+use crate::list::{Row, Sort, holds};
 use crate::model::Data;
 use crate::screen::Step;
+use crate::screen::page::State;
 
-/// Which alert the user looks at.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct State {
-    pub(crate) list: List,
-    pub(crate) open: bool,
-}
-
-impl State {
-    pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(alerts) = data.alerts() else {
-            return Vec::new();
-        };
-        if self.list.on_action(action, &alerts.alerts) {
-            return Vec::new();
-        }
-        match action {
-            Action::Open => self.open = !alerts.alerts.is_empty(),
-            Action::Back if self.open => self.open = false,
-            Action::Back => self.list.filter_mut().clear(),
-            _ => {}
-        }
-        Vec::new()
+pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<Step> {
+    if let Some(alerts) = data.alerts() {
+        state.on_action(action, &alerts.alerts);
     }
+    Vec::new()
 }
 
 impl Row for Alert {

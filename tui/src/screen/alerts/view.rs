@@ -1,8 +1,7 @@
 use perfdeck_bridge::protocol::{Alert, AlertState, Alerts, Level, Severity};
 
-use super::State;
 use crate::format::{self, plural};
-use crate::screen::page::Page;
+use crate::screen::page::{Page, State};
 use crate::screen::story::{self, number};
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -76,9 +75,9 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     };
     let page = Page {
         list: &state.list,
+        open: state.open,
         rows: &alerts.alerts,
         columns: &COLUMNS,
-        open: state.open,
         nothing: "Nothing has been over its limit lately.",
         status: None,
     };

@@ -3,50 +3,31 @@ use std::borrow::Cow;
 use perfdeck_bridge::protocol::{CacheRow, Intent};
 
 use crate::keymap::Action;
-use crate::list::{List, Row, Sort, falling, holds};
+use crate::list::{Row, Sort, falling, holds};
 use crate::model::Data;
 use crate::screen::Step;
+use crate::screen::page::State;
 
-/// Which namespace the user looks at.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct State {
-    pub(crate) list: List,
-    pub(crate) open: bool,
-}
-
-impl State {
-    pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(caches) = data.caches() else {
-            return Vec::new();
-        };
-        if self.list.on_action(action, &caches.namespaces) {
-            return Vec::new();
+pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<Step> {
+    let Some(caches) = data.caches() else {
+        return Vec::new();
+    };
+    if state.on_action(action, &caches.namespaces) {
+        return Vec::new();
+    }
+    match (action, state.list.row(&caches.namespaces)) {
+        (Action::Clear, Some(row)) => {
+            vec![Step::Preview(Intent::ClearCache {
+                namespace: row.namespace.clone(),
+            })]
         }
-        let row = self.list.row(&caches.namespaces);
-        match (action, row) {
-            (Action::Clear, Some(row)) => {
-                vec![Step::Preview(Intent::ClearCache {
-                    namespace: row.namespace.clone(),
-                })]
-            }
-            (Action::Undo, Some(row)) => match row.undo {
-                Some(id) => vec![Step::Preview(Intent::Undo(id))],
-                None => vec![Step::Say(
-                    "nothing to undo: this cache was not just cleared".into(),
-                )],
-            },
-            (Action::Open, Some(_)) => {
-                self.open = true;
-                Vec::new()
-            }
-            (Action::Back, _) => {
-                if !std::mem::take(&mut self.open) {
-                    self.list.filter_mut().clear();
-                }
-                Vec::new()
-            }
-            _ => Vec::new(),
-        }
+        (Action::Undo, Some(row)) => match row.undo {
+            Some(id) => vec![Step::Preview(Intent::Undo(id))],
+            None => vec![Step::Say(
+                "nothing to undo: this cache was not just cleared".into(),
+            )],
+        },
+        _ => Vec::new(),
     }
 }
 

@@ -1,8 +1,7 @@
 use perfdeck_bridge::protocol::{CacheRow, Level};
 
-use super::State;
 use crate::format::{self, TimeUnit};
-use crate::screen::page::Page;
+use crate::screen::page::{Page, State};
 use crate::screen::story::{self, number};
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -78,9 +77,9 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     };
     let page = Page {
         list: &state.list,
+        open: state.open,
         rows: &caches.namespaces,
         columns: &COLUMNS,
-        open: state.open,
         nothing: "A function marked #[cached] shows up here at its first call.",
         status: None,
     };

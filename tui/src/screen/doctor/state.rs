@@ -3,33 +3,16 @@ use std::borrow::Cow;
 use perfdeck_bridge::protocol::BlindSpot;
 
 use crate::keymap::Action;
-use crate::list::{List, Row, Sort, holds};
+use crate::list::{Row, Sort, holds};
 use crate::model::Data;
 use crate::screen::Step;
+use crate::screen::page::State;
 
-/// Which blind spot the user looks at.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct State {
-    pub(crate) list: List,
-    pub(crate) open: bool,
-}
-
-impl State {
-    pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(status) = data.status() else {
-            return Vec::new();
-        };
-        if self.list.on_action(action, &status.blind_spots) {
-            return Vec::new();
-        }
-        match action {
-            Action::Open => self.open = !status.blind_spots.is_empty(),
-            Action::Back if self.open => self.open = false,
-            Action::Back => self.list.filter_mut().clear(),
-            _ => {}
-        }
-        Vec::new()
+pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<Step> {
+    if let Some(status) = data.status() {
+        state.on_action(action, &status.blind_spots);
     }
+    Vec::new()
 }
 
 impl Row for BlindSpot {

@@ -1,8 +1,7 @@
 use perfdeck_bridge::protocol::{BlindSpot, Blindness, Level, Status};
 
-use super::State;
 use crate::format::{self, plural};
-use crate::screen::page::{Page, ROOM};
+use crate::screen::page::{Page, ROOM, State};
 use crate::screen::story;
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -47,9 +46,9 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     }
     let page = Page {
         list: &state.list,
+        open: state.open,
         rows: &status.blind_spots,
         columns: &COLUMNS,
-        open: state.open,
         nothing: "",
         status: None,
     };

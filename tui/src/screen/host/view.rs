@@ -1,8 +1,8 @@
 use perfdeck_bridge::protocol::{Host, Level, MetricRow, PoolRow};
 
-use super::{Amount, State};
+use super::Amount;
 use crate::format;
-use crate::screen::page::Page;
+use crate::screen::page::{Page, State};
 use crate::screen::story::{self, number};
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -115,9 +115,9 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     };
     let page = Page {
         list: &state.list,
+        open: state.open,
         rows: &told.metrics,
         columns: &COLUMNS,
-        open: state.open,
         nothing: "A counter, gauge or histogram of the service shows up here: \
                   deck.counter(\"jobs\"), or the recorder for the `metrics` facade.",
         status: None,

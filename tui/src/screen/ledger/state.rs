@@ -3,42 +3,24 @@ use std::borrow::Cow;
 use perfdeck_bridge::protocol::{Intent, LedgerRow};
 
 use crate::keymap::Action;
-use crate::list::{List, Row, Sort, holds};
+use crate::list::{Row, Sort, holds};
 use crate::model::Data;
 use crate::screen::Step;
+use crate::screen::page::State;
 
-/// Which action the user looks at.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct State {
-    pub(crate) list: List,
-    pub(crate) open: bool,
-}
-
-impl State {
-    pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
-        let Some(ledger) = data.ledger() else {
-            return Vec::new();
-        };
-        if self.list.on_action(action, &ledger.rows) {
-            return Vec::new();
+pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<Step> {
+    let Some(ledger) = data.ledger() else {
+        return Vec::new();
+    };
+    if state.on_action(action, &ledger.rows) {
+        return Vec::new();
+    }
+    match (action, state.list.row(&ledger.rows)) {
+        (Action::Undo, Some(row)) if row.undo.is_some() => {
+            vec![Step::Preview(Intent::Undo(row.id))]
         }
-        match (action, self.list.row(&ledger.rows)) {
-            (Action::Undo, Some(row)) if row.undo.is_some() => {
-                vec![Step::Preview(Intent::Undo(row.id))]
-            }
-            (Action::Undo, Some(_)) => vec![Step::Say("this can't be undone, or was".into())],
-            (Action::Open, Some(_)) => {
-                self.open = true;
-                Vec::new()
-            }
-            (Action::Back, _) => {
-                if !std::mem::take(&mut self.open) {
-                    self.list.filter_mut().clear();
-                }
-                Vec::new()
-            }
-            _ => Vec::new(),
-        }
+        (Action::Undo, Some(_)) => vec![Step::Say("this can't be undone, or was".into())],
+        _ => Vec::new(),
     }
 }
 

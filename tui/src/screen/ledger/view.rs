@@ -1,8 +1,7 @@
 use perfdeck_bridge::protocol::{Gain, LedgerRow, LedgerStatus, Level, Verdict as Outcome};
 
-use super::State;
 use crate::format;
-use crate::screen::page::Page;
+use crate::screen::page::{Page, State};
 use crate::screen::story;
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -56,9 +55,9 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     };
     let page = Page {
         list: &state.list,
+        open: state.open,
         rows: &ledger.rows,
         columns: &COLUMNS,
-        open: state.open,
         nothing: "Each action leaves a row here: who, what, and what it brought.",
         status: None,
     };
