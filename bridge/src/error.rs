@@ -26,6 +26,9 @@ pub enum Error {
     /// A frame that is none.
     #[error("the other end does not speak perfdeck's protocol: {0}")]
     Malformed(&'static str),
+    /// A file that is no recording.
+    #[error("this is no recording of perfdeck's: {0}")]
+    NoRecording(&'static str),
     /// A frame over the limit.
     #[error("a frame of {size} bytes is over the limit of {limit}")]
     TooLarge {

@@ -12,6 +12,8 @@ pub mod codec;
 mod error;
 pub mod histogram;
 pub mod protocol;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod series;
 pub mod server;
 pub mod socket;

@@ -37,7 +37,8 @@ pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
 pub use redacted::Redacted;
 pub use request::{RequestRow, Requests, RouteDetail, RouteStatement};
 pub use status::{
-    BlindSpot, Blindness, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Seen, Status,
+    BlindSpot, Blindness, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, RecordingState,
+    Seen, Status,
 };
 pub use time::Timestamp;
 pub use topic::{Answer, Question, State, Topic, Update};

@@ -19,6 +19,29 @@ pub struct Status {
     pub seen: Vec<Seen>,
     /// Alerts that fire.
     pub alerts_firing: u32,
+    /// The flight recorder, where the host has one.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub recording: Option<RecordingState>,
+}
+
+/// How a flight recorder goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct RecordingState {
+    /// Its file.
+    pub path: String,
+    /// The most that the file takes.
+    pub limit_bytes: u64,
+    /// Blocks that were written, one a tick.
+    pub blocks: u64,
+    /// What they took; more than the file holds once the oldest made room.
+    pub written_bytes: u64,
+    /// Blocks that could not be written.
+    pub lost: u64,
+    /// Updates that were replaced before they were written.
+    pub missed: u64,
+    /// Why the last block could not be written; `None` if it was.
+    pub error: Option<String>,
 }
 
 /// The present numbers; `None` where nothing was seen.

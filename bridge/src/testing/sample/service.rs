@@ -33,6 +33,7 @@ pub(super) fn status(voice: &Voice) -> Status {
         blind_spots: blind_spots(voice),
         seen: seen(voice),
         alerts_firing: 2,
+        recording: None,
     }
 }
 
