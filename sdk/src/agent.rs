@@ -23,6 +23,8 @@ use perfdeck_bridge::protocol::{
     ActReply, ActRequest, Answer, Change, FindingId, Hello, Level, Question, Refusal, RefusalCode,
     Timestamp, Topic, Update,
 };
+#[cfg(feature = "recording")]
+use perfdeck_bridge::recording::{Progress, Sink};
 use perfdeck_bridge::server::{Caller, Stats};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -83,6 +85,8 @@ pub(crate) struct Parts {
     pub(crate) stats: Arc<Stats>,
     pub(crate) ledger: Ledger,
     pub(crate) first_deck: bool,
+    #[cfg(feature = "recording")]
+    pub(crate) recording: Option<Sink>,
     pub(crate) commands: mpsc::Receiver<Command>,
 }
 
@@ -113,6 +117,8 @@ pub(crate) struct Agent {
     pub(crate) cpu: Cpu,
     pub(crate) first_deck: bool,
     pub(crate) sight: Sight,
+    #[cfg(feature = "recording")]
+    pub(crate) recording: Option<(Sink, Progress)>,
     probe: HostProbe,
     judgement: Judgement,
     facts: Facts,
@@ -175,6 +181,8 @@ impl Agent {
             cpu: Cpu::default(),
             first_deck: parts.first_deck,
             sight: Sight::default(),
+            #[cfg(feature = "recording")]
+            recording: parts.recording.map(|sink| (sink, Progress::default())),
             probe: HostProbe::new(),
             judgement: Judgement::default(),
             facts: Facts::default(),
@@ -213,6 +221,16 @@ impl Agent {
             }
         }
         self.board.close();
+    }
+
+    /// Starts the flight recorder, if the host wants one: a viewer of its own, which ends with the board.
+    #[cfg(feature = "recording")]
+    pub(crate) fn record(&self, source: Arc<dyn perfdeck_bridge::Source>) {
+        if let Some((sink, progress)) = &self.recording {
+            let recorded =
+                perfdeck_bridge::recording::record(source, sink.clone(), progress.clone());
+            tokio::spawn(recorded);
+        }
     }
 
     fn tick(&mut self) {

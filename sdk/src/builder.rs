@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{Hello, PROTOCOL_VERSION, Risk, Role};
+#[cfg(feature = "recording")]
+use perfdeck_bridge::recording::Sink;
 use perfdeck_bridge::server::Stats;
 use perfdeck_bridge::socket::{self, Listener};
 use tokio::sync::{mpsc, watch};
@@ -44,6 +46,8 @@ pub struct Builder {
     allows: Vec<Risk>,
     ledger: Option<PathBuf>,
     socket: Option<PathBuf>,
+    #[cfg(feature = "recording")]
+    recording: Option<Sink>,
     #[cfg(feature = "cache")]
     policies: Vec<(String, crate::cache::Policy)>,
 }
@@ -57,6 +61,8 @@ impl Builder {
             allows: vec![Risk::Cache],
             ledger: None,
             socket: None,
+            #[cfg(feature = "recording")]
+            recording: None,
             #[cfg(feature = "cache")]
             policies: Vec::new(),
         }
@@ -93,6 +99,18 @@ impl Builder {
     /// Its folder must belong to this user and be closed to all others.
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.socket = Some(path.into());
+        self
+    }
+
+    /// Records what viewers would see to a file ring of at most `bytes`, 1 MiB at least, which outlives the process.
+    ///
+    /// After a crash, a SIGKILL or an out-of-memory kill `perfdeck replay FILE` shows its last minutes; nothing survives the
+    /// machine's own end. A tick of a small service takes about 2 KiB, one of 200 routes and 200 statements some 10 KiB. The
+    /// file has mode 0600 and holds no literal of a statement. That of the process before is kept as `FILE.previous`. A file
+    /// that can't be written is no error: the status says so, and each tick tries again.
+    #[cfg(feature = "recording")]
+    pub fn record_to(mut self, path: impl Into<PathBuf>, bytes: u64) -> Self {
+        self.recording = Some(Sink::new(path, bytes));
         self
     }
 
@@ -205,6 +223,8 @@ impl Builder {
             stats: Arc::clone(&stats),
             ledger,
             first_deck,
+            #[cfg(feature = "recording")]
+            recording: self.recording,
             commands: inbox,
         };
         let host = Arc::new(Host {
@@ -248,9 +268,12 @@ fn run(
         return;
     };
     runtime.block_on(async move {
+        let agent = Agent::new(parts);
+        #[cfg(feature = "recording")]
+        agent.record(host.observer());
         let attach = move |caller| host.source(caller);
         let server = tokio::spawn(perfdeck_bridge::server::serve(listener, attach, stats));
-        let agent = tokio::spawn(Agent::new(parts).run());
+        let agent = tokio::spawn(agent.run());
         // Ends as well when the guard and all decks are gone.
         let _ = stopped.wait_for(|stop| *stop).await;
         server.abort();

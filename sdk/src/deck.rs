@@ -142,12 +142,7 @@ impl Deck {
     /// Returns the deck as a viewer in this process sees it, with no right to act; `None` while the deck is off.
     #[must_use]
     pub fn source(&self) -> Option<Arc<dyn Source>> {
-        let core = self.core.as_ref()?;
-        Some(core.host.source(Caller {
-            viewer: ViewerId(0),
-            uid: 0,
-            role: Role::Observe,
-        }))
+        Some(self.core.as_ref()?.host.observer())
     }
 
     fn eyes(&self) -> Option<&'static Eyes> {
@@ -201,6 +196,15 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// The deck as a viewer in this process sees it, with no right to act.
+    pub(crate) fn observer(&self) -> Arc<dyn Source> {
+        self.source(Caller {
+            viewer: ViewerId(0),
+            uid: 0,
+            role: Role::Observe,
+        })
+    }
+
     /// The deck as one viewer sees it.
     pub(crate) fn source(&self, caller: Caller) -> Arc<dyn Source> {
         let mut hello = self.hello.clone();

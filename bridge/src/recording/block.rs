@@ -1,38 +1,14 @@
 //! The bytes of the head and of a block.
 
-use crate::codec::MAX_FRAME;
-use crate::protocol::Topic;
-
 /// The bytes of a file's head.
 pub(super) const HEAD_BYTES: u64 = 4_096;
 /// Blocks begin at multiples of this.
 pub(super) const ALIGN: u64 = 256;
 /// The bytes of a block before its frames.
 pub(super) const BLOCK_HEAD: usize = 36;
-/// The most bytes of a block's frames before they are packed.
-pub(super) const MAX_PLAIN: usize = Topic::ALL.len() * (MAX_FRAME + 4);
-
 const MAGIC: &[u8; 8] = b"perfdeck";
 const VERSION: u32 = 1;
 const TICK: &[u8; 4] = b"TICK";
-
-/// What a block says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) sequence: u64,
-    pub(super) at_micros: u64,
-    pub(super) packed: u32,
-    pub(super) plain: u32,
-    /// Whether it holds every topic.
-    pub(super) whole: bool,
-}
-
-impl Head {
-    /// The bytes of the whole block, up to where the next one may begin.
-    pub(super) fn span(&self) -> u64 {
-        (BLOCK_HEAD as u64 + u64::from(self.packed)).next_multiple_of(ALIGN)
-    }
-}
 
 /// Makes a file's head; `None` if the hello is too long for it.
 pub(super) fn file_head(size: u64, hello: &[u8]) -> Option<Vec<u8>> {
@@ -70,7 +46,30 @@ pub(super) use self::reading::*;
 #[cfg(feature = "client")]
 mod reading {
     use super::*;
+    use crate::codec::MAX_FRAME;
+    use crate::protocol::Topic;
     use crate::{Error, Result};
+
+    /// The most bytes of a block's frames before they are packed.
+    const MAX_PLAIN: usize = Topic::ALL.len() * (MAX_FRAME + 4);
+
+    /// What a block says of itself.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in super::super) struct Head {
+        pub(in super::super) sequence: u64,
+        pub(in super::super) at_micros: u64,
+        pub(in super::super) packed: u32,
+        pub(in super::super) plain: u32,
+        /// Whether it holds every topic.
+        pub(in super::super) whole: bool,
+    }
+
+    impl Head {
+        /// The bytes of the whole block, up to where the next one may begin.
+        pub(in super::super) fn span(&self) -> u64 {
+            (BLOCK_HEAD as u64 + u64::from(self.packed)).next_multiple_of(ALIGN)
+        }
+    }
 
     /// What a file's head says.
     #[derive(Debug)]

@@ -11,7 +11,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-use perfdeck_bridge::protocol::{BlindSpot, Blindness, Dropped};
+use perfdeck_bridge::protocol::{BlindSpot, Blindness, Dropped, RecordingState};
 
 pub(crate) use self::evidence::seen;
 use crate::observe::layer::Installed;
@@ -53,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) dropped: Dropped,
     /// The last jump of the wall clock.
     pub(crate) jump: Option<Jump>,
+    /// The flight recorder, where the host has one.
+    pub(crate) recording: Option<RecordingState>,
 }
 
 /// Statements that one tier saw.
@@ -107,6 +109,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<BlindSpot> {
         account::recordings(facts),
         account::overflowed(facts),
         account::jump(facts),
+        account::recorder(facts),
         process::symbols(facts),
     ];
     let pools = facts.pools.iter().filter_map(database::advice);

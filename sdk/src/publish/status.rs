@@ -68,6 +68,7 @@ pub(super) fn status(agent: &Agent) -> Status {
         blind_spots: doctor::examine(&facts),
         seen: doctor::seen(&facts),
         alerts_firing: firing.count() as u32,
+        recording: facts.recording,
     }
 }
 
@@ -113,6 +114,13 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         symbols: agent.sight.symbols,
         dropped,
         jump: agent.sight.jump(agent.second),
+        #[cfg(feature = "recording")]
+        recording: agent
+            .recording
+            .as_ref()
+            .map(|(_, progress)| progress.state()),
+        #[cfg(not(feature = "recording"))]
+        recording: None,
     }
 }
 

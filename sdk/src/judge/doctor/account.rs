@@ -60,3 +60,16 @@ pub(super) fn jump(facts: &Facts) -> Option<BlindSpot> {
         "restart the service where the time of day matters; durations and rates are right",
     ))
 }
+
+/// The flight recorder can't write.
+pub(super) fn recorder(facts: &Facts) -> Option<BlindSpot> {
+    let recording = facts.recording.as_ref()?;
+    let error = recording.error.as_ref()?;
+    Some(spot(
+        "recording_failed",
+        Blindness::Partly,
+        "the present, in the flight recorder's file",
+        format!("{} can't be written: {error}", recording.path),
+        "make room or give the folder to the service's user; each second tries again",
+    ))
+}

@@ -15,6 +15,7 @@ pub(crate) fn seen(facts: &Facts) -> Vec<Seen> {
         caches(facts),
         facts.host.then(|| told("machine", "processor and memory")),
         advice(facts),
+        recorder(facts),
     ]
     .into_iter()
     .flatten()
@@ -90,6 +91,13 @@ fn advice(facts: &Facts) -> Option<Seen> {
         Advice::None | Advice::Failed(_) => None,
     });
     listed("advice", asked)
+}
+
+fn recorder(facts: &Facts) -> Option<Seen> {
+    let recording = facts.recording.as_ref()?;
+    let blocks = plural(recording.blocks, "tick", "ticks");
+    let how = format!("{blocks} written to {}", recording.path);
+    (recording.blocks > 0).then(|| told("flight recorder", how))
 }
 
 fn listed(what: &str, items: impl Iterator<Item = String>) -> Option<Seen> {

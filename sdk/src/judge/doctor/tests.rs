@@ -26,6 +26,7 @@ fn clear() -> Facts {
         symbols: Some(true),
         dropped: Dropped::default(),
         jump: None,
+        recording: None,
     }
 }
 
