@@ -13,6 +13,7 @@ mod postgres_loop;
 mod promises;
 mod pty;
 mod readme;
+mod recording;
 mod requests;
 mod rights;
 mod same_answers;

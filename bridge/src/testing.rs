@@ -85,5 +85,5 @@ pub fn host_at(sample: Sample, now: Timestamp) -> SampleHost {
 }
 
 const fn before(now: Timestamp, age: Duration) -> Timestamp {
-    Timestamp::from_micros(now.micros().saturating_sub(age.as_micros() as u64))
+    now.before(age)
 }

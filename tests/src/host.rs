@@ -54,9 +54,30 @@ impl Host {
         arguments: &[A],
         environment: &[(&str, &str)],
     ) -> Result<Self> {
+        Self::start_under(&[], arguments, environment)
+    }
+
+    /// Starts the demo as [`Self::start_with`] does, by a command that runs what follows it, such as `nice`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not serve; the error has what it said.
+    pub fn start_under<A: AsRef<OsStr>>(
+        wrapper: &[&str],
+        arguments: &[A],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = Folder::new()?;
-        let mut command = Command::new(program("demo")?);
+        let demo = program("demo")?;
+        let mut command = match wrapper {
+            [] => Command::new(demo),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(demo);
+                command
+            }
+        };
         command
             .args(["--headless", "--json"])
             .args(arguments)

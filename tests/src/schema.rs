@@ -29,6 +29,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["recommendations", ..] => "recommendations",
         ["ledger", ..] => "ledger",
         ["host", ..] => "host",
+        ["record", ..] => "record",
         ["cache", "stats", ..] => "cache-stats",
         ["apply" | "undo", ..] | ["cache", "clear", ..] => "act",
         other => panic!("no schema for {other:?}"),

@@ -6,6 +6,7 @@
 mod args;
 mod connect;
 mod doctor;
+mod record;
 mod relay;
 mod table;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use serde_json::json;
 use self::args::{Args, Verb};
 use crate::error::sentence;
 use crate::format::printable;
+use crate::target::Target;
 use crate::theme::{Colours, Glyphs, Theme};
 
 /// What came of a command.
@@ -52,6 +54,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         None | Some(Verb::Attach) => {
             crate::runtime::show(args.global.target(), theme(args.global.ascii)).map(|()| false)
         }
+        Some(Verb::Replay { file }) => {
+            let target = Target {
+                recording: Some(file.clone()),
+                ..args.global.target()
+            };
+            replay(target, theme(args.global.ascii)).map(|()| false)
+        }
         Some(Verb::Relay) => relay::run(args.global.target()).map(|()| false),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(*shell, &mut Args::command(), "perfdeck", &mut io::stdout());
@@ -67,6 +76,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Shows a recording's screens; what is none is told before the terminal is taken.
+fn replay(target: Target, theme: Theme) -> Result<()> {
+    target.replay().transpose()?;
+    crate::runtime::show(target, theme)
 }
 
 fn answer(verb: &Verb, args: &Args) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 use perfdeck_bridge::protocol::{ActRequest, Question, Topic};
 
+use crate::keymap::Travel;
 use crate::model::Candidate;
 
 /// Something for the runtime to do. Its outcome comes back as a [`crate::msg::Msg`].
@@ -17,4 +18,6 @@ pub(crate) enum Effect {
     Ask(Question),
     /// Preview or apply.
     Act(ActRequest),
+    /// Show another moment of the recording.
+    Travel(Travel),
 }

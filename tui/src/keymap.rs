@@ -14,6 +14,8 @@ pub(crate) enum Key {
     Backspace,
     Up,
     Down,
+    Left,
+    Right,
     PageUp,
     PageDown,
     Home,
@@ -34,6 +36,8 @@ impl Key {
             Self::Backspace => "backspace".to_owned(),
             Self::Up => "up".to_owned(),
             Self::Down => "down".to_owned(),
+            Self::Left => "left".to_owned(),
+            Self::Right => "right".to_owned(),
             Self::PageUp => "page-up".to_owned(),
             Self::PageDown => "page-down".to_owned(),
             Self::Home => "home".to_owned(),
@@ -59,11 +63,23 @@ pub(crate) enum Action {
     Filter,
     Sort,
     Freeze,
+    Travel(Travel),
     Act,
     Undo,
     Clear,
     Help,
     Quit,
+}
+
+/// A way through the time of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Travel {
+    Earlier,
+    Later,
+    MinuteEarlier,
+    MinuteLater,
+    /// Go on by itself, a tick a second, or stop.
+    Play,
 }
 
 /// An action with its keys.
@@ -199,6 +215,22 @@ pub(crate) const BINDINGS: &[Binding] = &[
         "freeze",
         "hold the view still, and go on",
     ),
+    travel(Travel::Earlier, &[Key::Left], "in a recording: a tick back"),
+    travel(
+        Travel::Later,
+        &[Key::Right],
+        "in a recording: a tick forward",
+    ),
+    travel(
+        Travel::MinuteEarlier,
+        &[Key::Char('[')],
+        "in a recording: a minute back",
+    ),
+    travel(
+        Travel::MinuteLater,
+        &[Key::Char(']')],
+        "in a recording: a minute forward",
+    ),
     everywhere(Action::Help, &[Key::Char('?')], "help", "these keys"),
     everywhere(
         Action::Quit,
@@ -216,6 +248,10 @@ const fn show(screen: Screen, keys: &'static [Key], long: &'static str) -> Bindi
         short: "",
         long,
     }
+}
+
+const fn travel(travel: Travel, keys: &'static [Key], long: &'static str) -> Binding {
+    everywhere(Action::Travel(travel), keys, "", long)
 }
 
 const fn everywhere(

@@ -66,6 +66,9 @@ impl Model {
     ///
     /// Ages and expiries are told by the host's clock, since it may stand on another machine.
     pub(crate) fn host_now(&self) -> Timestamp {
+        if let Link::Recorded(reel) = &self.link {
+            return reel.at;
+        }
         match (self.live.newest(), self.received) {
             (Some(told), Some(received)) => told.after(self.now.since(received)),
             _ => self.now,
@@ -81,7 +84,7 @@ impl Model {
 
     /// Tells whether the shown states are old, though nobody froze them.
     pub(crate) const fn is_stale(&self) -> bool {
-        !matches!(self.link, Link::Live)
+        !matches!(self.link, Link::Live | Link::Recorded(_))
     }
 }
 
@@ -136,6 +139,19 @@ pub(crate) struct Frozen {
     pub(crate) at: Timestamp,
 }
 
+/// Where in a recording the view is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reel {
+    /// The moment that is shown.
+    pub(crate) at: Timestamp,
+    /// Ticks before it.
+    pub(crate) before: usize,
+    /// Ticks after it.
+    pub(crate) after: usize,
+    /// Whether it goes on by itself.
+    pub(crate) playing: bool,
+}
+
 /// How the host is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -147,6 +163,8 @@ pub(crate) enum Link {
     Stale { since: Timestamp },
     /// It is gone.
     Lost { reason: String, retry_at: Timestamp },
+    /// It is a recording.
+    Recorded(Reel),
     /// It speaks another version.
     Incompatible { theirs: u32, ours: u32 },
 }

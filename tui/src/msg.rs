@@ -5,7 +5,7 @@ use std::sync::Arc;
 use perfdeck_bridge::protocol::{ActReply, ActRequest, Answer, Hello, Question, Timestamp, Update};
 
 use crate::keymap::Key;
-use crate::model::Candidate;
+use crate::model::{Candidate, Reel};
 
 /// Something that happened. Every message is told after a [`Msg::Tick`] with the time of its arrival.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub(crate) enum LinkMsg {
     Attached(Box<Hello>),
     /// The host is gone, and is called again later.
     Lost { reason: String, retry_at: Timestamp },
+    /// A recording is shown, at this moment of it.
+    Recorded(Reel),
     /// The host speaks another version.
     Incompatible { theirs: u32, ours: u32 },
 }

@@ -18,6 +18,7 @@ use self::terminal::Terminal;
 use crate::draw::draw;
 use crate::effect::Effect;
 use crate::error::sentence;
+use crate::keymap::Travel;
 use crate::model::{Candidate, Model};
 use crate::msg::Msg;
 use crate::target::Target;
@@ -125,25 +126,33 @@ struct World {
     msgs: mpsc::Sender<Msg>,
     follow: watch::Sender<Vec<Topic>>,
     orders: mpsc::Sender<Order>,
-    link: Option<(watch::Receiver<Vec<Topic>>, mpsc::Receiver<Order>)>,
+    travels: mpsc::Sender<Travel>,
+    link: Option<link::Ends>,
 }
 
 impl World {
     fn new(target: Target, msgs: mpsc::Sender<Msg>) -> Self {
         let (follow, followed) = watch::channel(topics(crate::screen::Screen::Overview));
         let (orders, taken) = mpsc::channel(INBOX);
+        let (travels, ways) = mpsc::channel(INBOX);
         Self {
             target,
             msgs,
             follow,
             orders,
-            link: Some((followed, taken)),
+            travels,
+            link: Some(link::Ends {
+                follow: followed,
+                orders: taken,
+                travels: ways,
+            }),
         }
     }
 
     /// Calls the host, or returns those between which the user must choose.
     fn begin(&mut self) -> Option<Vec<Candidate>> {
-        if self.target.socket.is_none() && self.target.via.is_none() {
+        let named = [&self.target.socket, &self.target.recording];
+        if named.iter().all(|path| path.is_none()) && self.target.via.is_none() {
             let found = self.target.candidates();
             if found.len() > 1 {
                 let candidates = found.into_iter().map(|found| Candidate {
@@ -160,11 +169,11 @@ impl World {
     }
 
     fn call(&mut self, chosen: Option<Candidate>) {
-        let Some((follow, orders)) = self.link.take() else {
+        let Some(ends) = self.link.take() else {
             return;
         };
         let link = link::Link::new(self.target.clone(), chosen, self.msgs.clone());
-        tokio::spawn(link.keep(follow, orders));
+        tokio::spawn(link.keep(ends));
     }
 
     fn execute(&mut self, effect: Effect) {
@@ -176,6 +185,10 @@ impl World {
             }
             Effect::Ask(question) => self.order(Order::Ask(question)),
             Effect::Act(request) => self.order(Order::Act(request)),
+            Effect::Travel(travel) => {
+                // A key that is held down outruns the disk at worst.
+                let _ = self.travels.try_send(travel);
+            }
         }
     }
 

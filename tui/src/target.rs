@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 use perfdeck_bridge::client::{Client, Options};
+use perfdeck_bridge::recording::{Recording, Replay};
 use perfdeck_bridge::socket::{self, Found};
 use tokio::process::{Child, Command};
 
@@ -16,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) socket: Option<PathBuf>,
     pub(crate) via: Option<String>,
     pub(crate) read_only: bool,
+    /// A recording, instead of a host.
+    pub(crate) recording: Option<PathBuf>,
 }
 
 /// A host that answers, and what has to live as long as the connection.
@@ -26,6 +29,13 @@ pub(crate) struct Attached {
 }
 
 impl Target {
+    /// Opens the recording that was named; `None` if none was.
+    pub(crate) fn replay(&self) -> Option<Result<Replay>> {
+        let path = self.recording.as_ref()?;
+        let replay = Recording::open(path).and_then(Replay::new);
+        Some(replay.with_context(|| format!("could not replay {}", path.display())))
+    }
+
     /// Returns the running hosts that could be meant.
     pub(crate) fn candidates(&self) -> Vec<Found> {
         let mut found = socket::discover();

@@ -3,7 +3,7 @@
 use perfdeck_bridge::protocol::{ActReply, ActRequest, Answer, Question, Topic};
 
 use crate::effect::Effect;
-use crate::keymap::{self, Action, Key};
+use crate::keymap::{self, Action, Key, Travel};
 use crate::model::{Act, Data, Focus, Frozen, Link, Model, Notice};
 use crate::msg::{LinkMsg, Msg};
 use crate::screen::{Screen, Step};
@@ -36,7 +36,9 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             let topic = update.state.topic();
             model.live.keep(update);
             model.received = Some(model.now);
-            model.link = Link::Live;
+            if !matches!(model.link, Link::Recorded(_)) {
+                model.link = Link::Live;
+            }
             let again = if model.frozen.is_none() {
                 model.screens.again(topic)
             } else {
@@ -103,6 +105,7 @@ fn relink(model: &mut Model, link: LinkMsg) {
                 model.focus = Focus::Act(Act::Refused { message });
             }
         }
+        LinkMsg::Recorded(reel) => model.link = Link::Recorded(reel),
         LinkMsg::Incompatible { theirs, ours } => model.link = Link::Incompatible { theirs, ours },
     }
 }
@@ -206,6 +209,17 @@ fn on_action(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PreviousScreen => go(model, model.screen.step(Screen::ALL.len() - 1)),
         Action::Filter => {
             model.focus = Focus::Filter;
+            Vec::new()
+        }
+        Action::Freeze if matches!(model.link, Link::Recorded(_)) => {
+            vec![Effect::Travel(Travel::Play)]
+        }
+        Action::Travel(travel) if matches!(model.link, Link::Recorded(_)) => {
+            vec![Effect::Travel(travel)]
+        }
+        Action::Travel(_) => {
+            let word = "this is the present; perfdeck replay FILE shows a recording's past";
+            model.notice = Some(Notice::bad(word));
             Vec::new()
         }
         Action::Freeze => {

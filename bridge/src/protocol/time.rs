@@ -28,6 +28,12 @@ impl Timestamp {
         Self(self.0.saturating_add(duration.as_micros() as u64))
     }
 
+    /// Returns the moment `duration` earlier, or the epoch if that is later.
+    #[must_use]
+    pub const fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_micros() as u64))
+    }
+
     /// Returns how long after `earlier` this is, or zero if it is not.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -96,6 +96,14 @@ impl Recording {
         Some(Timestamp::from_micros(block.head.at_micros))
     }
 
+    /// Returns the first block at or after a moment, the last if there is none.
+    #[must_use]
+    pub fn block_at(&self, at: Timestamp) -> usize {
+        let earlier = |block: &Block| block.head.at_micros < at.micros();
+        let found = self.blocks.partition_point(earlier);
+        found.min(self.blocks.len().saturating_sub(1))
+    }
+
     /// Returns each topic's state as it was at a block.
     ///
     /// # Errors

@@ -73,6 +73,16 @@ impl Replay {
         Ok(true)
     }
 
+    /// Goes to the first block at or after a moment, the last if there is none; returns whether that is another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replay::step`].
+    pub fn seek(&self, at: Timestamp) -> Result<bool> {
+        let block = self.0.recording.block_at(at);
+        self.step(block as isize - self.block() as isize)
+    }
+
     fn show(&self, block: usize) -> Result<()> {
         let states = self.0.recording.states(block)?;
         for topic in Topic::ALL {

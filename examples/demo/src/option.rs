@@ -53,6 +53,10 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     pub(crate) ledger: Option<PathBuf>,
 
+    /// Records what viewers would see to this file, of at most 64 MiB; `perfdeck replay` shows it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) record_to: Option<PathBuf>,
+
     /// Tells each response's cost in its headers
     #[arg(long)]
     pub(crate) headers: bool,

@@ -37,6 +37,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     outcome
 }
 
+/// The most that a recording takes.
+const RECORDING_BYTES: u64 = 64 * 1024 * 1024;
+
 fn start_deck(options: &Options) -> Result<(Guard, Deck), perfdeck::Error> {
     let analytics = Policy::new().ttl(Duration::from_secs(300)).capacity(2_000);
     let mut builder = perfdeck::Builder::new(&options.service)
@@ -47,6 +50,9 @@ fn start_deck(options: &Options) -> Result<(Guard, Deck), perfdeck::Error> {
         .cache("analytics", analytics);
     if let Some(path) = &options.ledger {
         builder = builder.ledger(path);
+    }
+    if let Some(path) = &options.record_to {
+        builder = builder.record_to(path, RECORDING_BYTES);
     }
     builder.start()
 }

@@ -33,6 +33,9 @@ pub(super) struct Global {
     /// A command that leads to the service's machine: 'ssh host', 'sudo -u app perfdeck relay'
     #[arg(long, global = true, value_name = "COMMAND")]
     pub(super) via: Option<String>,
+    /// A recording, instead of a running service
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["service", "pid", "socket", "via"])]
+    pub(super) recording: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -52,6 +55,7 @@ impl Global {
             socket: self.socket.clone(),
             via: self.via.clone(),
             read_only: self.read_only,
+            recording: self.recording.clone(),
         }
     }
 }
@@ -102,6 +106,23 @@ pub(super) enum Verb {
     Ledger,
     /// List the pools, and the service's own counters, gauges and histograms
     Host,
+    /// Record what the service tells, to a file that `replay` shows
+    Record {
+        /// The file; one of that name is kept as FILE.previous
+        #[arg(short, long, value_name = "FILE", default_value = "perfdeck.recording")]
+        output: PathBuf,
+        /// The most that the file takes, in MiB; the oldest makes room
+        #[arg(long, value_name = "MIB", default_value_t = 64)]
+        size: u64,
+        /// How long; without it until the service ends or ctrl-c
+        #[arg(long, value_name = "SECONDS")]
+        seconds: Option<u64>,
+    },
+    /// Show the screens of a recording; with --recording FILE every other command reads one, too
+    Replay {
+        /// The recording
+        file: PathBuf,
+    },
     /// Join standard input and output to the service's socket, for --via
     Relay,
     /// Print a shell's completions

@@ -83,8 +83,17 @@ pub(super) fn status(hello: &Hello, status: &Status, now: Timestamp) -> String {
             ),
         ),
     ];
+    let recording = status.recording.as_ref().map(|recording| {
+        let written = format!(
+            "{} to {}, at most {}",
+            format::plural(recording.blocks as usize, "tick", "ticks"),
+            recording.path,
+            format::bytes(recording.limit_bytes as f64)
+        );
+        ("recording", written)
+    });
     let mut text = String::new();
-    for (label, value) in lines {
+    for (label, value) in lines.into_iter().chain(recording) {
         text.push_str(&format!("{label:<10}{}\n", printable(&value, 200)));
     }
     for spot in &status.blind_spots {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{CacheVerb, Consent, Global, Verb};
-use super::{Outcome, connect, doctor, text, wait};
+use super::{Outcome, connect, doctor, record, text, wait};
 use crate::runtime::now;
 
 /// Runs a command that answers.
@@ -22,9 +22,21 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Result<Outcome> {
         return ls(&target.candidates());
     }
     if matches!(verb, Verb::Doctor)
+        && target.recording.is_none()
         && let Some(outcome) = doctor::way(&target)
     {
         return outcome;
+    }
+    if let Verb::Record {
+        output,
+        size,
+        seconds,
+    } = verb
+    {
+        return record::run(&target, output, *size, *seconds, global.json).await;
+    }
+    if let Some(replay) = target.replay() {
+        return ask(verb, &replay?, global.json).await;
     }
     let attached = connect::attach(&target).await?;
     ask(verb, &attached.client, global.json).await
@@ -114,7 +126,12 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
         Verb::Undo { row, consent } => {
             act(source, Intent::Undo(LedgerId(*row)), *consent, quiet).await
         }
-        Verb::Attach | Verb::Ls | Verb::Relay | Verb::Completions { .. } => {
+        Verb::Attach
+        | Verb::Ls
+        | Verb::Record { .. }
+        | Verb::Replay { .. }
+        | Verb::Relay
+        | Verb::Completions { .. } => {
             bail!("this command asks no host")
         }
     }

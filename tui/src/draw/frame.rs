@@ -114,6 +114,16 @@ fn link(model: &Model) -> (Mark, String, Role) {
             let received = model.received.unwrap_or(model.now);
             (Mark::Live, format!("live {}", age(received)), Role::Good)
         }
+        Link::Recorded(reel) => {
+            let end = if reel.after == 0 { ", its end" } else { "" };
+            let (mark, playing) = if reel.playing {
+                (Mark::Live, ", playing")
+            } else {
+                (Mark::Frozen, "")
+            };
+            let at = format::clock_seconds(reel.at);
+            (mark, format!("recording {at}{playing}{end}"), Role::Near)
+        }
         Link::Stale { since } => (Mark::Lost, format!("silent {}", age(*since)), Role::Near),
         Link::Lost { retry_at, .. } => {
             let wait = format::age(retry_at.since(model.now));

@@ -3,15 +3,17 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use perfdeck_bridge::protocol::Topic;
+use perfdeck_bridge::recording::Replay;
 use perfdeck_bridge::socket::Found;
 use perfdeck_bridge::{Error, Source as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::{Order, now};
 use crate::error::sentence;
-use crate::model::Candidate;
+use crate::keymap::Travel;
+use crate::model::{Candidate, Reel};
 use crate::msg::{LinkMsg, Msg};
 use crate::target::{Attached, Target};
 
@@ -20,6 +22,18 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// The longest wait before a lost host is called again.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// A recording's ticks, where it goes on by itself.
+const TICK: Duration = Duration::from_secs(1);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The link's ends of the channels.
+pub(super) struct Ends {
+    pub(super) follow: watch::Receiver<Vec<Topic>>,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) travels: mpsc::Receiver<Travel>,
+}
 
 /// Keeps a host attached, and finds it again by its service's name when its process was replaced.
 pub(super) struct Link {
@@ -38,11 +52,21 @@ impl Link {
     }
 
     /// Runs until the screens are left.
-    pub(super) async fn keep(
-        mut self,
-        mut follow: watch::Receiver<Vec<Topic>>,
-        mut orders: mpsc::Receiver<Order>,
-    ) {
+    pub(super) async fn keep(mut self, ends: Ends) {
+        match self.target.replay() {
+            Some(Ok(replay)) => return self.play(replay, ends).await,
+            Some(Err(error)) => {
+                let reason = sentence(&error);
+                let retry_at = now().after(LONGEST_WAIT);
+                return self.tell(LinkMsg::Lost { reason, retry_at }).await;
+            }
+            None => {}
+        }
+        let Ends {
+            mut follow,
+            mut orders,
+            travels: _travels,
+        } = ends;
         let mut wait = FIRST_WAIT;
         loop {
             self.tell(LinkMsg::Connecting).await;
@@ -73,6 +97,71 @@ impl Link {
                 return;
             }
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Shows a recording, at its end first.
+    async fn play(&self, replay: Replay, mut ends: Ends) {
+        let hello = replay.recording().hello().clone();
+        self.tell(LinkMsg::Attached(Box::new(hello))).await;
+        let topics = ends.follow.borrow_and_update().clone();
+        let mut subscription = replay.subscribe(&topics);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut playing = false;
+        let mut requests = JoinSet::new();
+        self.tell(reel(&replay, playing)).await;
+        loop {
+            let moved = tokio::select! {
+                Some(published) = subscription.next() => {
+                    let update = Msg::Update(Arc::clone(&published.update));
+                    if self.msgs.send(update).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                changed = ends.follow.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    subscription.follow(&ends.follow.borrow_and_update().clone());
+                    continue;
+                }
+                order = ends.orders.recv() => {
+                    let Some(order) = order else { return };
+                    requests.spawn(order.done(Arc::new(replay.clone())));
+                    continue;
+                }
+                Some(Ok(msg)) = requests.join_next() => {
+                    if self.msgs.send(msg).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Some(travel) = ends.travels.recv() => match travel {
+                    Travel::Play => {
+                        playing = !playing;
+                        Ok(false)
+                    }
+                    Travel::Earlier => replay.step(-1),
+                    Travel::Later => replay.step(1),
+                    Travel::MinuteEarlier => replay.seek(replay.at().before(MINUTE)),
+                    Travel::MinuteLater => replay.seek(replay.at().after(MINUTE)),
+                },
+                _ = ticks.tick(), if playing => {
+                    let moved = replay.step(1);
+                    playing = matches!(moved, Ok(true));
+                    moved
+                }
+            };
+            match moved {
+                Ok(_) => self.tell(reel(&replay, playing)).await,
+                Err(error) => {
+                    let reason = sentence(&error.into());
+                    let retry_at = now().after(LONGEST_WAIT);
+                    return self.tell(LinkMsg::Lost { reason, retry_at }).await;
+                }
+            }
         }
     }
 
@@ -191,6 +280,16 @@ impl Link {
         // A closed channel shows at the next order.
         let _ = self.msgs.send(Msg::Link(msg)).await;
     }
+}
+
+fn reel(replay: &Replay, playing: bool) -> LinkMsg {
+    let before = replay.block();
+    LinkMsg::Recorded(Reel {
+        at: replay.at(),
+        before,
+        after: replay.recording().len().saturating_sub(before + 1),
+        playing,
+    })
 }
 
 fn candidate(found: Found) -> Candidate {

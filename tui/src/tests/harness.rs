@@ -141,7 +141,9 @@ impl Viewer {
                     let reply = self.host.act(request.clone()).now_or_never().unwrap();
                     Msg::Acted(request, reply.map_err(|error| error.to_string()))
                 }
-                Effect::Quit | Effect::Attach(_) | Effect::Follow(_) => continue,
+                Effect::Quit | Effect::Attach(_) | Effect::Follow(_) | Effect::Travel(_) => {
+                    continue;
+                }
             };
             let effects = update(&mut self.model, msg);
             self.answer(effects);

@@ -1,0 +1,273 @@
+//! The flight recorder: what is left of a process that is gone, and what recording costs one that is not.
+
+use std::fs;
+use std::num::NonZero;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use perfdeck_bridge::protocol::{State, Timestamp};
+use perfdeck_bridge::recording::Recording;
+use perfdeck_tests::folder::Folder;
+use perfdeck_tests::host::{Host, perfdeck};
+use perfdeck_tests::process::program;
+use perfdeck_tests::terminal::Terminal;
+use perfdeck_tests::wait::{Seen, within};
+use portable_pty::CommandBuilder;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::desk;
+
+const A_MOMENT: Duration = Duration::from_secs(20);
+
+#[test]
+fn promise_28_crash_evidence_survives() -> Result<()> {
+    // The system's killer sends the first; a panic that aborts and a stack that overflows end in the second.
+    for signal in [Signal::KILL, Signal::ABORT] {
+        let folder = Folder::new()?;
+        let file = folder.path().join("flight");
+        let path = file.to_string_lossy().into_owned();
+        let mut host = Host::start(&["--rate", "60", "--record-to", &path])?;
+        let told = host.json_within(A_MOMENT, "some ticks", &["status"], |status| {
+            let recording = &status["recording"];
+            (recording["blocks"].as_u64()? >= 8).then(|| recording.clone())
+        })?;
+        ensure!(told["error"].is_null() && told["lost"] == 0, "{told:#}");
+        let seen = host.json(&["requests"])?;
+
+        host.process.signal(signal)?;
+        let killed = Timestamp::from(SystemTime::now());
+        host.process.end(A_MOMENT)?;
+
+        let recording = Recording::open(&file)?;
+        let last = recording.len().checked_sub(1).context("no tick")?;
+        let age = killed.since(recording.at(last).context("no time")?);
+        ensure!(
+            age <= Duration::from_millis(1_500),
+            "{signal:?}: {age:?} old"
+        );
+        let left = replayed(folder.path(), &path, &["requests"])?;
+        let count = |requests: &Value| requests["requests"].as_u64();
+        ensure!(
+            count(&left) >= count(&seen),
+            "{signal:?}: {left:#}\n{seen:#}"
+        );
+        let overview = in_flight(&recording)?;
+        ensure!(overview, "{signal:?}: no tick says how many were in flight");
+    }
+    Ok(())
+}
+
+/// Tells whether any of the last ticks saw a request under way.
+fn in_flight(recording: &Recording) -> Result<bool> {
+    for block in 0..recording.len() {
+        for update in recording.states(block)? {
+            if let State::Overview(overview) = &update.state
+                && overview.vitals.in_flight.now.is_some_and(|now| now > 0.0)
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Runs `perfdeck` on a recording and reads its one document.
+fn replayed(runtime: &Path, file: &str, arguments: &[&str]) -> Result<Value> {
+    let arguments = [arguments, &["--json", "--recording", file]].concat();
+    let output = perfdeck(runtime, &arguments)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{arguments:?}: {said}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+#[test]
+fn a_recording_is_made_from_outside_and_travelled_in_the_screens() -> Result<()> {
+    let host = Host::start(&["--rate", "40"])?;
+    let file = host.runtime().join("outside");
+    let path = file.to_string_lossy().into_owned();
+    let done = host.json(&["record", "--seconds", "6", "-o", &path])?;
+    ensure!(
+        done["ended"] == "the time is over" && done["error"].is_null(),
+        "{done:#}"
+    );
+    let ticks = done["ticks"].as_u64().context("no ticks")?;
+    ensure!((3..=8).contains(&ticks), "{done:#}");
+
+    let recording = Recording::open(&file)?;
+    ensure!(recording.len() as u64 == ticks && recording.damaged() == 0);
+    let clock = |block| -> Result<String> {
+        let at = recording.at(block).context("no such tick")?.to_string();
+        Ok(at[11..19].to_owned())
+    };
+    let mut command = CommandBuilder::new(program("perfdeck")?);
+    command.args(["replay", &path]);
+    command.env("TERM", "xterm-256color");
+    let size = |cells| NonZero::new(cells).context("no size");
+    let mut terminal = Terminal::start(command, size(120)?, size(40)?)?;
+    terminal.shows(
+        &format!("recording {}, its end", clock(recording.len() - 1)?),
+        A_MOMENT,
+    )?;
+    terminal.press("2")?;
+    terminal.shows("GET /workspaces", A_MOMENT)?;
+    terminal.press("\x1b[D\x1b[D")?;
+    terminal.shows(
+        &format!("recording {}", clock(recording.len() - 3)?),
+        A_MOMENT,
+    )?;
+    terminal.press("[")?;
+    terminal.shows(&format!("recording {}", clock(0)?), A_MOMENT)?;
+    // It plays to its end by itself.
+    terminal.press(" ")?;
+    terminal.shows("playing", A_MOMENT)?;
+    terminal.shows("its end", A_MOMENT)?;
+    terminal.press("7")?;
+    terminal.press("q")?;
+    ensure!(terminal.end(A_MOMENT)?.success());
+
+    let refused = perfdeck(host.runtime(), &["undo", "1", "--recording", &path])?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    ensure!(!refused.status.success(), "{said}");
+    ensure!(
+        said.contains("this is a recording: nothing can be changed in it"),
+        "{said}"
+    );
+    let none = perfdeck(host.runtime(), &["replay", "/etc/hostname"])?;
+    let said = String::from_utf8_lossy(&none.stderr);
+    ensure!(
+        said.contains("this is no recording of perfdeck's"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn promise_27_a_full_disk_is_told_and_harms_nobody() -> Result<()> {
+    let folder = Folder::new()?;
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk)?;
+    let disk_path = disk.to_string_lossy().into_owned();
+    // A mebibyte of which all but 64 KiB is taken, in a namespace that goes with the host.
+    let script = "mount -t tmpfs -o size=1m none \"$0\" && \
+         dd if=/dev/zero of=\"$0/filler\" bs=64k count=15 status=none && exec \"$@\"";
+    let root = rustix::process::geteuid().is_root();
+    let namespace = if root { "-m" } else { "-rm" };
+    let wrapper = ["unshare", namespace, "sh", "-c", script, &disk_path];
+    let file = disk.join("flight").to_string_lossy().into_owned();
+    let mut host = Host::start_under(
+        &wrapper,
+        &["--healthy", "--rate", "60", "--record-to", &file],
+        &[],
+    )?;
+    let full = |status: &Value| {
+        let recording = &status["recording"];
+        let error = recording["error"].as_str()?;
+        let spots = status["blind_spots"].as_array()?;
+        let told = spots.iter().any(|spot| spot["kind"] == "recording_failed");
+        (error == "No space left on device" && told).then_some(())
+    };
+    host.json_within(Duration::from_secs(60), "full disk", &["status"], full)?;
+    // The host goes on, and so does everything else.
+    ensure!(host.process.is_running()?);
+    let before = host.json(&["requests"])?["requests"].as_u64();
+    host.json_within(A_MOMENT, "more requests", &["requests"], |requests| {
+        (requests["requests"].as_u64() > before).then_some(())
+    })?;
+    let requests = host.json(&["requests"])?;
+    // Some deliveries of webhooks are refused on purpose.
+    let routes = requests["routes"].as_array().context("no routes")?;
+    let failed = |row: &&Value| {
+        row["errors"] != 0
+            && !row["route"]
+                .as_str()
+                .is_some_and(|name| name.contains("webhooks"))
+    };
+    ensure!(routes.iter().find(failed).is_none(), "{requests:#}");
+
+    let inside = format!(
+        "/proc/{}/root{disk_path}",
+        host.process.pid().as_raw_nonzero()
+    );
+    fs::remove_file(Path::new(&inside).join("filler"))?;
+    host.json_within(A_MOMENT, "recovery", &["status"], |status| {
+        status["recording"]["error"].is_null().then_some(())
+    })?;
+    // What was recorded before and after the gap is there.
+    let read = || Recording::open(&Path::new(&inside).join("flight"));
+    within(A_MOMENT, "tick after the gap", || {
+        let recording = read()?;
+        let last = recording.len().checked_sub(1).context("no tick")?;
+        let states = recording.states(last)?;
+        let at = recording.at(last).context("no time")?;
+        let age = Timestamp::from(SystemTime::now()).since(at);
+        Ok(if states.len() >= 9 && age < Duration::from_secs(3) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{} topics, {age:?} old", states.len()))
+        })
+    })
+}
+
+/// Marks that no export may hold.
+const SECRET: &str = "s3cr3t";
+
+#[test]
+fn promise_23_no_literal_is_in_a_recording() -> Result<()> {
+    let runtime = desk::runtime()?;
+    let folder = Folder::new()?;
+    let file = folder.path().join("flight");
+    let (guard, deck) = perfdeck::Builder::new("promise-23")
+        .socket(folder.path().join("deck.sock"))
+        .record_to(&file, 8 << 20)
+        .start()?;
+    runtime.block_on(async {
+        let pool = deck.pool("primary", desk::database(&folder.path().join("db")).await?);
+        for sql in [
+            "SELECT 's3cr3t-1' AS one",
+            "SELECT count(*) FROM notes WHERE body = 's3cr3t-2' OR ticket IN ('s3cr3t-3', 's3cr3t-4')",
+            "SELECT \"s3cr3t-5\" FROM notes",
+            "SELECT body FROM notes WHERE ticket = ? /* s3cr3t-6 */ -- s3cr3t-7",
+            "INSERT INTO notes (ticket, body) VALUES ('s3cr3t-8', x'73336372337421')",
+            "SELECT 's3cr3t-9 is never closed",
+            "SELEC one FROM 's3cr3t-10'",
+            "SELECT $$s3cr3t-11$$",
+        ] {
+            // Some are wrong on purpose: their errors are looked at, too.
+            let _ = sqlx::query(sqlx::AssertSqlSafe(sql)).bind("s3cr3t-12").fetch_all(&pool).await;
+        }
+        anyhow::Ok(())
+    })?;
+    let recording = within(A_MOMENT, "recorded statements", || {
+        let recording = Recording::open(&file);
+        let told = match &recording {
+            Ok(recording) if !recording.is_empty() => text(recording)?.contains("FROM notes"),
+            _ => false,
+        };
+        Ok(match recording {
+            Ok(recording) if told => Seen::Yes(recording),
+            _ => Seen::NotYet("not yet".into()),
+        })
+    })?;
+    let told = text(&recording)?;
+    ensure!(!told.contains(SECRET), "{told}");
+    let raw = fs::read(&file)?;
+    let found = raw
+        .windows(SECRET.len())
+        .any(|window| window == SECRET.as_bytes());
+    ensure!(!found, "a packed block holds a literal");
+    guard.stop();
+    Ok(())
+}
+
+/// Everything that a recording tells, in words.
+fn text(recording: &Recording) -> Result<String> {
+    let mut text = format!("{:?}", recording.hello());
+    for block in 0..recording.len() {
+        for update in recording.states(block)? {
+            text.push_str(&format!("{:?}", update.state));
+        }
+    }
+    Ok(text)
+}
