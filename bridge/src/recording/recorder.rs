@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
@@ -16,6 +17,9 @@ use crate::{Result, Source};
 
 /// Blocks from one that holds every topic to the next.
 const WHOLE_EVERY: u32 = 10;
+
+/// How long the topics of one tick may take to arrive after the first.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Where a recording goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +83,8 @@ pub async fn record(source: Arc<dyn Source>, sink: Sink, progress: Progress) -> 
     let mut subscription = source.subscribe(&Topic::ALL);
     while let Some(first) = subscription.next().await {
         writer.take(first);
-        // The topics of one tick come one after the other.
+        // The topics of one tick come one after the other, from another process not all at once.
+        tokio::time::sleep(GATHER).await;
         while let Some(Some(next)) = subscription.next().now_or_never() {
             writer.take(next);
         }

@@ -71,7 +71,7 @@ fn told(states: &[Arc<Update>], topic: Topic) -> &State {
     &found.expect("a topic is missing").state
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_told_is_read_again() {
     let folder = Folder::new("told");
     let host = testing::host(Sample::Typical);
@@ -105,7 +105,7 @@ async fn what_was_told_is_read_again() {
     assert_eq!(replay.at(), second(0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_oldest_make_room() {
     let folder = Folder::new("ring");
     let host = testing::host(Sample::Overloaded);
@@ -125,7 +125,7 @@ async fn the_oldest_make_room() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_process_s_recording_is_kept_when_the_next_one_begins() {
     let folder = Folder::new("previous");
     let host = testing::host(Sample::Typical);
@@ -136,7 +136,7 @@ async fn a_process_s_recording_is_kept_when_the_next_one_begins() {
     assert_eq!(Recording::open(&folder.file()).unwrap().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_prepared_link_is_not_followed() {
     let folder = Folder::new("link");
     let victim = folder.0.join("victim");
@@ -150,7 +150,7 @@ async fn a_prepared_link_is_not_followed() {
     assert!(state.error.unwrap().contains("something else of that name"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn promise_27_a_file_that_is_taken_away_is_made_again() {
     let folder = Folder::new("away");
     let host = testing::host(Sample::Typical);
@@ -238,7 +238,7 @@ fn promise_27_what_is_written_between_failures_is_readable() {
     assert_eq!(check(|write| (write > 30).then_some(READ_ONLY)), 29);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn promise_28_a_torn_block_is_left_out_and_told() {
     let folder = Folder::new("torn");
     let host = testing::host(Sample::Typical);
@@ -253,7 +253,7 @@ async fn promise_28_a_torn_block_is_left_out_and_told() {
 }
 
 /// Any bytes are read or refused, in bounded time and memory.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn promise_28_a_hostile_file_is_no_danger() {
     let folder = Folder::new("hostile");
     let host = testing::host(Sample::Typical);
