@@ -8,6 +8,7 @@
 mod action;
 mod alert;
 mod cache;
+mod exemplar;
 mod finding;
 mod hello;
 mod host;
@@ -24,6 +25,9 @@ mod topic;
 pub use action::{ActReply, ActRequest, Intent, PlanId, Preview, Risk, Undo};
 pub use alert::{Alert, AlertState, Alerts, Severity};
 pub use cache::{CacheRow, Caches};
+pub use exemplar::{
+    Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
+};
 pub use finding::{
     Advice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact, MissingIndex,
     NPlusOne, ProposedAction, Quantities,

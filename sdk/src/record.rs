@@ -5,9 +5,11 @@
 //! [`timeline`]. This floor knows no runtime, no `tracing` and no database.
 
 mod buckets;
+pub(crate) mod exemplar;
 mod kept;
 pub(crate) mod recorder;
 mod room;
+pub(crate) mod running;
 pub(crate) mod scope;
 pub(crate) mod series;
 mod shard;
@@ -16,3 +18,4 @@ pub(crate) mod store;
 mod sync;
 pub(crate) mod table;
 pub(crate) mod timeline;
+pub(crate) mod trail;

@@ -52,6 +52,12 @@ pub struct RequestRow {
     pub query_share: f64,
     /// The 95th percentile's last minutes, oldest first.
     pub recent: Vec<f32>,
+    /// Requests under way.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub in_flight: u64,
+    /// How long the oldest of them has been; `None` where none is under way.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub oldest_in_flight_seconds: Option<f64>,
 }
 
 /// One route and what its requests run.

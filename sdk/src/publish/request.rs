@@ -67,6 +67,7 @@ fn row(agent: &Agent, name: &Arc<str>, record: &RequestRecord, place: usize) -> 
     let (times, sums) = record.timeline.minute();
     let body = record.body.merged();
     let all = agent.store.all_requests.minute().0.sum_seconds();
+    let running = agent.store.running.get(name);
     RequestRow {
         route: name.to_string(),
         requests: record.requests,
@@ -94,6 +95,9 @@ fn row(agent: &Agent, name: &Arc<str>, record: &RequestRecord, place: usize) -> 
         } else {
             Vec::new()
         },
+        in_flight: running.map_or(0, |(count, _)| *count),
+        oldest_in_flight_seconds: running
+            .map(|(_, oldest)| agent.clock.nanos_since(*oldest) as f64 / 1e9),
     }
 }
 

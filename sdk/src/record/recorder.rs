@@ -164,7 +164,7 @@ impl Recorder {
             Some(None) => self.new_query(text, sql, ran),
             None => return,
         };
-        scope::query(id, ran.nanos);
+        scope::query(id, ran.nanos, ran.failed);
     }
 
     /// Files a statement that an event tells, for the present request or that of `remote`: `read` reads it, and says how it
@@ -192,15 +192,17 @@ impl Recorder {
                 return None;
             };
             let id = tables.statements.file(place, &ran, &mut tables.room);
-            Some((id, ran.nanos))
+            Some((id, ran.nanos, ran.failed))
         });
         let filed = match (filed.flatten(), new) {
-            (None, Some((text, sql, ran))) => Some((self.new_query(text, &sql, &ran), ran.nanos)),
+            (None, Some((text, sql, ran))) => {
+                Some((self.new_query(text, &sql, &ran), ran.nanos, ran.failed))
+            }
             (filed, _) => filed,
         };
         match (filed, remote) {
-            (Some((id, nanos)), None) => scope::query(id, nanos),
-            (Some((id, nanos)), Some(remote)) => remote.query(id, nanos),
+            (Some((id, nanos, failed)), None) => scope::query(id, nanos, failed),
+            (Some((id, nanos, failed)), Some(remote)) => remote.query(id, nanos, failed),
             (None, _) => {}
         }
     }
@@ -212,7 +214,7 @@ impl Recorder {
 
     #[inline]
     pub(crate) fn acquire(&'static self, pool: u16, nanos: u64, timed_out: bool) {
-        scope::pool_wait(nanos);
+        scope::pool_wait(pool, nanos);
         self.write(|tables| tables.acquire(pool, nanos, timed_out));
     }
 
@@ -239,7 +241,7 @@ impl Recorder {
     }
 
     /// The function of that number.
-    pub(super) fn function_name(&self, number: usize) -> Option<&'static str> {
+    pub(crate) fn function_name(&self, number: usize) -> Option<&'static str> {
         let functions = self
             .functions
             .lock()

@@ -101,6 +101,8 @@ pub(super) fn requests(voice: &Voice) -> Requests {
             },
             query_share: (wait_share + 0.3).min(0.95),
             recent: course(digits, p95),
+            in_flight: (rate * p95).ceil() as u64,
+            oldest_in_flight_seconds: (wait_share > 0.0).then_some(p95 * 1.3),
         },
     );
     let functions = [
