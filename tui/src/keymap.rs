@@ -62,6 +62,7 @@ pub(crate) enum Action {
     Act,
     Undo,
     Clear,
+    Percentile,
     Help,
     Quit,
 }
@@ -180,6 +181,13 @@ pub(crate) const BINDINGS: &[Binding] = &[
         screens: &[Screen::Caches, Screen::Ledger],
         short: "undo",
         long: "preview taking it back, then undo it",
+    },
+    Binding {
+        action: Action::Percentile,
+        keys: &[Key::Char('p')],
+        screens: &[Screen::Requests],
+        short: "p95",
+        long: "a real request of the p95, the max, the p50",
     },
     everywhere(
         Action::Filter,

@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::{FunctionRow, Quantities, QueryId, Redacted};
+use super::{ExemplarRow, FunctionRow, Quantities, QueryId, Redacted};
 
 /// The busiest routes and functions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -68,6 +68,9 @@ pub struct RouteDetail {
     pub row: RequestRow,
     /// Its statements, by their time.
     pub statements: Vec<RouteStatement>,
+    /// Real requests of it that were kept whole: the slowest, and the newest that failed.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub exemplars: Vec<ExemplarRow>,
 }
 
 /// One statement of a route.

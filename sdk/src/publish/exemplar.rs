@@ -11,6 +11,10 @@ use crate::record::timeline::FINE_SECONDS;
 use crate::record::trail::{Kind, Step};
 use crate::sql::redacted::cut;
 
+/// Requests that a route's detail tells of: the slowest, and those that failed.
+const SLOWEST: usize = 4;
+const FAILED: usize = 2;
+
 /// What is kept of a route.
 pub(crate) fn of_route(agent: &Agent, route: &str) -> Option<Exemplars> {
     let (name, _) = agent.store.requests.get_key_value(route)?;
@@ -24,6 +28,20 @@ pub(crate) fn of_route(agent: &Agent, route: &str) -> Option<Exemplars> {
             .collect(),
         not_kept: kept.missed(route),
     })
+}
+
+/// The slowest of a route's requests, and the newest that failed or were given up.
+pub(super) fn some(agent: &Agent, route: &str) -> Vec<ExemplarRow> {
+    let kept = agent.store.exemplars.of(route);
+    let (bad, mut fine): (Vec<_>, Vec<_>) = kept
+        .into_iter()
+        .partition(|exemplar| exemplar.failed || exemplar.cancelled);
+    fine.sort_by_key(|exemplar| std::cmp::Reverse(exemplar.nanos));
+    let some = fine
+        .into_iter()
+        .take(SLOWEST)
+        .chain(bad.into_iter().take(FAILED));
+    some.map(|exemplar| row(agent, exemplar)).collect()
 }
 
 /// One request, with what it did.

@@ -59,6 +59,7 @@ pub(crate) fn detail(agent: &Agent, route: &str) -> Option<RouteDetail> {
         });
     Some(RouteDetail {
         statements: statements.collect(),
+        exemplars: super::exemplar::some(agent, route),
         row,
     })
 }
