@@ -186,7 +186,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
         action: Action::Percentile,
         keys: &[Key::Char('p')],
         screens: &[Screen::Requests],
-        short: "p95",
+        short: "real p95",
         long: "a real request of the p95, the max, the p50",
     },
     everywhere(

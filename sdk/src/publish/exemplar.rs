@@ -17,7 +17,7 @@ const FAILED: usize = 2;
 
 /// What is kept of a route.
 pub(crate) fn of_route(agent: &Agent, route: &str) -> Option<Exemplars> {
-    let (name, _) = agent.store.requests.get_key_value(route)?;
+    let (name, record) = agent.store.requests.get_key_value(route)?;
     let kept = &agent.store.exemplars;
     Some(Exemplars {
         route: name.to_string(),
@@ -26,7 +26,7 @@ pub(crate) fn of_route(agent: &Agent, route: &str) -> Option<Exemplars> {
             .into_iter()
             .map(|exemplar| row(agent, exemplar))
             .collect(),
-        not_kept: kept.missed(route),
+        not_kept: (record.errors + record.cancelled).saturating_sub(kept.taken(route)),
     })
 }
 

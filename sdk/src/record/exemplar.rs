@@ -83,6 +83,8 @@ pub(super) struct Slowest {
 #[derive(Debug, Default)]
 pub(crate) struct Exemplars {
     routes: HashMap<Arc<str>, Kept>,
+    /// Failed and given up requests that were kept of each route since the start.
+    taken: HashMap<Arc<str>, u64>,
     last_id: u64,
     bytes: usize,
 }
@@ -97,8 +99,6 @@ struct Kept {
     /// The minute that `failed_in_minute` counts in.
     minute: u64,
     failed_in_minute: u32,
-    /// Since the start.
-    missed: u64,
 }
 
 impl Slowest {
@@ -213,7 +213,13 @@ impl Exemplars {
         let bytes = exemplar.bytes();
         let kept = self.routes.entry(Arc::clone(route)).or_default();
         let freed = match exemplar.why {
-            Why::Failed | Why::Cancelled => kept.take_failed(second, exemplar),
+            Why::Failed | Why::Cancelled => kept.take_failed(second, exemplar).map_or(
+                bytes,
+                |freed| {
+                    *self.taken.entry(Arc::clone(route)).or_default() += 1;
+                    freed
+                },
+            ),
             Why::Slow => kept.take_slow(second, exemplar),
             Why::Sample => {
                 kept.samples.push_back((second, exemplar));
@@ -240,6 +246,7 @@ impl Exemplars {
     /// Lets go what is too old at `second`, the routes that `known` does not know, and the oldest while there is too much.
     pub(super) fn age(&mut self, second: u64, known: impl Fn(&str) -> bool) {
         let from = second.saturating_sub(SECONDS);
+        self.taken.retain(|route, _| known(route));
         self.let_go(from, known);
         while self.bytes > BYTES {
             // An eighth at a time, so that this is done now and then rather than each second.
@@ -282,9 +289,9 @@ impl Exemplars {
         })
     }
 
-    /// Requests of a route that were worth keeping and found no place, since the start.
-    pub(crate) fn missed(&self, route: &str) -> u64 {
-        self.routes.get(route).map_or(0, |kept| kept.missed)
+    /// Failed and given up requests that were kept of a route since the start, also those that have gone since.
+    pub(crate) fn taken(&self, route: &str) -> u64 {
+        self.taken.get(route).copied().unwrap_or(0)
     }
 
     /// What all of it takes.
@@ -312,18 +319,18 @@ impl Kept {
         self.failed.iter().chain(&self.slow).chain(&self.samples)
     }
 
-    fn take_failed(&mut self, second: u64, exemplar: Exemplar) -> usize {
+    /// Returns the bytes that went for it; `None` where there were too many in this minute.
+    fn take_failed(&mut self, second: u64, exemplar: Exemplar) -> Option<usize> {
         if self.minute != second / MINUTE {
             self.minute = second / MINUTE;
             self.failed_in_minute = 0;
         }
         self.failed_in_minute += 1;
         if self.failed_in_minute > FAILED_A_MINUTE {
-            self.missed += 1;
-            return exemplar.bytes();
+            return None;
         }
         self.failed.push_back((second, exemplar));
-        pop_over(&mut self.failed, FAILED)
+        Some(pop_over(&mut self.failed, FAILED))
     }
 
     /// Takes the place of this minute's least slow one, if that one was less slow.
