@@ -5,10 +5,7 @@ use std::sync::OnceLock;
 use super::Eyes;
 use crate::clock::Start;
 use crate::record::scope;
-use crate::record::trail::Kind;
-
-/// The shortest call that is noted among what a request did: quicker ones explain nothing, and could be very many.
-const NOTED: u64 = 100_000;
+use crate::record::trail::{Kind, NOTED_NANOS};
 
 /// The eyes of the first deck that was started in this process.
 static FIRST: OnceLock<&'static Eyes> = OnceLock::new();
@@ -68,7 +65,7 @@ impl Drop for Monitor {
             let Function { name, number } = self.function;
             let number = *number.get_or_init(|| eyes.recorder.number(name));
             eyes.recorder.function(number, nanos, self.failed);
-            if nanos >= NOTED {
+            if nanos >= NOTED_NANOS {
                 let kind = if self.failed {
                     Kind::FailedFunction
                 } else {

@@ -116,7 +116,7 @@ fn row(agent: &Agent, exemplar: &Exemplar) -> ExemplarRow {
             Why::Sample => Kept::Sample,
         },
         queries: queries.clone().count() as u32,
-        query_seconds: queries.map(|step| seconds(step.nanos())).sum(),
+        query_seconds: seconds(queries.map(Step::nanos).sum()),
     }
 }
 

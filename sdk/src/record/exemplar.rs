@@ -213,13 +213,12 @@ impl Exemplars {
         let bytes = exemplar.bytes();
         let kept = self.routes.entry(Arc::clone(route)).or_default();
         let freed = match exemplar.why {
-            Why::Failed | Why::Cancelled => kept.take_failed(second, exemplar).map_or(
-                bytes,
-                |freed| {
+            Why::Failed | Why::Cancelled => {
+                kept.take_failed(second, exemplar).map_or(bytes, |freed| {
                     *self.taken.entry(Arc::clone(route)).or_default() += 1;
                     freed
-                },
-            ),
+                })
+            }
             Why::Slow => kept.take_slow(second, exemplar),
             Why::Sample => {
                 kept.samples.push_back((second, exemplar));

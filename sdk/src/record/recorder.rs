@@ -151,8 +151,14 @@ impl Recorder {
     }
 
     /// Files a statement that has run, for the present request.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn query(&'static self, sql: &str, ran: &Ran) {
+        self.query_of(None, sql, ran);
+    }
+
+    /// Files a statement that has run, for the present request or that of `remote`.
+    #[inline]
+    pub(crate) fn query_of(&'static self, remote: Option<&Remote>, sql: &str, ran: &Ran) {
         let text = self.seed.hash_one(sql);
         let filed = self.write(|tables| {
             let place = tables.statements.find(text)?;
@@ -164,7 +170,10 @@ impl Recorder {
             Some(None) => self.new_query(text, sql, ran),
             None => return,
         };
-        scope::query(id, ran.nanos, ran.failed);
+        match remote {
+            None => scope::query(id, ran.nanos, ran.failed),
+            Some(remote) => remote.query(id, ran.nanos, ran.failed),
+        }
     }
 
     /// Files a statement that an event tells, for the present request or that of `remote`: `read` reads it, and says how it

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::running::Claim;
-use super::trail::{Kind, STEPS, Step, Trail};
+use super::trail::{Kind, NOTED_NANOS, STEPS, Step, Trail};
 use crate::clock::{Clock, Start};
 
 /// Distinct statements of one request that are counted by themselves.
@@ -278,6 +278,19 @@ impl Remote {
         }
     }
 
+    /// Counts a wait for a connection of a pool in a task of its own.
+    pub(crate) fn pool_wait(&self, pool: u16, nanos: u64) {
+        let what = u64::from(pool);
+        let step = self
+            .clock
+            .map(|clock| Step::new(Kind::PoolWait, what, clock.start(), nanos));
+        let mut done = self.lock();
+        done.pool_wait_nanos += nanos;
+        if let Some(step) = step.filter(|_| nanos >= NOTED_NANOS) {
+            done.push(step);
+        }
+    }
+
     /// Adds what a task of its own did for the request.
     pub(crate) fn add(&self, scope: &Scope) {
         let (steps, left_out) = scope.steps();
@@ -359,7 +372,9 @@ pub(crate) fn is_present() -> bool {
 pub(crate) fn pool_wait(pool: u16, nanos: u64) {
     with(|scope| {
         scope.pool_wait_nanos += nanos;
-        scope.step(Kind::PoolWait, u64::from(pool), nanos);
+        if nanos >= NOTED_NANOS {
+            scope.step(Kind::PoolWait, u64::from(pool), nanos);
+        }
     });
 }
 

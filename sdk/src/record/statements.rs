@@ -57,6 +57,7 @@ pub(super) struct QuerySums {
     pub(super) errors: u64,
     pub(super) rows: u64,
     pub(super) unattributed: u64,
+    pub(super) elsewhere: u64,
     pub(super) times: Buckets,
     /// One more than the pool's number; 0 where the pool is not known.
     pub(super) pool: u16,
@@ -214,6 +215,7 @@ impl QuerySums {
         self.errors += u64::from(ran.failed);
         self.rows += ran.rows;
         self.unattributed += u64::from(!ran.attributed);
+        self.elsewhere += u64::from(ran.elsewhere);
         if let Some(pool) = ran.pool {
             self.pool = pool + 1;
         }
@@ -221,6 +223,7 @@ impl QuerySums {
     }
 
     fn clear(&mut self) {
-        (self.calls, self.errors, self.rows, self.unattributed) = (0, 0, 0, 0);
+        (self.calls, self.errors, self.rows) = (0, 0, 0);
+        (self.unattributed, self.elsewhere) = (0, 0);
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Totals {
     pub(crate) cancelled: u64,
     pub(crate) calls: u64,
     pub(crate) unattributed: u64,
+    /// Of these, the ones that were told on a thread of their driver's own.
+    pub(crate) elsewhere: u64,
     pub(crate) slow_only: u64,
     /// Recordings whose key had no room.
     pub(crate) overflowed: u64,
@@ -213,6 +215,7 @@ impl Store {
             };
             self.totals.calls += sums.calls;
             self.totals.unattributed += sums.unattributed;
+            self.totals.elsewhere += sums.elsewhere;
             let (times, all) = &mut self.tick.queries;
             *all = *all + window;
             let (id, statement) = key.unzip();

@@ -122,6 +122,8 @@ pub(crate) struct Ran {
     pub(crate) pool: Option<u16>,
     /// Whether it is known what it ran for.
     pub(crate) attributed: bool,
+    /// Whether that is not known since it was told on a thread of its driver's own.
+    pub(crate) elsewhere: bool,
 }
 
 /// How a request's response was made.

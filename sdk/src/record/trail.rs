@@ -6,6 +6,10 @@ use crate::clock::Start;
 /// Steps of one request that are noted; of those beyond only the number is known.
 pub(crate) const STEPS: usize = 32;
 
+/// The shortest wait for a connection, and the shortest call of a function, that is noted: quicker ones explain nothing, and
+/// could take the places of all that does.
+pub(crate) const NOTED_NANOS: u64 = 100_000;
+
 /// What a request did, in the order in which it was done with it.
 #[derive(Debug)]
 pub(crate) struct Trail {

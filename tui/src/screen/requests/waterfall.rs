@@ -176,8 +176,10 @@ fn steps(exemplar: &Exemplar, selected: Option<usize>, canvas: &mut Canvas<'_>) 
     if grid.text > 0 {
         canvas.put(grid.text, 0, "statement", Role::Dim);
     }
-    let left_out = usize::from(exemplar.left_out > 0);
-    let height = usize::from(canvas.height().saturating_sub(1)).saturating_sub(left_out);
+    let height = usize::from(canvas.height().saturating_sub(1));
+    // The last line is for what is not shown above it.
+    let whole_list = exemplar.left_out == 0 && exemplar.steps.len() <= height;
+    let height = height.saturating_sub(usize::from(!whole_list));
     let first = first_row(selected, exemplar.steps.len(), height);
     let mut y = 1;
     for (place, step) in exemplar.steps.iter().enumerate().skip(first).take(height) {
@@ -189,12 +191,22 @@ fn steps(exemplar: &Exemplar, selected: Option<usize>, canvas: &mut Canvas<'_>) 
         line(step, chosen, whole, &grid, y, canvas);
         y += 1;
     }
+    if whole_list {
+        return;
+    }
+    let below = exemplar.steps.len().saturating_sub(first + height);
+    let mut more = Vec::new();
+    if below > 0 {
+        more.push(format!("{below} more below"));
+    }
     if exemplar.left_out > 0 {
-        let more = format!(
-            "and {} further steps, not noted",
-            format::count(exemplar.left_out)
-        );
-        canvas.put(2, y, &more, Role::Dim);
+        let further = format::count(exemplar.left_out);
+        more.push(format!("{further} further ones were not noted"));
+    }
+    let x = canvas.put(2, y, &more.join(", "), Role::Dim);
+    if below > 0 && selected.is_none() {
+        let words = piece(" goes through them", Role::Dim);
+        canvas.line(x + 2, y, &[piece("enter", Role::Key), words]);
     }
 }
 
