@@ -39,7 +39,7 @@ pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
 pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare, Vital, Vitals};
 pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
 pub use redacted::Redacted;
-pub use request::{RequestRow, Requests, RouteDetail, RouteStatement};
+pub use request::{Background, RequestRow, Requests, RouteDetail, RouteStatement};
 pub use status::{
     BlindSpot, Blindness, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, Seen, Status,
 };

@@ -4,6 +4,7 @@
 //! [`recorder`]. The agent drains the shards once a tick into the [`store`], the one merged picture, where each key has a
 //! [`timeline`]. This floor knows no runtime, no `tracing` and no database.
 
+mod background;
 mod buckets;
 pub(crate) mod exemplar;
 mod kept;

@@ -18,6 +18,21 @@ pub struct Requests {
     pub errors: u64,
     /// Requests that the client gave up, since the start.
     pub cancelled: u64,
+    /// What ran for no request.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub background: Background,
+}
+
+/// Statements that belong to no request, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct Background {
+    /// Statements since the start.
+    pub queries: u64,
+    /// Statements a second, over the last minute.
+    pub queries_per_second: f64,
+    /// Their share of the last minute's time in statements.
+    pub query_share: f64,
 }
 
 /// One route. Percentiles and rates are of the last minute.

@@ -12,6 +12,7 @@ use self::record::StatementRecord;
 pub(crate) use self::record::{
     FunctionRecord, PoolRecord, QueryRecord, QueryWindow, RequestRecord, RequestWindow,
 };
+use super::background::Background;
 use super::exemplar::{Exemplars, Slowest};
 use super::kept::Kept;
 use super::recorder::Recorder;
@@ -40,6 +41,8 @@ pub(crate) struct Store {
     pub(crate) all_requests: Timeline<RequestWindow>,
     pub(crate) all_queries: Timeline<QueryWindow>,
     pub(crate) totals: Totals,
+    /// What ran for no request.
+    pub(crate) background: Background,
     /// Requests that are kept whole.
     pub(crate) exemplars: Exemplars,
     /// How many requests of a route are under way, and the beginning of the oldest; as of the last drain.
@@ -100,6 +103,7 @@ impl Store {
             all_requests: Timeline::new(),
             all_queries: Timeline::new(),
             totals: Totals::default(),
+            background: Background::default(),
             exemplars: Exemplars::default(),
             running: HashMap::new(),
             second: 0,
@@ -124,6 +128,7 @@ impl Store {
         let requests = &self.requests;
         self.exemplars.age(second, |route| requests.has(route));
         self.look_at_running();
+        self.background.close(second);
         self.requests.next_second();
         self.queries.next_second();
         self.functions.next_second();
@@ -216,6 +221,8 @@ impl Store {
             self.totals.calls += sums.calls;
             self.totals.unattributed += sums.unattributed;
             self.totals.elsewhere += sums.elsewhere;
+            self.background
+                .add(sums.unattributed, sums.background_nanos);
             let (times, all) = &mut self.tick.queries;
             *all = *all + window;
             let (id, statement) = key.unzip();

@@ -2,8 +2,8 @@
 
 use super::course;
 use crate::protocol::{
-    CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities, Queries,
-    QueryId, QueryRow, RequestRow, Requests,
+    Background, CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities,
+    Queries, QueryId, QueryRow, RequestRow, Requests,
 };
 use crate::testing::voice::Voice;
 
@@ -123,6 +123,11 @@ pub(super) fn requests(voice: &Voice) -> Requests {
         cancelled: routes.iter().map(|row| row.cancelled).sum(),
         routes: routes.into(),
         functions: functions.into(),
+        background: Background {
+            queries: 41_090,
+            queries_per_second: 3.6,
+            query_share: 0.02,
+        },
     }
 }
 

@@ -39,6 +39,14 @@ pub(crate) fn verdict(view: &View<'_>, state: &State) -> Verdict {
         let share = format::share(worst.error_ratio);
         text.push_str(&format!(" {share} of {} fail.", worst.route));
     }
+    let background = &requests.background;
+    if background.query_share >= BACKGROUND_TOLD {
+        let rate = format::rate(background.queries_per_second);
+        let share = format::share(background.query_share);
+        text.push_str(&format!(
+            " Background work takes {share} of the time in statements, at {rate}."
+        ));
+    }
     Verdict::new(level, text)
 }
 
@@ -74,6 +82,8 @@ fn kept_verdict(kept: &KeptRequests) -> Verdict {
 }
 
 const ERRORS_NEAR: f64 = 0.01;
+/// The share of the time in statements from which on background work is worth a sentence.
+const BACKGROUND_TOLD: f64 = 0.01;
 
 /// Judges a route by the limits of the default alerts.
 fn level(row: &RequestRow) -> Level {
