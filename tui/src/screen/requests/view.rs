@@ -41,10 +41,9 @@ pub(crate) fn verdict(view: &View<'_>, state: &State) -> Verdict {
     }
     let background = &requests.background;
     if background.query_share >= BACKGROUND_TOLD {
-        let rate = format::rate(background.queries_per_second);
         let share = format::share(background.query_share);
         text.push_str(&format!(
-            " Background work takes {share} of the time in statements, at {rate}."
+            " Background work: {share} of all statements' time."
         ));
     }
     Verdict::new(level, text)

@@ -71,8 +71,13 @@ pub(super) fn draw(
     now: Timestamp,
     canvas: &mut Canvas<'_>,
 ) {
-    let y = summary(exemplar, now, canvas);
     let height = canvas.height();
+    // On a few lines the steps are what was asked for.
+    let y = if height < 8 {
+        0
+    } else {
+        summary(exemplar, now, canvas)
+    };
     // The selected step's text is told whole under the steps.
     let foot = if selected.is_some() && height > y + 8 {
         4
@@ -224,7 +229,11 @@ impl Grid {
     fn of(width: u16, exemplar: &Exemplar) -> Self {
         let texts = exemplar.steps.iter().any(|step| step.text.is_some()) && width >= ROOMY;
         let longest = exemplar.steps.iter().map(|step| format::width(&what(step)));
-        let most = if width < 60 { 12 } else { 26 };
+        let most = match width {
+            0..60 => 12,
+            60..100 => 20,
+            _ => 26,
+        };
         let what = (longest.max().unwrap_or(0) as u16).clamp(4, most);
         let bar = 2 + what + 1 + 7 + 2;
         let left = width.saturating_sub(bar + 1);
@@ -289,19 +298,16 @@ fn line(
 /// Tells a step in full.
 fn whole(step: &ExemplarStep, canvas: &mut Canvas<'_>) {
     let at = format!("{} after it came", format::seconds(step.offset_seconds));
-    let took = format::seconds(step.duration_seconds);
-    let pieces = [
-        number("from", at),
-        number("for", took),
-        number("id", &step.name),
-    ];
-    let shown = if step.kind == StepKind::Query { 3 } else { 2 };
-    let y = story::listed(
-        canvas,
-        0,
-        kind(step.kind),
-        pieces.get(..shown).unwrap_or(&pieces),
-    );
+    let mut pieces = vec![number("from", at)];
+    match step.hit {
+        Some(true) => pieces.push(number("it was a", "hit")),
+        Some(false) => pieces.push(number("it was a", "miss")),
+        None => pieces.push(number("for", format::seconds(step.duration_seconds))),
+    }
+    if step.kind == StepKind::Query {
+        pieces.push(number("id", &step.name));
+    }
+    let y = story::listed(canvas, 0, kind(step.kind), &pieces);
     let text = step
         .text
         .as_ref()
