@@ -113,7 +113,7 @@ fn moving_among_real_requests_shows_each_one_s_steps() {
     // A new one on top moves nobody who has chosen.
     let mut viewer = check("2 enter enter j", &[]);
     viewer.refresh();
-    assert!(viewer.frame().contains("▸   22s"), "{}", viewer.frame());
+    assert!(viewer.frame().contains("▸   21s"), "{}", viewer.frame());
 }
 
 #[test]
