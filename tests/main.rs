@@ -3,6 +3,7 @@
 mod bad_input;
 mod desk;
 mod doctor;
+mod exemplars;
 mod flood;
 mod headers;
 mod journey;

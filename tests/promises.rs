@@ -15,8 +15,9 @@ use perfdeck_bridge::Source;
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::codec::{self, Frames, MAX_FRAME};
 use perfdeck_bridge::protocol::{
-    ActRequest, Evidence, Finding, FindingId, FromHost, FromViewer, Intent, LedgerId, LedgerRow,
-    LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State, Topic,
+    ActRequest, Evidence, ExemplarId, Finding, FindingId, FromHost, FromViewer, Intent, LedgerId,
+    LedgerRow, LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State,
+    Topic, WhichExemplar,
 };
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::postgres::Server;
@@ -526,6 +527,8 @@ fn message(targets: Targeted) -> impl Strategy<Value = FromViewer> {
         topic().prop_map(Question::Now),
         "[0-9a-f]{16}".prop_map(|id| Question::Query(QueryId(id))),
         ".{0,40}".prop_map(Question::Route),
+        ".{0,40}".prop_map(Question::Exemplars),
+        any::<u64>().prop_map(|id| Question::Exemplar(WhichExemplar::Id(ExemplarId(id)))),
     ];
     prop_oneof![
         1 => prop::collection::vec(topic(), 0..9).prop_map(FromViewer::Subscribe),

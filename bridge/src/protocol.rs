@@ -8,6 +8,7 @@
 mod action;
 mod alert;
 mod cache;
+mod exemplar;
 mod finding;
 mod hello;
 mod host;
@@ -24,6 +25,9 @@ mod topic;
 pub use action::{ActReply, ActRequest, Intent, PlanId, Preview, Risk, Undo};
 pub use alert::{Alert, AlertState, Alerts, Severity};
 pub use cache::{CacheRow, Caches};
+pub use exemplar::{
+    Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
+};
 pub use finding::{
     Advice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact, MissingIndex,
     NPlusOne, ProposedAction, Quantities,
@@ -35,7 +39,7 @@ pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
 pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare, Vital, Vitals};
 pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
 pub use redacted::Redacted;
-pub use request::{RequestRow, Requests, RouteDetail, RouteStatement};
+pub use request::{Background, RequestRow, Requests, RouteDetail, RouteStatement};
 pub use status::{
     BlindSpot, Blindness, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, RecordingState,
     Seen, Status,

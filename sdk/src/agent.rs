@@ -351,6 +351,12 @@ impl Agent {
             Question::Route(route) => crate::publish::request::detail(self, route)
                 .map(Answer::Route)
                 .ok_or_else(|| unknown("route")),
+            Question::Exemplars(route) => crate::publish::exemplar::of_route(self, route)
+                .map(Answer::Exemplars)
+                .ok_or_else(|| unknown("route")),
+            Question::Exemplar(which) => crate::publish::exemplar::one(self, which)
+                .map(Answer::Exemplar)
+                .ok_or_else(|| unknown("kept request")),
         }
     }
 

@@ -69,6 +69,8 @@ struct Shared {
 /// Without calls under way, `loads + joined + unloaded = misses`.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
+    /// As what a request did names it.
+    pub(crate) number: u64,
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
     /// Whether a function asked for a longer time to live or another capacity than the policy's.

@@ -9,6 +9,8 @@ use perfdeck_bridge::protocol::Timestamp;
 pub(crate) struct Clock {
     counter: quanta::Clock,
     zero: quanta::Instant,
+    /// The counter at the monotonic zero.
+    began: Start,
     /// The wall clock at the monotonic zero.
     epoch: Timestamp,
 }
@@ -17,6 +19,19 @@ pub(crate) struct Clock {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Start(u64);
 
+impl Start {
+    /// The counter's value, for a place that holds nothing else.
+    #[inline]
+    pub(crate) const fn raw(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+}
+
 /// Nanoseconds since the clock was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Moment(pub(crate) u64);
@@ -24,11 +39,13 @@ pub(crate) struct Moment(pub(crate) u64);
 impl Clock {
     pub(crate) fn new() -> Self {
         let counter = quanta::Clock::new();
+        let began = Start(counter.raw());
         let zero = counter.now();
         // Every later moment is told from this reading of the wall clock, so a jump can't reorder them.
         Self {
             counter,
             zero,
+            began,
             epoch: SystemTime::now().into(),
         }
     }
@@ -57,6 +74,19 @@ impl Clock {
             return 0;
         }
         self.counter.delta_as_nanos(start.0, end)
+    }
+
+    /// The moment of a reading of the counter.
+    pub(crate) fn moment(&self, start: Start) -> Moment {
+        Moment(self.nanos_between(self.began, start))
+    }
+
+    /// The nanoseconds from one reading of the counter to a later one.
+    pub(crate) fn nanos_between(&self, start: Start, end: Start) -> u64 {
+        if end.0 <= start.0 {
+            return 0;
+        }
+        self.counter.delta_as_nanos(start.0, end.0)
     }
 
     /// Seconds that the wall clock is ahead of [`Self::timestamp`]; negative where it is behind.

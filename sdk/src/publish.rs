@@ -1,6 +1,7 @@
 //! The one place where what is kept becomes what is told: shards, interned ids and histograms to the bridge's structs.
 
 mod cache;
+pub(crate) mod exemplar;
 mod host;
 mod overview;
 pub(crate) mod query;

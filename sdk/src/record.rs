@@ -4,10 +4,13 @@
 //! [`recorder`]. The agent drains the shards once a tick into the [`store`], the one merged picture, where each key has a
 //! [`timeline`]. This floor knows no runtime, no `tracing` and no database.
 
+mod background;
 mod buckets;
+pub(crate) mod exemplar;
 mod kept;
 pub(crate) mod recorder;
 mod room;
+pub(crate) mod running;
 pub(crate) mod scope;
 pub(crate) mod series;
 mod shard;
@@ -16,3 +19,4 @@ pub(crate) mod store;
 mod sync;
 pub(crate) mod table;
 pub(crate) mod timeline;
+pub(crate) mod trail;

@@ -24,6 +24,8 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["status", ..] => "status",
         ["doctor", ..] => "doctor",
         ["requests", ..] => "requests",
+        ["exemplars", ..] => "exemplars",
+        ["exemplar", ..] => "exemplar",
         ["queries", ..] => "queries",
         ["alerts", ..] => "alerts",
         ["recommendations", ..] => "recommendations",

@@ -6,6 +6,7 @@
 mod args;
 mod connect;
 mod doctor;
+mod exemplar;
 mod record;
 mod relay;
 mod table;

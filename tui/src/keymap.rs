@@ -67,6 +67,7 @@ pub(crate) enum Action {
     Act,
     Undo,
     Clear,
+    Percentile,
     Help,
     Quit,
 }
@@ -196,6 +197,13 @@ pub(crate) const BINDINGS: &[Binding] = &[
         screens: &[Screen::Caches, Screen::Ledger],
         short: "undo",
         long: "preview taking it back, then undo it",
+    },
+    Binding {
+        action: Action::Percentile,
+        keys: &[Key::Char('p')],
+        screens: &[Screen::Requests],
+        short: "real p95",
+        long: "a real request of the p95, the max, the p50",
     },
     everywhere(
         Action::Filter,

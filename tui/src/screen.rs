@@ -141,10 +141,13 @@ impl Screens {
     }
 
     /// Returns a screen's list.
-    pub(crate) const fn list(&self, screen: Screen) -> &List {
+    pub(crate) fn list(&self, screen: Screen) -> &List {
         match screen {
             Screen::Overview => &self.overview.list,
-            Screen::Requests => &self.requests.list,
+            Screen::Requests => match &self.requests.kept {
+                Some(kept) => &kept.list,
+                None => &self.requests.list,
+            },
             Screen::Queries => &self.queries.list,
             Screen::Caches => &self.caches.list,
             Screen::Alerts => &self.alerts.list,
@@ -156,10 +159,13 @@ impl Screens {
     }
 
     /// Returns a screen's list, to change it.
-    pub(crate) const fn list_mut(&mut self, screen: Screen) -> &mut List {
+    pub(crate) fn list_mut(&mut self, screen: Screen) -> &mut List {
         match screen {
             Screen::Overview => &mut self.overview.list,
-            Screen::Requests => &mut self.requests.list,
+            Screen::Requests => match &mut self.requests.kept {
+                Some(kept) => &mut kept.list,
+                None => &mut self.requests.list,
+            },
             Screen::Queries => &mut self.queries.list,
             Screen::Caches => &mut self.caches.list,
             Screen::Alerts => &mut self.alerts.list,

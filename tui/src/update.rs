@@ -46,10 +46,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             };
             again.map(Effect::Ask).into_iter().collect()
         }
-        Msg::Answered(question, answer) => {
-            answered(model, &question, answer);
-            Vec::new()
-        }
+        Msg::Answered(question, answer) => answered(model, &question, answer),
         Msg::Acted(request, reply) => acted(model, &request, reply),
     }
 }
@@ -110,18 +107,30 @@ fn relink(model: &mut Model, link: LinkMsg) {
     }
 }
 
-fn answered(model: &mut Model, question: &Question, answer: Result<Answer, String>) {
+fn answered(model: &mut Model, question: &Question, answer: Result<Answer, String>) -> Vec<Effect> {
+    let requests = &mut model.screens.requests;
+    let mut steps = Vec::new();
     match (question, answer) {
         (Question::Route(route), Ok(Answer::Route(detail))) => {
-            model.screens.requests.answer(route, Ok(detail));
+            requests.answer(route, Ok(detail));
         }
-        (Question::Route(route), Err(error)) => model.screens.requests.answer(route, Err(error)),
+        (Question::Route(route), Err(error)) => requests.answer(route, Err(error)),
+        (Question::Exemplars(route), Ok(Answer::Exemplars(kept))) => {
+            steps = requests.listed(route, Ok(kept));
+        }
+        (Question::Exemplars(route), Err(error)) => steps = requests.listed(route, Err(error)),
+        (Question::Exemplar(which), Ok(Answer::Exemplar(kept))) => requests.kept(which, Ok(kept)),
+        (Question::Exemplar(which), Err(error)) => requests.kept(which, Err(error)),
         (Question::Query(id), Ok(Answer::Query(detail))) => {
             model.screens.queries.answer(&id.0, Ok(detail));
         }
         (Question::Query(id), Err(error)) => model.screens.queries.answer(&id.0, Err(error)),
         _ => {}
     }
+    steps
+        .into_iter()
+        .flat_map(|step| take(model, step))
+        .collect()
 }
 
 fn acted(model: &mut Model, request: &ActRequest, reply: Result<ActReply, String>) -> Vec<Effect> {

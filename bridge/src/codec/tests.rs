@@ -5,8 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::{
-    ActRequest, Answer, FindingId, Intent, LedgerId, PlanId, QueryId, Question, Refusal,
-    RefusalCode, Reply, RequestRow, Requests, RouteDetail, State, Timestamp, Update,
+    ActRequest, Answer, ExemplarId, FindingId, Intent, LedgerId, PlanId, QueryId, Question,
+    Refusal, RefusalCode, Reply, RequestRow, Requests, RouteDetail, State, Timestamp, Update,
+    WhichExemplar,
 };
 
 fn question() -> impl Strategy<Value = Question> {
@@ -14,6 +15,11 @@ fn question() -> impl Strategy<Value = Question> {
         (0..Topic::ALL.len()).prop_map(|index| Question::Now(Topic::ALL[index])),
         any::<String>().prop_map(|id| Question::Query(QueryId(id))),
         any::<String>().prop_map(Question::Route),
+        any::<String>().prop_map(Question::Exemplars),
+        any::<u64>().prop_map(|id| Question::Exemplar(WhichExemplar::Id(ExemplarId(id)))),
+        (any::<String>(), any::<u8>()).prop_map(|(route, percentile)| {
+            Question::Exemplar(WhichExemplar::Near { route, percentile })
+        }),
     ]
 }
 
@@ -76,6 +82,7 @@ fn from_host() -> impl Strategy<Value = FromHost> {
             let detail = RouteDetail {
                 row,
                 statements: Vec::new(),
+                exemplars: Vec::new(),
             };
             FromHost::Reply(id, Ok(Reply::Answer(Answer::Route(detail))))
         }),

@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::{FunctionRow, Quantities, QueryId, Redacted};
+use super::{ExemplarRow, FunctionRow, Quantities, QueryId, Redacted};
 
 /// The busiest routes and functions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -18,6 +18,21 @@ pub struct Requests {
     pub errors: u64,
     /// Requests that the client gave up, since the start.
     pub cancelled: u64,
+    /// What ran for no request.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub background: Background,
+}
+
+/// Statements that belong to no request, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct Background {
+    /// Statements since the start.
+    pub queries: u64,
+    /// Statements a second, over the last minute.
+    pub queries_per_second: f64,
+    /// Their share of the last minute's time in statements.
+    pub query_share: f64,
 }
 
 /// One route. Percentiles and rates are of the last minute.
@@ -52,6 +67,12 @@ pub struct RequestRow {
     pub query_share: f64,
     /// The 95th percentile's last minutes, oldest first.
     pub recent: Vec<f32>,
+    /// Requests under way.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub in_flight: u64,
+    /// How long the oldest of them has been; `None` where none is under way.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub oldest_in_flight_seconds: Option<f64>,
 }
 
 /// One route and what its requests run.
@@ -62,6 +83,9 @@ pub struct RouteDetail {
     pub row: RequestRow,
     /// Its statements, by their time.
     pub statements: Vec<RouteStatement>,
+    /// Real requests of it that were kept whole: the slowest, and the newest that failed.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub exemplars: Vec<ExemplarRow>,
 }
 
 /// One statement of a route.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Advice, Alerts, Caches, Host, Ledger, Overview, Queries, QueryDetail, QueryId, Requests,
-    RouteDetail, Status, Timestamp,
+    Advice, Alerts, Caches, Exemplar, Exemplars, Host, Ledger, Overview, Queries, QueryDetail,
+    QueryId, Requests, RouteDetail, Status, Timestamp, WhichExemplar,
 };
 
 /// Something a viewer can follow.
@@ -101,6 +101,10 @@ pub enum Question {
     Query(QueryId),
     /// One route with its statements; the name as in [`super::RequestRow::route`].
     Route(String),
+    /// The requests of a route that were kept whole; the name as in [`super::RequestRow::route`].
+    Exemplars(String),
+    /// One request that was kept whole, with what it did.
+    Exemplar(WhichExemplar),
 }
 
 /// What a host answers.
@@ -114,4 +118,8 @@ pub enum Answer {
     Query(QueryDetail),
     /// To [`Question::Route`].
     Route(RouteDetail),
+    /// To [`Question::Exemplars`].
+    Exemplars(Exemplars),
+    /// To [`Question::Exemplar`].
+    Exemplar(Exemplar),
 }

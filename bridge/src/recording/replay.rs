@@ -115,7 +115,10 @@ impl Source for Replay {
                     Some(update) => Ok(Answer::Now(update)),
                     None => unknown("the recording has nothing of this at that moment"),
                 },
-                Question::Query(_) | Question::Route(_) => {
+                Question::Query(_)
+                | Question::Route(_)
+                | Question::Exemplars(_)
+                | Question::Exemplar(_) => {
                     unknown("a recording holds the lists, and not the details behind them")
                 }
             }

@@ -1,12 +1,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Sample, hello_at, updates_at};
+use super::voice::Voice;
+use super::{Sample, hello_at, sample, updates_at};
 use crate::board::Board;
 use crate::protocol::{
-    ActReply, ActRequest, Answer, Finding, FindingStatus, Hello, Intent, Ledger, LedgerId,
-    LedgerRow, LedgerStatus, PlanId, Preview, QueryDetail, QueryId, QueryRoute, Question, Refusal,
-    RefusalCode, Risk, RouteDetail, RouteStatement, State, Timestamp, Topic, Undo, Update, Verdict,
+    ActReply, ActRequest, Answer, Exemplar, Exemplars, Finding, FindingStatus, Hello, Intent,
+    Ledger, LedgerId, LedgerRow, LedgerStatus, PlanId, Preview, QueryDetail, QueryId, QueryRoute,
+    Question, Refusal, RefusalCode, Risk, RouteDetail, RouteStatement, State, Timestamp, Topic,
+    Undo, Update, Verdict, WhichExemplar,
 };
 use crate::{BoxFuture, Error, Result, Source, Subscription};
 
@@ -95,8 +97,38 @@ impl SampleHost {
                 .map(|update| Answer::Now(Arc::clone(update)))
                 .ok_or_else(|| unknown("this host has no such topic")),
             Question::Query(id) => shared.query(id).map(Answer::Query),
-            Question::Route(route) => shared.route(route).map(Answer::Route),
+            Question::Route(route) => {
+                let mut detail = shared.route(route)?;
+                let kept = self.exemplars(&shared);
+                let of_route = kept.into_iter().filter(|one| one.route == *route);
+                detail.exemplars = of_route.map(|one| one.row).collect();
+                Ok(Answer::Route(detail))
+            }
+            Question::Exemplars(route) => {
+                let kept = self.exemplars(&shared);
+                let kept = kept.into_iter().filter(|one| one.route == *route);
+                Ok(Answer::Exemplars(Exemplars {
+                    route: route.clone(),
+                    exemplars: kept.map(|one| one.row).collect(),
+                    not_kept: 41,
+                }))
+            }
+            Question::Exemplar(which) => {
+                let kept = self.exemplars(&shared);
+                shared.exemplar(kept, which).map(Answer::Exemplar)
+            }
         }
+    }
+
+    fn exemplars(&self, shared: &Shared) -> Vec<Exemplar> {
+        let Some(State::Requests(requests)) = shared.state(Topic::Requests) else {
+            return Vec::new();
+        };
+        let voice = Voice::of(self.sample);
+        let routes = requests.routes.iter().enumerate();
+        routes
+            .flat_map(|(place, row)| sample::exemplars(&voice, row, place, shared.now))
+            .collect()
     }
 
     fn preview(&self, intent: Intent) -> Result<Preview> {
@@ -254,6 +286,26 @@ impl Shared {
         })
     }
 
+    fn exemplar(&self, kept: Vec<Exemplar>, which: &WhichExemplar) -> Result<Exemplar> {
+        let found = match which {
+            WhichExemplar::Id(id) => kept.into_iter().find(|one| one.row.id == *id),
+            WhichExemplar::Near { route, percentile } => {
+                let row = self.route(route)?.row;
+                let seconds = match percentile {
+                    100 => f64::INFINITY,
+                    95 => row.p95_seconds,
+                    _ => row.p50_seconds,
+                };
+                let of_route = kept.into_iter().filter(|one| one.route == *route);
+                of_route.min_by(|a, b| {
+                    let far = |one: &Exemplar| (one.row.duration_seconds - seconds.min(1e9)).abs();
+                    far(a).total_cmp(&far(b))
+                })
+            }
+        };
+        found.ok_or_else(|| unknown("no such kept request"))
+    }
+
     fn route(&self, route: &str) -> Result<RouteDetail> {
         let Some(State::Requests(requests)) = self.state(Topic::Requests) else {
             return Err(unknown("this host has no routes"));
@@ -263,7 +315,7 @@ impl Shared {
         let Some(State::Queries(queries)) = self.state(Topic::Queries) else {
             return Ok(RouteDetail {
                 row,
-                statements: Vec::new(),
+                ..RouteDetail::default()
             });
         };
         let statements = queries
@@ -279,7 +331,11 @@ impl Shared {
                 time_share: query.time_share,
             })
             .collect();
-        Ok(RouteDetail { row, statements })
+        Ok(RouteDetail {
+            row,
+            statements,
+            exemplars: Vec::new(),
+        })
     }
 
     fn begin(&self, id: LedgerId, intent: &Intent) -> LedgerRow {

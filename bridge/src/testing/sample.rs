@@ -2,10 +2,12 @@
 
 mod advice;
 mod crowd;
+mod exemplar;
 mod ledger;
 mod service;
 mod table;
 
+pub(super) use self::exemplar::exemplars;
 use super::voice::Voice;
 use super::{Sample, before};
 use crate::protocol::{

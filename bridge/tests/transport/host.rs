@@ -78,8 +78,11 @@ impl Source for View {
                     };
                     Ok(Answer::Route(RouteDetail {
                         row,
-                        statements: Vec::new(),
+                        ..RouteDetail::default()
                     }))
+                }
+                Question::Exemplars(_) | Question::Exemplar(_) => {
+                    Err(Refusal::new(RefusalCode::Unknown, "nothing is kept here").into())
                 }
             }
         })

@@ -42,6 +42,8 @@ pin_project! {
 pub(super) struct Charge {
     scope: Option<Box<Scope>>,
     request: Arc<Remote>,
+    /// The number of the namespace that is loaded for.
+    space: u64,
 }
 
 /// What a panic carries.
@@ -83,11 +85,12 @@ pub(super) fn within<T>(mut chain: Chain, load: impl FnOnce() -> T) -> T {
 
 impl Charge {
     /// Charges what follows to the present request, if there is one.
-    pub(super) fn present() -> Option<Self> {
-        let request = scope::remote()?;
+    pub(super) fn present(space: u64) -> Option<Self> {
+        let (scope, request) = scope::child()?;
         Some(Self {
-            scope: Some(Scope::fresh()),
+            scope: Some(scope),
             request,
+            space,
         })
     }
 }
@@ -121,8 +124,9 @@ impl<F: Future> Future for Load<F> {
         };
         // Before anybody is woken, so that the request's sums are whole when its answer leaves.
         if let Some(charge) = this.charge.take()
-            && let Some(scope) = charge.scope
+            && let Some(mut scope) = charge.scope
         {
+            scope.loaded(charge.space);
             charge.request.add(&scope);
             scope.done();
         }

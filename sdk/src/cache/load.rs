@@ -20,6 +20,7 @@ use super::key::{KeyWriter, Probe, StoredKey};
 use super::space::{Space, Turn};
 use super::stamp::Stamp;
 use crate::clock::Moment;
+use crate::record::trail::Kind;
 
 /// How an answer that isn't cached is counted, and how it gets to those who joined.
 #[derive(Debug)]
@@ -89,7 +90,11 @@ where
     let Ok(runtime) = Handle::try_current() else {
         return running.inline(call.probe(), load()).await;
     };
-    let load = Load::new(load(), running.chain(call.probe()), Charge::present());
+    let load = Load::new(
+        load(),
+        running.chain(call.probe()),
+        Charge::present(call.space.number),
+    );
     let (answer, answered) = oneshot::channel();
     let task = async move {
         // Nobody may be left to hear it; the value is in the map all the same.
@@ -348,7 +353,10 @@ impl<E> Running<E> {
             since,
         } = self;
         if space.shared.metered {
-            space.meter.loaded(space.shared.clock.now().since(since));
+            let took = space.shared.clock.now().since(since);
+            space.meter.loaded(took);
+            let nanos = took.as_nanos() as u64;
+            crate::record::scope::step(Kind::CacheLoad, space.number, nanos);
         }
         match &output {
             Ok(Ok(value)) => match duty {

@@ -15,7 +15,12 @@ use super::policy::Policy;
 use super::stamp::{Stamp, Stamps};
 use super::{Row, Shared};
 
+/// Namespaces made so far in this process.
+static SPACES: AtomicU64 = AtomicU64::new(0);
+
 pub(super) struct Space {
+    /// Tells it apart in what a request did.
+    pub(super) number: u64,
     pub(super) name: Arc<str>,
     pub(super) shared: Shared,
     pub(super) stamps: Stamps,
@@ -56,6 +61,7 @@ pub(super) enum Turn<V> {
 impl Space {
     pub(super) fn new(name: Arc<str>, policy: Policy, by: Origin, shared: Shared) -> Self {
         Self {
+            number: SPACES.fetch_add(1, Ordering::Relaxed),
             name,
             stamps: Stamps::new(),
             local: OnceLock::new(),
@@ -126,14 +132,14 @@ impl Space {
     pub(super) fn count_hit(&self) {
         if self.shared.metered {
             self.meter.hit();
-            crate::record::scope::cache_lookup(true);
+            crate::record::scope::cache_lookup(self.number, true);
         }
     }
 
     pub(super) fn count_miss(&self) {
         if self.shared.metered {
             self.meter.miss();
-            crate::record::scope::cache_lookup(false);
+            crate::record::scope::cache_lookup(self.number, false);
         }
     }
 
@@ -191,6 +197,7 @@ impl Space {
         let (hits, misses) = self.meter.lookups();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Row {
+            number: self.number,
             name: Arc::clone(&self.name),
             policy,
             conflict,

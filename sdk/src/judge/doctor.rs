@@ -47,6 +47,8 @@ pub(crate) struct Facts {
     pub(crate) first_deck: bool,
     /// Connections to Redis's usual port; `None` where nobody can tell.
     pub(crate) redis_connections: Option<usize>,
+    /// Statements that the layer heard of on a driver's own thread, and that had no request's span there.
+    pub(crate) elsewhere: u64,
     /// Whether the executable can name its functions; `None` where nobody can tell.
     pub(crate) symbols: Option<bool>,
     /// What was not kept.

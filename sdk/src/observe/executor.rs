@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use either::Either;
@@ -18,10 +19,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
 use super::Eyes;
-use super::layer::{COUNTED, Installed, counted};
+use super::layer::{COUNTED, Installed, counted, request_of_span};
 use super::pool::{Pool, quietly};
 use crate::clock::Start;
-use crate::record::scope;
+use crate::record::scope::{self, Remote};
 use crate::record::table::Ran;
 
 /// Where the statements of one pool are recorded.
@@ -247,6 +248,7 @@ impl Tap {
             eyes,
             start: eyes.clock.start(),
             span: self.span(eyes),
+            request: self.request(eyes),
         });
         Observed {
             running,
@@ -285,6 +287,15 @@ impl Tap {
         ran
     }
 
+    /// The request that is not polled on this thread, and that the present span belongs to.
+    pub(super) fn request(&self, eyes: &Eyes) -> Option<Arc<Remote>> {
+        if scope::is_present() || Installed::load(&eyes.layer) == Installed::No {
+            None
+        } else {
+            request_of_span()
+        }
+    }
+
     fn span(&self, eyes: &Eyes) -> tracing::Span {
         if self.on_other_thread && Installed::load(&eyes.layer) != Installed::No {
             tracing::debug_span!(target: COUNTED, "query")
@@ -307,6 +318,7 @@ struct Running {
     eyes: &'static Eyes,
     start: Start,
     span: tracing::Span,
+    request: Option<Arc<Remote>>,
 }
 
 impl Observed {
@@ -327,15 +339,23 @@ impl Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        if let Some(Running { eyes, start, .. }) = &self.running {
+        if let Some(Running {
+            eyes,
+            start,
+            request,
+            ..
+        }) = &self.running
+        {
+            let request = request.as_deref();
             let ran = Ran {
                 nanos: eyes.clock.nanos_since(*start),
                 rows: self.rows,
                 failed: self.failed,
                 pool: Some(self.pool),
-                attributed: scope::present().scope().is_some(),
+                attributed: request.is_some() || scope::is_present(),
+                elsewhere: false,
             };
-            eyes.recorder.query(self.sql.as_str(), &ran);
+            eyes.recorder.query_of(request, self.sql.as_str(), &ran);
         }
     }
 }

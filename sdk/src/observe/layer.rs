@@ -119,6 +119,20 @@ struct Sqlx;
 /// The request that a span belongs to.
 struct Stamp(Arc<Remote>);
 
+/// The request that the present span belongs to: what runs in a task of its own, in a span of the request's, is found by it.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn request_of_span() -> Option<Arc<Remote>> {
+    let found = tracing::Span::current().with_subscriber(|(id, dispatch)| {
+        let registry = dispatch.downcast_ref::<tracing_subscriber::Registry>()?;
+        let mut spans = registry.span(id)?.scope();
+        spans.find_map(|span| {
+            let extensions = span.extensions();
+            extensions.get::<Stamp>().map(|stamp| Arc::clone(&stamp.0))
+        })
+    });
+    found.flatten()
+}
+
 impl<S> DeckLayer<S> {
     pub(crate) const fn new(eyes: Option<&'static Eyes>) -> Self {
         Self {
@@ -196,6 +210,7 @@ where
                 failed: false,
                 pool: None,
                 attributed,
+                elsewhere: !attributed && is_driver(),
             })
         });
         if slow_only {
@@ -205,9 +220,9 @@ where
             return;
         };
         if let Some(scope) = present.scope() {
-            scope.work.add(statement, 1, nanos);
+            scope.query(statement, nanos, false);
         } else if let Some(remote) = remote {
-            remote.query(statement, nanos);
+            remote.query(statement, nanos, false);
         }
     }
 }
@@ -400,6 +415,15 @@ impl Visit for Acquired {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// Whether this is a thread of a driver's own, where no request is ever polled.
+#[cold]
+fn is_driver() -> bool {
+    let thread = std::thread::current();
+    thread
+        .name()
+        .is_some_and(|name| name.starts_with("sqlx-sqlite-worker"))
 }
 
 fn nanos(seconds: f64) -> u64 {

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use super::Eyes;
 use crate::clock::Start;
+use crate::record::scope;
+use crate::record::trail::{Kind, NOTED_NANOS};
 
 /// The eyes of the first deck that was started in this process.
 static FIRST: OnceLock<&'static Eyes> = OnceLock::new();
@@ -54,6 +56,14 @@ impl Function {
         let nanos = eyes.clock.nanos_since(start);
         let number = *self.number.get_or_init(|| eyes.recorder.number(self.name));
         eyes.recorder.function(number, nanos, failed);
+        if nanos >= NOTED_NANOS {
+            let kind = if failed {
+                Kind::FailedFunction
+            } else {
+                Kind::Function
+            };
+            scope::step(kind, u64::from(number), nanos);
+        }
     }
 }
 

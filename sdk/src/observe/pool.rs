@@ -180,8 +180,11 @@ impl Tap {
         let start = eyes.clock.start();
         let acquired = quietly(acquire).await;
         let timed_out = matches!(acquired, Err(Error::PoolTimedOut));
-        eyes.recorder
-            .acquire(self.pool, eyes.clock.nanos_since(start), timed_out);
+        let nanos = eyes.clock.nanos_since(start);
+        eyes.recorder.acquire(self.pool, nanos, timed_out);
+        if let Some(request) = self.request(eyes) {
+            request.pool_wait(self.pool, nanos);
+        }
         acquired
     }
 }

@@ -294,14 +294,16 @@ impl Unit {
         let route = eyes.recorder.route(method, template);
         eyes.recorder.request_started(&route);
         let mut scope = Scope::fresh();
-        scope.progress = Progress {
+        let progress = Progress {
             route: route.hash,
             start: eyes.clock.start(),
             stage: Stage::Waiting,
             head_only: method == Method::HEAD,
             due: None,
             waited: false,
+            status: 0,
         };
+        scope.begin(progress, &eyes.clock);
         Self {
             eyes,
             scope: Some(scope),
@@ -350,6 +352,7 @@ impl Unit {
         let long = size.upper().is_none_or(|most| most > SHORT);
         let nanos = self.answered(response.status().is_server_error(), long);
         let Some(scope) = &mut self.scope else { return };
+        scope.progress.status = response.status().as_u16();
         scope.progress.due = if scope.progress.head_only || is_bodiless(response.status()) {
             Some(0)
         } else {

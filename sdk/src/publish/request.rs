@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use perfdeck_bridge::protocol::{
-    FunctionRow, QueryId, RequestRow, Requests, RouteDetail, RouteStatement,
+    Background, FunctionRow, QueryId, RequestRow, Requests, RouteDetail, RouteStatement,
 };
 
 use super::window::share_of_queries;
@@ -28,6 +28,22 @@ pub(super) fn requests(agent: &Agent) -> Requests {
         requests: totals.requests,
         errors: totals.errors,
         cancelled: totals.cancelled,
+        background: background(agent),
+    }
+}
+
+fn background(agent: &Agent) -> Background {
+    let (queries, nanos) = agent.store.background.minute();
+    let all = agent.store.all_queries.minute().0.sum_seconds();
+    Background {
+        queries: agent.store.totals.unattributed,
+        queries_per_second: per_second(queries, agent.second),
+        // The sum of all is told by a histogram, which is right to a percent or so.
+        query_share: if all > 0.0 {
+            (nanos as f64 / 1e9 / all).min(1.0)
+        } else {
+            0.0
+        },
     }
 }
 
@@ -59,6 +75,7 @@ pub(crate) fn detail(agent: &Agent, route: &str) -> Option<RouteDetail> {
         });
     Some(RouteDetail {
         statements: statements.collect(),
+        exemplars: super::exemplar::some(agent, route),
         row,
     })
 }
@@ -67,6 +84,7 @@ fn row(agent: &Agent, name: &Arc<str>, record: &RequestRecord, place: usize) -> 
     let (times, sums) = record.timeline.minute();
     let body = record.body.merged();
     let all = agent.store.all_requests.minute().0.sum_seconds();
+    let running = agent.store.running.get(name);
     RequestRow {
         route: name.to_string(),
         requests: record.requests,
@@ -94,6 +112,9 @@ fn row(agent: &Agent, name: &Arc<str>, record: &RequestRecord, place: usize) -> 
         } else {
             Vec::new()
         },
+        in_flight: running.map_or(0, |(count, _)| *count),
+        oldest_in_flight_seconds: running
+            .map(|(_, oldest)| agent.clock.nanos_since(*oldest) as f64 / 1e9),
     }
 }
 

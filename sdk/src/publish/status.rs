@@ -111,6 +111,7 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         host: agent.host.cpu_ratio.is_some() && agent.host.memory_ratio.is_some(),
         first_deck: agent.first_deck,
         redis_connections: agent.sight.redis_connections,
+        elsewhere: store.totals.elsewhere,
         symbols: agent.sight.symbols,
         dropped,
         jump: agent.sight.jump(agent.second),

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use http::Method;
 
 use super::room::Budget;
-use super::scope::{self, Scope};
+use super::scope::{self, Remote, Scope};
 use super::shard::Shard;
 use super::statements::{Place, Statement};
 use super::table::{Body, Head, Ran, Tables};
@@ -172,8 +172,14 @@ impl Recorder {
     }
 
     /// Files a statement that has run, for the present request.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn query(&'static self, sql: &str, ran: &Ran) {
+        self.query_of(None, sql, ran);
+    }
+
+    /// Files a statement that has run, for the present request or that of `remote`.
+    #[inline]
+    pub(crate) fn query_of(&'static self, remote: Option<&Remote>, sql: &str, ran: &Ran) {
         let text = self.seed.hash_one(sql);
         let filed = self.write(|tables| {
             let place = tables.statements.find(text)?;
@@ -185,7 +191,10 @@ impl Recorder {
             Some(None) => self.new_query(text, sql, ran),
             None => return,
         };
-        scope::query(id, ran.nanos);
+        match remote {
+            None => scope::query(id, ran.nanos, ran.failed),
+            Some(remote) => remote.query(id, ran.nanos, ran.failed),
+        }
     }
 
     /// Files a statement that an event tells: `read` reads it, and says how it ran. Returns its id and nanoseconds.
@@ -226,7 +235,7 @@ impl Recorder {
 
     #[inline]
     pub(crate) fn acquire(&'static self, pool: u16, nanos: u64, timed_out: bool) {
-        scope::pool_wait(nanos);
+        scope::pool_wait(pool, nanos);
         self.write(|tables| tables.acquire(pool, nanos, timed_out));
     }
 
@@ -253,7 +262,7 @@ impl Recorder {
     }
 
     /// The function of that number.
-    pub(super) fn function_name(&self, number: usize) -> Option<&'static str> {
+    pub(crate) fn function_name(&self, number: usize) -> Option<&'static str> {
         let functions = self
             .functions
             .lock()

@@ -5,9 +5,11 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Start;
+use super::running::Claim;
+use super::trail::{Kind, NOTED_NANOS, STEPS, Step, Trail};
+use crate::clock::{Clock, Start};
 
 /// Distinct statements of one request that are counted by themselves.
 pub(crate) const STATEMENTS: usize = 8;
@@ -19,11 +21,16 @@ thread_local! {
     static OVER: Cell<Option<Box<Scope>>> = const { Cell::new(None) };
 }
 
-/// One request: where it is, and its sums.
-#[derive(Debug, Default)]
+/// One request: where it is, its sums, and what it did in order.
+#[derive(Debug)]
 pub(crate) struct Scope {
     pub(crate) progress: Progress,
     pub(crate) work: Work,
+    pub(crate) trail: Trail,
+    /// What tells the steps' times; `None` until a request begins.
+    clock: Option<&'static Clock>,
+    /// Where it is seen while it runs.
+    place: Claim,
     pub(crate) pool_wait_nanos: u64,
     pub(crate) cache_hits: u32,
     pub(crate) cache_misses: u32,
@@ -45,9 +52,11 @@ pub(crate) struct Progress {
     pub(crate) due: Option<u64>,
     /// Whether not all of its body was there when it was first asked for.
     pub(crate) waited: bool,
+    /// The response's status; 0 before there is one.
+    pub(crate) status: u16,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     #[default]
     Waiting,
@@ -77,9 +86,19 @@ pub(crate) struct Use {
 }
 
 /// What was done for a request on other threads, under its spans.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Remote {
-    work: Mutex<Work>,
+    clock: Option<&'static Clock>,
+    done: Mutex<Done>,
+}
+
+#[derive(Debug, Default)]
+struct Done {
+    work: Work,
+    pool_wait_nanos: u64,
+    /// At most [`STEPS`].
+    steps: Vec<Step>,
+    left_out: usize,
 }
 
 impl Scope {
@@ -91,7 +110,32 @@ impl Scope {
             over.set(scope.next.take());
             Some(scope)
         });
-        over.ok().flatten().unwrap_or_default()
+        over.ok().flatten().unwrap_or_else(Self::made)
+    }
+
+    #[cold]
+    fn made() -> Box<Self> {
+        Box::new(Self {
+            progress: Progress::default(),
+            work: Work::default(),
+            trail: Trail::default(),
+            clock: None,
+            place: Claim::new(),
+            pool_wait_nanos: 0,
+            cache_hits: 0,
+            cache_misses: 0,
+            remote: None,
+            next: None,
+            over: 0,
+        })
+    }
+
+    /// Begins with a request.
+    #[inline]
+    pub(crate) fn begin(&mut self, progress: Progress, clock: &'static Clock) {
+        self.place.begin(progress.route, progress.start);
+        self.progress = progress;
+        self.clock = Some(clock);
     }
 
     /// Keeps the memory of one that is over for the next.
@@ -123,9 +167,49 @@ impl Scope {
         self.remote.as_deref()
     }
 
+    /// The nanoseconds since it began.
+    pub(crate) fn elapsed(&self) -> u64 {
+        let since = |clock: &Clock| clock.nanos_since(self.progress.start);
+        self.clock.map_or(0, since)
+    }
+
+    /// Notes that all of it was to load a value for a cache, by its number.
+    pub(crate) fn loaded(&mut self, space: u64) {
+        self.step(Kind::CacheLoad, space, self.elapsed());
+    }
+
+    /// What it did, also on other threads, in the order in which it was done with it, and how many steps found no place.
+    pub(crate) fn steps(&self) -> (Vec<Step>, usize) {
+        let mut steps = self.trail.steps().to_vec();
+        let mut left_out = self.trail.left_out();
+        if let Some(remote) = &self.remote {
+            let done = remote.lock();
+            steps.extend(&done.steps);
+            left_out += done.left_out;
+            steps.sort_by_key(|step| step.ended.raw());
+        }
+        (steps, left_out)
+    }
+
+    #[inline]
+    fn step(&mut self, kind: Kind, what: u64, nanos: u64) {
+        if let Some(clock) = self.clock {
+            self.trail.push(Step::new(kind, what, clock.start(), nanos));
+        }
+    }
+
+    /// Counts a statement that ran for it.
+    #[inline]
+    pub(crate) fn query(&mut self, statement: u64, nanos: u64, failed: bool) {
+        self.work.add(statement, 1, nanos);
+        self.step(Kind::ran(failed), statement, nanos);
+    }
+
     #[inline]
     fn clear(&mut self) {
+        self.place.end();
         self.work.clear();
+        self.trail.clear();
         self.pool_wait_nanos = 0;
         (self.cache_hits, self.cache_misses) = (0, 0);
         self.remote = None;
@@ -190,27 +274,69 @@ impl Work {
 impl Remote {
     /// Counts a statement that ran on another thread.
     #[inline]
-    pub(crate) fn query(&self, statement: u64, nanos: u64) {
-        self.work
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(statement, 1, nanos);
+    pub(crate) fn query(&self, statement: u64, nanos: u64, failed: bool) {
+        let step = self
+            .clock
+            .map(|clock| Step::new(Kind::ran(failed), statement, clock.start(), nanos));
+        let mut done = self.lock();
+        done.work.add(statement, 1, nanos);
+        if let Some(step) = step {
+            done.push(step);
+        }
+    }
+
+    /// Counts a wait for a connection of a pool in a task of its own.
+    pub(crate) fn pool_wait(&self, pool: u16, nanos: u64) {
+        let what = u64::from(pool);
+        let step = self
+            .clock
+            .map(|clock| Step::new(Kind::PoolWait, what, clock.start(), nanos));
+        let mut done = self.lock();
+        done.pool_wait_nanos += nanos;
+        if let Some(step) = step.filter(|_| nanos >= NOTED_NANOS) {
+            done.push(step);
+        }
     }
 
     /// Adds what a task of its own did for the request.
     pub(crate) fn add(&self, scope: &Scope) {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        work.merge(&scope.work);
+        let (steps, left_out) = scope.steps();
+        let mut done = self.lock();
+        done.work.merge(&scope.work);
+        done.pool_wait_nanos += scope.pool_wait_nanos;
         if let Some(remote) = &scope.remote {
-            work.merge(&remote.work.lock().unwrap_or_else(PoisonError::into_inner));
+            done.work.merge(&remote.lock().work);
         }
+        done.left_out += left_out;
+        for step in steps {
+            done.push(step);
+        }
+    }
+
+    /// How long tasks of their own waited for connections.
+    pub(crate) fn pool_wait_nanos(&self) -> u64 {
+        self.lock().pool_wait_nanos
     }
 
     /// What was done here and on other threads.
     pub(crate) fn with(&self, work: &Work) -> Work {
         let mut all = work.clone();
-        all.merge(&self.work.lock().unwrap_or_else(PoisonError::into_inner));
+        all.merge(&self.lock().work);
         all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Done {
+    fn push(&mut self, step: Step) {
+        if self.steps.len() < STEPS {
+            self.steps.push(step);
+        } else {
+            self.left_out += 1;
+        }
     }
 }
 
@@ -235,14 +361,21 @@ impl Drop for Lent<'_> {
 }
 
 /// Counts a statement for the present request.
-pub(crate) fn query(statement: u64, nanos: u64) {
-    with(|scope| scope.work.add(statement, 1, nanos));
+#[inline]
+pub(crate) fn query(statement: u64, nanos: u64, failed: bool) {
+    with(|scope| scope.query(statement, nanos, failed));
 }
 
 /// Takes the present request's scope, if one is polled on this thread, until the guard is dropped.
 #[inline]
 pub(crate) fn present() -> Present {
     Present(CURRENT.try_with(Cell::take).ok().flatten())
+}
+
+/// Whether a request is polled on this thread.
+#[inline]
+pub(crate) fn is_present() -> bool {
+    present().scope().is_some()
 }
 
 /// The present request's scope, away from its place; see [`present`].
@@ -266,25 +399,56 @@ impl Drop for Present {
     }
 }
 
-/// Counts a wait for a connection for the present request.
-pub(crate) fn pool_wait(nanos: u64) {
-    with(|scope| scope.pool_wait_nanos += nanos);
-}
-
-/// Counts a cache look-up for the present request.
-pub(crate) fn cache_lookup(hit: bool) {
+/// Counts a wait for a connection of a pool for the present request.
+pub(crate) fn pool_wait(pool: u16, nanos: u64) {
     with(|scope| {
-        if hit {
-            scope.cache_hits += 1;
-        } else {
-            scope.cache_misses += 1;
+        scope.pool_wait_nanos += nanos;
+        if nanos >= NOTED_NANOS {
+            scope.step(Kind::PoolWait, u64::from(pool), nanos);
         }
     });
 }
 
+/// Counts a look-up in a cache, by its number, for the present request.
+pub(crate) fn cache_lookup(space: u64, hit: bool) {
+    with(|scope| {
+        if hit {
+            scope.cache_hits += 1;
+            scope.step(Kind::CacheHit, space, 0);
+        } else {
+            scope.cache_misses += 1;
+            scope.step(Kind::CacheMiss, space, 0);
+        }
+    });
+}
+
+/// Notes a step that is not summed up.
+#[inline]
+pub(crate) fn step(kind: Kind, what: u64, nanos: u64) {
+    with(|scope| scope.step(kind, what, nanos));
+}
+
 /// The part of the present request that other threads may add to.
 pub(crate) fn remote() -> Option<Arc<Remote>> {
-    with(|scope| Arc::clone(scope.remote.get_or_insert_default()))
+    with(|scope| {
+        let clock = scope.clock;
+        let remote = scope.remote.get_or_insert_with(|| {
+            Arc::new(Remote {
+                clock,
+                done: Mutex::default(),
+            })
+        });
+        Arc::clone(remote)
+    })
+}
+
+/// A scope for a task of its own that works for the present request, and what it is added to once it is done.
+pub(crate) fn child() -> Option<(Box<Scope>, Arc<Remote>)> {
+    let request = remote()?;
+    let mut scope = Scope::fresh();
+    scope.clock = request.clock;
+    scope.progress.start = request.clock.map(Clock::start).unwrap_or_default();
+    Some((scope, request))
 }
 
 #[inline]

@@ -57,6 +57,9 @@ pub(super) struct QuerySums {
     pub(super) errors: u64,
     pub(super) rows: u64,
     pub(super) unattributed: u64,
+    pub(super) elsewhere: u64,
+    /// The time in those that are not attributed.
+    pub(super) background_nanos: u64,
     pub(super) times: Buckets,
     /// One more than the pool's number; 0 where the pool is not known.
     pub(super) pool: u16,
@@ -213,7 +216,11 @@ impl QuerySums {
         self.calls += 1;
         self.errors += u64::from(ran.failed);
         self.rows += ran.rows;
-        self.unattributed += u64::from(!ran.attributed);
+        if !ran.attributed {
+            self.unattributed += 1;
+            self.background_nanos += ran.nanos;
+        }
+        self.elsewhere += u64::from(ran.elsewhere);
         if let Some(pool) = ran.pool {
             self.pool = pool + 1;
         }
@@ -221,6 +228,7 @@ impl QuerySums {
     }
 
     fn clear(&mut self) {
-        (self.calls, self.errors, self.rows, self.unattributed) = (0, 0, 0, 0);
+        (self.calls, self.errors, self.rows) = (0, 0, 0);
+        (self.unattributed, self.elsewhere, self.background_nanos) = (0, 0, 0);
     }
 }

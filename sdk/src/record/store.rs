@@ -12,13 +12,17 @@ use self::record::StatementRecord;
 pub(crate) use self::record::{
     FunctionRecord, PoolRecord, QueryRecord, QueryWindow, RequestRecord, RequestWindow,
 };
+use super::background::Background;
+use super::exemplar::{Exemplars, Slowest};
 use super::kept::Kept;
 use super::recorder::Recorder;
+use super::running;
 use super::statements::Statements;
 use super::table::{
     FunctionSums, MAX_KEYS, MAX_ROUTE_STATEMENTS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables,
 };
 use super::timeline::{MINUTE, Timeline};
+use crate::clock::Start;
 
 /// Keys whose coarser history is kept.
 const PROMOTED: usize = 40;
@@ -37,6 +41,13 @@ pub(crate) struct Store {
     pub(crate) all_requests: Timeline<RequestWindow>,
     pub(crate) all_queries: Timeline<QueryWindow>,
     pub(crate) totals: Totals,
+    /// What ran for no request.
+    pub(crate) background: Background,
+    /// Requests that are kept whole.
+    pub(crate) exemplars: Exemplars,
+    /// How many requests of a route are under way, and the beginning of the oldest; as of the last drain.
+    pub(crate) running: HashMap<Arc<str>, (u64, Start)>,
+    second: u64,
     /// The names of routes by their hash.
     names: HashMap<u64, Arc<str>>,
     /// What was counted of a route before the thread that knows its name was drained.
@@ -55,11 +66,15 @@ pub(crate) struct Totals {
     pub(crate) cancelled: u64,
     pub(crate) calls: u64,
     pub(crate) unattributed: u64,
+    /// Of these, the ones that were told on a thread of their driver's own.
+    pub(crate) elsewhere: u64,
     pub(crate) slow_only: u64,
     /// Recordings whose key had no room.
     pub(crate) overflowed: u64,
     /// Durations and calls that a shard had no memory for.
     pub(crate) refused: u64,
+    /// Requests that were worth keeping whole and found no place in their shard.
+    pub(crate) missed: u64,
 }
 
 /// What one route ran of one statement in the last minute.
@@ -88,6 +103,10 @@ impl Store {
             all_requests: Timeline::new(),
             all_queries: Timeline::new(),
             totals: Totals::default(),
+            background: Background::default(),
+            exemplars: Exemplars::default(),
+            running: HashMap::new(),
+            second: 0,
             names: HashMap::new(),
             nameless: Vec::new(),
             tick: Tick::default(),
@@ -97,6 +116,7 @@ impl Store {
 
     /// Takes in what the shards hold and closes `second`.
     pub(crate) fn drain(&mut self, recorder: &Recorder, second: u64) {
+        self.second = second;
         if second / GENERATION != self.generation {
             self.generation = second / GENERATION;
             self.next_generation();
@@ -105,6 +125,10 @@ impl Store {
         recorder.drain(|tables| self.take(recorder, tables));
         self.totals.started = recorder.started();
         self.name_the_nameless(recorder);
+        let requests = &self.requests;
+        self.exemplars.age(second, |route| requests.has(route));
+        self.look_at_running();
+        self.background.close(second);
         self.requests.next_second();
         self.queries.next_second();
         self.functions.next_second();
@@ -162,6 +186,7 @@ impl Store {
             .sum::<usize>()
             + self.all_requests.bytes()
             + self.all_queries.bytes()
+            + self.exemplars.bytes()
     }
 
     pub(super) fn take(&mut self, recorder: &Recorder, tables: &mut Tables) {
@@ -171,6 +196,7 @@ impl Store {
         self.totals.overflowed += tables
             .requests
             .drain(|hash, sums| self.take_request(hash, sums));
+        self.take_caught(tables);
         for (number, sums) in tables.functions.iter_mut().enumerate() {
             if sums.calls > 0 {
                 self.take_function(recorder.function_name(number), sums);
@@ -194,6 +220,9 @@ impl Store {
             };
             self.totals.calls += sums.calls;
             self.totals.unattributed += sums.unattributed;
+            self.totals.elsewhere += sums.elsewhere;
+            self.background
+                .add(sums.unattributed, sums.background_nanos);
             let (times, all) = &mut self.tick.queries;
             *all = *all + window;
             let (id, statement) = key.unzip();
@@ -250,12 +279,47 @@ impl Store {
         sums.per_request
             .drain_into(&mut [&mut record.per_request.now]);
         record.tick.1 = record.tick.1 + window;
+        if let Some(key) = &key {
+            sums.slowest = Slowest::over(self.exemplars.slow_from(key, self.second));
+        }
         for used in &mut sums.statements {
             let used = StatementRecord::take(used);
             for list in [&mut record.statements.now, &mut record.all_statements] {
                 if let Some(record) = find_or_add(list, used.statement) {
                     record.merge(&used);
                 }
+            }
+        }
+    }
+
+    fn take_caught(&mut self, tables: &mut Tables) {
+        let Self {
+            exemplars,
+            names,
+            second,
+            ..
+        } = self;
+        let mut nameless = 0;
+        let missed = tables
+            .caught
+            .drain(|route, exemplar| match names.get(&route) {
+                Some(route) => exemplars.take(route, exemplar, *second),
+                None => nameless += 1,
+            });
+        self.totals.missed += missed + nameless;
+    }
+
+    fn look_at_running(&mut self) {
+        self.running.clear();
+        for (route, start) in running::requests() {
+            let Some(route) = self.names.get(&route) else {
+                continue;
+            };
+            let oldest = self.running.entry(Arc::clone(route));
+            let (count, oldest) = oldest.or_insert((0, start));
+            *count += 1;
+            if start.raw() < oldest.raw() {
+                *oldest = start;
             }
         }
     }

@@ -6,8 +6,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::buckets::Buckets;
+use super::exemplar::{Caught, Slowest};
 use super::room::{Budget, Room};
-use super::scope::{Scope, Use, Work};
+use super::scope::{Scope, Stage, Use, Work};
 use super::statements::Statements;
 
 /// Keys a kind before new ones are filed under [`OTHER`].
@@ -36,6 +37,7 @@ pub(crate) struct Tables {
     pub(super) slow_only: u64,
     /// Names of routes that this thread met first, by their hash.
     pub(super) names: Vec<(u64, Arc<str>)>,
+    pub(super) caught: Caught,
     pub(super) room: Room,
 }
 
@@ -59,6 +61,8 @@ struct Entry<T> {
 pub(super) trait Sums: Default {
     fn is_empty(&self) -> bool;
     fn clear(&mut self);
+    /// Says that nothing happened since the last drain.
+    fn rest(&mut self);
     /// What it takes of the room, beside its own size.
     fn bytes(&self) -> usize;
 }
@@ -67,6 +71,7 @@ pub(super) trait Sums: Default {
 #[derive(Debug, Default)]
 pub(super) struct RequestSums {
     pub(super) ended: u64,
+    pub(super) slowest: Slowest,
     pub(super) requests: u64,
     pub(super) errors: u64,
     pub(super) cancelled: u64,
@@ -117,6 +122,8 @@ pub(crate) struct Ran {
     pub(crate) pool: Option<u16>,
     /// Whether it is known what it ran for.
     pub(crate) attributed: bool,
+    /// Whether that is not known since it was told on a thread of its driver's own.
+    pub(crate) elsewhere: bool,
 }
 
 /// How a request's response was made.
@@ -188,6 +195,7 @@ impl<T: Sums> Keyed<T> {
         self.entries.retain(|hash, entry| {
             if entry.sums.is_empty() {
                 entry.idle += 1;
+                entry.sums.rest();
                 return entry.idle < most_idle;
             }
             entry.idle = 0;
@@ -221,6 +229,7 @@ impl Tables {
             pools: Vec::new(),
             slow_only: 0,
             names: Vec::new(),
+            caught: Caught::default(),
             room: Room::new(budget),
         }
     }
@@ -263,7 +272,19 @@ impl Tables {
         sums.pool_wait_nanos += scope.pool_wait_nanos;
         match scope.remote() {
             None => sums.work(&scope.work, room),
-            Some(remote) => sums.work(&remote.with(&scope.work), room),
+            Some(remote) => {
+                sums.pool_wait_nanos += remote.pool_wait_nanos();
+                sums.work(&remote.with(&scope.work), room);
+            }
+        }
+        let common = match (scope.progress.stage, body) {
+            (_, Some(Body::Failed | Body::Cancelled)) => false,
+            (Stage::Answered { failed, nanos, .. }, _) => !failed && !sums.slowest.wants(nanos),
+            (Stage::Waiting, _) => false,
+        };
+        if self.caught.sample() || !common {
+            let room = |bytes| room.take(bytes);
+            self.caught.take(scope, body, &mut sums.slowest, room);
         }
     }
 
@@ -319,7 +340,8 @@ impl Tables {
                 .iter()
                 .map(|pool| pool.waits.bytes())
                 .sum::<usize>()
-            + self.names.capacity() * size_of::<(u64, Arc<str>)>();
+            + self.names.capacity() * size_of::<(u64, Arc<str>)>()
+            + self.caught.bytes();
         self.room.settle(used);
     }
 }
@@ -392,6 +414,11 @@ impl Sums for RequestSums {
         (self.errors, self.cancelled, self.queries) = (0, 0, 0);
         (self.query_nanos, self.pool_wait_nanos) = (0, 0);
         self.statements.clear();
+    }
+
+    fn rest(&mut self) {
+        // What was slow in a busier minute says nothing of the next request.
+        self.slowest = Slowest::default();
     }
 
     fn bytes(&self) -> usize {

@@ -73,6 +73,28 @@ pub(super) enum Verb {
     Doctor,
     /// List the routes, by what users wait for
     Requests,
+    /// List the real requests of a route that are kept whole: failed, given up, slow, and a sample
+    Exemplars {
+        /// The route, as `requests` tells it: GET /documents
+        #[arg(required = true, num_args = 1..=2, value_name = "ROUTE")]
+        route: Vec<String>,
+    },
+    /// Show one kept request and what it did, in order
+    Exemplar {
+        /// The request, as `exemplars` tells it
+        #[arg(
+            value_name = "ID",
+            required_unless_present = "of",
+            conflicts_with = "of"
+        )]
+        id: Option<u64>,
+        /// Instead: the one of a route that took most nearly as long as a percentile
+        #[arg(long, num_args = 1..=2, value_name = "ROUTE")]
+        of: Vec<String>,
+        /// The percentile; 100 is the longest
+        #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(0..=100), value_name = "P")]
+        percentile: u8,
+    },
     /// List the statements, by the time they take
     Queries,
     /// List the alerts

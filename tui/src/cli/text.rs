@@ -129,7 +129,7 @@ pub(super) fn requests(requests: &Requests) -> String {
             ]
         })
         .collect();
-    render(
+    let table = render(
         &[
             " wait",
             " rate",
@@ -142,7 +142,14 @@ pub(super) fn requests(requests: &Requests) -> String {
             "route",
         ],
         &rows,
-    )
+    );
+    let background = &requests.background;
+    if background.queries == 0 {
+        return table;
+    }
+    let rate = format::rate(background.queries_per_second);
+    let share = format::share(background.query_share);
+    format!("{table}background  {rate} statements, {share} of the time in statements\n")
 }
 
 pub(super) fn queries(queries: &Queries) -> String {

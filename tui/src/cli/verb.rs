@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{CacheVerb, Consent, Global, Verb};
-use super::{Outcome, connect, doctor, record, text, wait};
+use super::{Outcome, connect, doctor, exemplar, record, text, wait};
 use crate::runtime::now;
 
 /// Runs a command that answers.
@@ -67,6 +67,18 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
                 bail!(CONFUSED)
             };
             told(&requests, text::requests(&requests))
+        }
+        Verb::Exemplars { route } => {
+            let kept = exemplar::of_route(source, route).await?;
+            let newest = kept.exemplars.iter().map(|row| row.at).max();
+            told(
+                &kept,
+                exemplar::list(&kept, newest.unwrap_or_default().max(now())),
+            )
+        }
+        Verb::Exemplar { id, of, percentile } => {
+            let one = exemplar::one(source, *id, of, *percentile).await?;
+            told(&one, exemplar::waterfall(&one))
         }
         Verb::Queries => {
             let (State::Queries(queries), _) = state(source, Topic::Queries).await? else {
@@ -137,7 +149,7 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
     }
 }
 
-const CONFUSED: &str = "the host answered a question with something else";
+pub(super) const CONFUSED: &str = "the host answered a question with something else";
 
 /// Previews, and applies on the same connection if that was asked for.
 async fn act(
@@ -169,7 +181,9 @@ async fn act(
 async fn state(source: &dyn Source, topic: Topic) -> Result<(State, Timestamp)> {
     match source.ask(Question::Now(topic)).await? {
         Answer::Now(update) => Ok((update.state.clone(), update.at)),
-        Answer::Query(_) | Answer::Route(_) => bail!(CONFUSED),
+        Answer::Query(_) | Answer::Route(_) | Answer::Exemplars(_) | Answer::Exemplar(_) => {
+            bail!(CONFUSED)
+        }
     }
 }
 

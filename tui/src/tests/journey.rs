@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use perfdeck_bridge::protocol::{ActRequest, Hello, LedgerId, Question, Topic};
+use perfdeck_bridge::protocol::{
+    ActRequest, ExemplarId, Hello, LedgerId, Question, Topic, WhichExemplar,
+};
 use perfdeck_bridge::testing::{NOW, Sample, hello};
 
 use super::harness::{Scene, Viewer, frame};
@@ -78,6 +80,51 @@ fn moving_while_open_opens_the_next_row() {
             .effects
             .contains(&Effect::Ask(Question::Route("GET /sessions/{id}".into())))
     );
+}
+
+#[test]
+fn enter_on_an_opened_route_leads_to_its_real_requests_and_their_steps() {
+    let viewer = check(
+        "2 enter enter",
+        &[
+            "5 requests are kept whole",
+            "beside all steps",
+            "cache embed",
+        ],
+    );
+    let asked = Effect::Ask(Question::Exemplars("GET /documents".to_owned()));
+    assert!(viewer.effects.contains(&asked));
+    check("2 enter enter enter j j", &["▸ query", "after it came"]);
+    // Back from the steps, from the requests and from the route.
+    check("2 enter enter enter esc", &["▸   10s"]);
+    check("2 enter enter esc", &["its real requests, one by one"]);
+    check("2 enter enter esc esc", &["its statements"]);
+}
+
+#[test]
+fn moving_among_real_requests_shows_each_one_s_steps() {
+    let viewer = check("2 enter enter j", &["▸   22s", "503", "failed"]);
+    let id = WhichExemplar::Id(ExemplarId(2));
+    assert!(
+        viewer
+            .effects
+            .contains(&Effect::Ask(Question::Exemplar(id)))
+    );
+    // A new one on top moves nobody who has chosen.
+    let mut viewer = check("2 enter enter j", &[]);
+    viewer.refresh();
+    assert!(viewer.frame().contains("▸   21s"), "{}", viewer.frame());
+}
+
+#[test]
+fn a_percentile_opens_a_real_request_of_about_its_length() {
+    check("2 p", &["Nearest to the p95 is this one of 412ms."]);
+    check(
+        "2 p p",
+        &["Nearest to the longest request is this", "▸   25s   801ms"],
+    );
+    check("2 p p p", &["Nearest to the p50 is this one of 128ms."]);
+    check("2 p esc", &["its statements"]);
 }
 
 #[test]

@@ -76,9 +76,37 @@ fn an_act_looks_as_it_did() {
 }
 
 #[test]
+fn a_hostile_host_s_requests_look_as_they_did() {
+    for (keys, name) in [("2 enter enter", "kept"), ("2 j p enter j j", "step")] {
+        let mut viewer = Viewer::new(Sample::Hostile);
+        viewer.press(keys);
+        for (width, height) in SIZES {
+            let name = format!("opened_{name}_hostile_{width}x{height}");
+            kept(|| assert_snapshot!(name, frame(&viewer.model, width, height)));
+        }
+    }
+}
+
+#[test]
+fn a_request_s_steps_are_seen_in_seven_bits() {
+    let mut viewer = Viewer::new(Sample::Typical);
+    viewer.press("2 p enter");
+    let theme = Theme {
+        glyphs: Glyphs::Ascii,
+        ..Theme::FULL
+    };
+    let drawn = text(&styled(&viewer.model, theme, 80, 24));
+    assert!(drawn.is_ascii(), "{drawn}");
+    kept(|| assert_snapshot!("opened_kept_ascii_80x24", drawn));
+}
+
+#[test]
 fn what_is_opened_looks_as_it_did() {
     for (keys, name) in [
         ("2 enter", "route"),
+        ("2 enter enter", "kept"),
+        ("2 enter enter j j enter j j", "step"),
+        ("2 j p p", "longest"),
         ("3 enter", "query"),
         ("7 enter", "finding"),
     ] {

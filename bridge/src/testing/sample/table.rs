@@ -2,8 +2,8 @@
 
 use super::course;
 use crate::protocol::{
-    CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities, Queries,
-    QueryId, QueryRow, RequestRow, Requests,
+    Background, CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities,
+    Queries, QueryId, QueryRow, RequestRow, Requests,
 };
 use crate::testing::voice::Voice;
 
@@ -101,6 +101,8 @@ pub(super) fn requests(voice: &Voice) -> Requests {
             },
             query_share: (wait_share + 0.3).min(0.95),
             recent: course(digits, p95),
+            in_flight: (rate * p95).ceil() as u64,
+            oldest_in_flight_seconds: (wait_share > 0.0).then_some(p95 * 1.3),
         },
     );
     let functions = [
@@ -121,6 +123,11 @@ pub(super) fn requests(voice: &Voice) -> Requests {
         cancelled: routes.iter().map(|row| row.cancelled).sum(),
         routes: routes.into(),
         functions: functions.into(),
+        background: Background {
+            queries: 41_090,
+            queries_per_second: 3.6,
+            query_share: 0.02,
+        },
     }
 }
 

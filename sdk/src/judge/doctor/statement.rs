@@ -105,18 +105,19 @@ pub(super) fn unattributed(facts: &Facts) -> Option<BlindSpot> {
     if facts.requests == 0 || heard.unattributed * 2 <= heard.calls {
         return None;
     }
-    let (blindness, why) = if heard.unattributed == heard.calls {
-        (
-            Blindness::Partly,
-            "none was heard of in a request's own task or span: SQLite's driver tells of them on a \
-             thread of its own, spawned tasks leave the request, background work has none",
-        )
+    let blindness = if heard.unattributed == heard.calls {
+        Blindness::Partly
     } else {
-        (
-            Blindness::Note,
-            "they ran outside any request's task and span: in background work, in spawned tasks, or \
-             on a driver's own thread",
-        )
+        Blindness::Note
+    };
+    const DRIVER: &str =
+        "SQLite's driver told of them on a thread of its own, in no span of a request's";
+    const NOBODY: &str = "in no request's task or span: in background work, or in tasks that were \
+         spawned without `.in_current_span()`";
+    let why = match facts.elsewhere {
+        0 => format!("they ran {NOBODY}"),
+        elsewhere if elsewhere >= heard.unattributed => DRIVER.to_owned(),
+        elsewhere => format!("{elsewhere} of them: {DRIVER}; the others ran {NOBODY}"),
     };
     Some(spot(
         "statements_unattributed",

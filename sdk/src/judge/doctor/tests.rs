@@ -23,6 +23,7 @@ fn clear() -> Facts {
         host: true,
         first_deck: true,
         redis_connections: Some(0),
+        elsewhere: 0,
         symbols: Some(true),
         dropped: Dropped::default(),
         jump: None,
@@ -127,9 +128,10 @@ fn a_pool_that_was_not_given_is_missed() {
 
 #[test]
 fn statements_without_a_request_are_told_with_the_reason() {
-    let why = |calls, unattributed, requests| {
+    let why = |calls, unattributed, elsewhere, requests| {
         let facts = Facts {
             requests,
+            elsewhere,
             heard: Statements {
                 calls,
                 unattributed,
@@ -144,13 +146,22 @@ fn statements_without_a_request_are_told_with_the_reason() {
             (spot.blindness, spot.why.clone())
         })
     };
-    let (blindness, all) = why(50, 50, 9).unwrap();
-    assert!(blindness == Blindness::Partly && all.contains("SQLite"));
-    let (blindness, most) = why(50, 40, 9).unwrap();
-    assert!(blindness == Blindness::Note && most.contains("background"));
-    assert_eq!(why(50, 25, 9), None);
+    let (blindness, all) = why(50, 50, 50, 9).unwrap();
+    assert!(
+        blindness == Blindness::Partly && all.contains("SQLite") && !all.contains("background")
+    );
+    let (blindness, most) = why(50, 40, 0, 9).unwrap();
+    assert!(
+        blindness == Blindness::Note && most.contains("background") && !most.contains("SQLite")
+    );
+    let (_, both) = why(50, 40, 12, 9).unwrap();
+    assert!(
+        both.contains("12 of them") && both.contains("background"),
+        "{both}"
+    );
+    assert_eq!(why(50, 25, 0, 9), None);
     // A worker that serves nobody has no requests to which they could belong.
-    assert_eq!(why(50, 50, 0), None);
+    assert_eq!(why(50, 50, 0, 0), None);
 }
 
 #[test]

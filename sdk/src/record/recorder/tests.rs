@@ -11,6 +11,7 @@ const RAN: Ran = Ran {
     failed: false,
     pool: None,
     attributed: true,
+    elsewhere: false,
 };
 
 fn get<'r>(recorder: &Recorder, template: &'r str) -> Route<'r> {

@@ -1,10 +1,13 @@
 use std::borrow::Cow;
 
-use perfdeck_bridge::protocol::{Question, RequestRow, RouteDetail};
+use perfdeck_bridge::protocol::{
+    Exemplar, Exemplars, Question, RequestRow, RouteDetail, WhichExemplar,
+};
 
 use crate::keymap::Action;
 use crate::list::{List, Row, Sort, falling, holds};
 use crate::model::Data;
+use crate::screen::requests::kept::KeptRequests;
 use crate::screen::{Opened, Step};
 
 /// Which route the user looks at.
@@ -12,10 +15,15 @@ use crate::screen::{Opened, Step};
 pub(crate) struct State {
     pub(crate) list: List,
     pub(crate) opened: Option<Opened<RouteDetail>>,
+    /// Its real requests, while these are shown instead of the routes.
+    pub(crate) kept: Option<KeptRequests>,
 }
 
 impl State {
     pub(crate) fn on_action(&mut self, action: Action, data: &Data) -> Vec<Step> {
+        if let Some(kept) = &mut self.kept {
+            return kept.on_action(action).unwrap_or_else(|| self.leave());
+        }
         let Some(requests) = data.requests() else {
             return Vec::new();
         };
@@ -23,8 +31,22 @@ impl State {
             return self.follow(data);
         }
         match action {
-            Action::Open => match self.list.row(&requests.routes) {
-                Some(row) => vec![Step::Ask(self.open(row.route.clone()))],
+            Action::Open => match (self.list.row(&requests.routes), &self.opened) {
+                (Some(row), Some(opened)) if opened.id == row.route => {
+                    let (kept, question) = KeptRequests::of(&row.route);
+                    self.kept = Some(kept);
+                    vec![Step::Ask(question)]
+                }
+                (Some(row), _) => vec![Step::Ask(self.open(row.route.clone()))],
+                (None, _) => Vec::new(),
+            },
+            Action::Percentile => match self.list.row(&requests.routes) {
+                Some(row) => {
+                    let (mut kept, question) = KeptRequests::of(&row.route);
+                    let near = kept.next_percentile();
+                    self.kept = Some(kept);
+                    vec![Step::Ask(near), Step::Ask(question)]
+                }
                 None => Vec::new(),
             },
             Action::Back if self.opened.take().is_none() => {
@@ -39,6 +61,7 @@ impl State {
     pub(crate) fn open(&mut self, route: String) -> Question {
         self.list.select(route.clone());
         self.opened = Some(Opened::new(route.clone()));
+        self.kept = None;
         Question::Route(route)
     }
 
@@ -49,11 +72,33 @@ impl State {
         }
     }
 
+    /// Takes what is kept of a route, and returns what is to be asked next.
+    pub(crate) fn listed(&mut self, route: &str, answer: Result<Exemplars, String>) -> Vec<Step> {
+        let kept = self.kept.as_mut().filter(|kept| kept.opened.id == route);
+        kept.map_or_else(Vec::new, |kept| kept.listed(answer))
+    }
+
+    /// Takes one kept request.
+    pub(crate) fn kept(&mut self, which: &WhichExemplar, answer: Result<Exemplar, String>) {
+        if let Some(kept) = &mut self.kept {
+            kept.answered(which, answer);
+        }
+    }
+
     /// Returns the question whose answer is open.
     pub(crate) fn question(&self) -> Option<Question> {
+        if let Some(kept) = &self.kept {
+            return Some(Question::Exemplars(kept.opened.id.clone()));
+        }
         self.opened
             .as_ref()
             .map(|opened| Question::Route(opened.id.clone()))
+    }
+
+    /// Goes back to the routes.
+    fn leave(&mut self) -> Vec<Step> {
+        self.kept = None;
+        self.question().map(Step::Ask).into_iter().collect()
     }
 
     /// Keeps what is open with the selection.

@@ -1,8 +1,11 @@
-use perfdeck_bridge::protocol::{Level, Quantities, RequestRow, RouteDetail};
+use perfdeck_bridge::protocol::{
+    ExemplarRow, Level, Quantities, RequestRow, RouteDetail, Timestamp,
+};
 
-use super::State;
+use super::kept::KeptRequests;
+use super::{State, waterfall};
 use crate::format::{self, TimeUnit};
-use crate::screen::page::Page;
+use crate::screen::page::{self, Page};
 use crate::screen::story::{self, number};
 use crate::screen::view::host;
 use crate::screen::{Verdict, View};
@@ -10,7 +13,10 @@ use crate::theme::{Role, Theme};
 use crate::widget::table::{Column, Table};
 use crate::widget::{Canvas, bar, chart, piece, sparkline};
 
-pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
+pub(crate) fn verdict(view: &View<'_>, state: &State) -> Verdict {
+    if let Some(kept) = &state.kept {
+        return kept_verdict(kept);
+    }
     let Some(requests) = view.data.requests() else {
         return Verdict::waiting();
     };
@@ -33,10 +39,50 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
         let share = format::share(worst.error_ratio);
         text.push_str(&format!(" {share} of {} fail.", worst.route));
     }
+    let background = &requests.background;
+    if background.query_share >= BACKGROUND_TOLD {
+        let share = format::share(background.query_share);
+        text.push_str(&format!(
+            " Background work: {share} of all statements' time."
+        ));
+    }
     Verdict::new(level, text)
 }
 
+fn kept_verdict(kept: &KeptRequests) -> Verdict {
+    let route = &kept.opened.id;
+    let Some(answer) = &kept.opened.answer else {
+        return Verdict::new(Level::Good, format!("Asking for real requests of {route}."));
+    };
+    let list = match answer {
+        Ok(list) if !list.exemplars.is_empty() => list,
+        Ok(_) => {
+            let text = format!("No request of {route} is kept yet.");
+            return Verdict::new(Level::Good, text);
+        }
+        Err(error) => return Verdict::new(Level::Near, error.clone()),
+    };
+    let number = format::plural(list.exemplars.len(), "request is", "requests are");
+    let mut text = format!("{route}: {number} kept whole");
+    if list.not_kept > 0 {
+        let more = format::count(list.not_kept);
+        text.push_str(&format!(", {more} more that failed are not"));
+    }
+    text.push('.');
+    if let (Some(percentile), Some(Ok(shown))) = (kept.percentile, kept.shown()) {
+        let name = match percentile {
+            100 => "longest request".to_owned(),
+            percentile => format!("p{percentile}"),
+        };
+        let took = format::seconds(shown.row.duration_seconds);
+        text.push_str(&format!(" Nearest to the {name} is this one of {took}."));
+    }
+    Verdict::new(Level::Good, text)
+}
+
 const ERRORS_NEAR: f64 = 0.01;
+/// The share of the time in statements from which on background work is worth a sentence.
+const BACKGROUND_TOLD: f64 = 0.01;
 
 /// Judges a route by the limits of the default alerts.
 fn level(row: &RequestRow) -> Level {
@@ -64,6 +110,9 @@ const COLUMNS: [Column; 11] = [
 ];
 
 pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
+    if let Some(kept) = &state.kept {
+        return draw_kept(kept, view.now, canvas);
+    }
     let Some(requests) = view.data.requests() else {
         return;
     };
@@ -112,15 +161,58 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
             .opened
             .as_ref()
             .and_then(|opened| opened.of(&row.route));
-        route(row, state.opened.is_some(), opened, canvas);
+        route(row, state.opened.is_some(), opened, view.now, canvas);
     };
     page.draw(canvas, cells, story);
+}
+
+/// Draws a route's real requests, and the steps of the selected one: beneath, or instead while its steps are gone through.
+fn draw_kept(kept: &KeptRequests, now: Timestamp, canvas: &mut Canvas<'_>) {
+    let shown = kept.list.shown(kept.rows());
+    let list = |canvas: &mut Canvas<'_>| {
+        let place = kept.list.place(&shown);
+        let sorted = kept.list.order::<ExemplarRow>().map(|sort| sort.title);
+        waterfall::list(&shown, place, sorted, now, canvas);
+    };
+    let request = |canvas: &mut Canvas<'_>| match kept.shown() {
+        Some(Ok(exemplar)) => waterfall::draw(exemplar, kept.step, now, canvas),
+        Some(Err(error)) => {
+            canvas.paragraph(2, 0, error, Role::Over, 2);
+        }
+        None => {
+            canvas.put(2, 0, "asking the host for what it did", Role::Dim);
+        }
+    };
+    if shown.is_empty() {
+        let error = match &kept.opened.answer {
+            Some(Err(error)) => error.as_str(),
+            Some(Ok(_)) => "Requests are kept once they have ended.",
+            None => "asking the host for its requests",
+        };
+        page::empty(canvas, kept.list.filter(), None, error);
+        return;
+    }
+    let height = canvas.height();
+    if height < page::ROOM {
+        if kept.step.is_some() {
+            request(canvas);
+        } else {
+            list(canvas);
+        }
+        return;
+    }
+    let share = if kept.step.is_some() { 4 } else { height / 3 };
+    let top = (shown.len() as u16).saturating_add(1).min(share);
+    list(&mut canvas.part(0, 0, u16::MAX, top));
+    canvas.rule(top + 1);
+    request(&mut canvas.below(top + 2));
 }
 
 fn route(
     row: &RequestRow,
     open: bool,
     answer: Option<&Result<RouteDetail, String>>,
+    now: Timestamp,
     canvas: &mut Canvas<'_>,
 ) {
     let mut y = story::told(canvas, 0, "route", &row.route, Role::Strong, 2);
@@ -146,6 +238,7 @@ fn route(
             number("requests", format::count(row.requests)),
             number("failed", format::count(row.errors)),
             number("given up", format::count(row.cancelled)),
+            number("under way now", under_way(row)),
         ],
     );
     y = story::listed(
@@ -168,7 +261,7 @@ fn route(
     }
     let mut rest = canvas.below(y + 1);
     match answer {
-        Some(Ok(detail)) => statements(detail, &mut rest),
+        Some(Ok(detail)) => opened(detail, now, &mut rest),
         Some(Err(error)) => {
             rest.paragraph(2, 0, error, Role::Over, 2);
         }
@@ -186,6 +279,37 @@ fn route(
             );
         }
     }
+}
+
+fn under_way(row: &RequestRow) -> String {
+    let count = format::count(row.in_flight);
+    match row.oldest_in_flight_seconds {
+        Some(oldest) => format!("{count}, the oldest for {}", format::seconds(oldest)),
+        None => count,
+    }
+}
+
+/// Draws a route's statements, and some of its real requests below where there is room for both.
+fn opened(detail: &RouteDetail, now: Timestamp, canvas: &mut Canvas<'_>) {
+    let height = canvas.height();
+    let requests = detail.exemplars.len() as u16;
+    let wanted = if requests > 0 { requests + 3 } else { 0 };
+    let above = (detail.statements.len() as u16 + 1).max(2);
+    let room = height.saturating_sub(above.min(height / 2));
+    let below = wanted.min(room);
+    // With one request less there would be no row at all.
+    let below = if below < 4 { 0 } else { below };
+    statements(detail, &mut canvas.part(0, 0, u16::MAX, height - below));
+    if below == 0 {
+        return;
+    }
+    let top = (height - below).min(above + 1);
+    let mut part = canvas.part(0, top, u16::MAX, below);
+    let rows: Vec<&ExemplarRow> = detail.exemplars.iter().collect();
+    let mut table = part.part(0, 1, u16::MAX, below - 1);
+    waterfall::list(&rows, None, None, now, &mut table);
+    let words = piece(" its real requests, one by one", Role::Dim);
+    part.line(2, 0, &[piece("enter", Role::Key), words]);
 }
 
 const STATEMENTS: [Column; 4] = [

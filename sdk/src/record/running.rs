@@ -1,0 +1,128 @@
+//! The requests under way: a bounded number of places that requests write to as they begin and end, and that the agent
+//! reads whenever it likes.
+//!
+//! A place belongs to a scope's memory and not to one request, so a request claims nothing: it makes three plain stores.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::clock::Start;
+
+/// Requests whose route and age are known while they run; of those beyond only the number is.
+pub(crate) const PLACES: usize = 4_096;
+const BITS: usize = u64::BITS as usize;
+
+static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
+/// Where those write that found no place; nobody reads it.
+static NOWHERE: Place = Place::new();
+/// Which places are claimed.
+static CLAIMED: [AtomicU64; PLACES / BITS] = [const { AtomicU64::new(0) }; PLACES / BITS];
+/// One more than the last place that was ever claimed.
+static REACHED: AtomicUsize = AtomicUsize::new(0);
+
+/// Where a request says that it is under way.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The route's hash; 0 while nothing runs.
+    route: AtomicU64,
+    start: AtomicU64,
+}
+
+/// A place while it is claimed.
+#[derive(Debug)]
+pub(super) struct Claim(&'static Place);
+
+impl Claim {
+    /// Claims a place, if one is left.
+    #[cold]
+    pub(super) fn new() -> Self {
+        for (number, claimed) in CLAIMED.iter().enumerate() {
+            let take = |claimed: u64| (claimed != u64::MAX).then(|| claimed | (claimed + 1));
+            let before = claimed.fetch_update(Ordering::Acquire, Ordering::Relaxed, take);
+            let Ok(before) = before else { continue };
+            let place = number * BITS + before.trailing_ones() as usize;
+            REACHED.fetch_max(place + 1, Ordering::Relaxed);
+            return Self(PLACE.get(place).unwrap_or(&NOWHERE));
+        }
+        Self(&NOWHERE)
+    }
+
+    #[inline]
+    pub(super) fn begin(&self, route: u64, start: Start) {
+        // The agent reads the route before and after the start.
+        self.0.start.store(start.raw(), Ordering::Relaxed);
+        self.0.route.store(route, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn end(&self) {
+        self.0.route.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.end();
+        let place = PLACE.iter().position(|place| std::ptr::eq(place, self.0));
+        if let Some(place) = place
+            && let Some(claimed) = CLAIMED.get(place / BITS)
+        {
+            claimed.fetch_and(!(1 << (place % BITS)), Ordering::Release);
+        }
+    }
+}
+
+impl Place {
+    const fn new() -> Self {
+        Self {
+            route: AtomicU64::new(0),
+            start: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The routes' hashes and the beginnings of the requests under way, over all decks of the process.
+pub(super) fn requests() -> impl Iterator<Item = (u64, Start)> {
+    let reached = REACHED.load(Ordering::Relaxed);
+    PLACE.iter().take(reached).filter_map(|place| {
+        let route = place.route.load(Ordering::Acquire);
+        let start = place.start.load(Ordering::Acquire);
+        // One that ended meanwhile, and left its place to another, would be told with the other's beginning.
+        let same = place.route.load(Ordering::Relaxed) == route;
+        (route != 0 && same).then(|| (route, Start::from_raw(start)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other tests run requests in this process too, so each looks for a route of its own.
+    fn under_way(route: u64) -> usize {
+        requests().filter(|(running, _)| *running == route).count()
+    }
+
+    #[test]
+    fn a_request_is_seen_from_its_beginning_to_its_end() {
+        let claim = Claim::new();
+        claim.begin(0xfeed_0001, Start::from_raw(7));
+        let found = requests().find(|(route, _)| *route == 0xfeed_0001);
+        assert_eq!(found.map(|(_, start)| start.raw()), Some(7));
+        claim.end();
+        assert_eq!(under_way(0xfeed_0001), 0);
+    }
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let claims: Vec<_> = (0..PLACES + 100).map(|_| Claim::new()).collect();
+        for claim in &claims {
+            claim.begin(0xfeed_0002, Start::default());
+        }
+        let seen = under_way(0xfeed_0002);
+        assert!(seen <= PLACES && seen > PLACES / 2, "{seen}");
+        drop(claims);
+        assert_eq!(under_way(0xfeed_0002), 0);
+        let claim = Claim::new();
+        claim.begin(0xfeed_0003, Start::default());
+        assert_eq!(under_way(0xfeed_0003), 1);
+    }
+}
