@@ -64,6 +64,8 @@ pub(super) fn status(agent: &Agent) -> Status {
             memory_bytes: held.iter().sum::<usize>() as u64,
             dropped,
             viewers: agent.stats.viewers.load(Ordering::Relaxed) as u32,
+            agent_deaths: agent.deaths,
+            agent_panics: agent.panics,
         },
         blind_spots: doctor::examine(&facts),
         seen: doctor::seen(&facts),
@@ -111,6 +113,8 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         first_deck: agent.first_deck,
         redis_connections: agent.sight.redis_connections,
         symbols: agent.sight.symbols,
+        agent_deaths: agent.deaths,
+        agent_panics: agent.panics,
         dropped,
         jump: agent.sight.jump(agent.second),
     }

@@ -24,6 +24,8 @@ fn clear() -> Facts {
         first_deck: true,
         redis_connections: Some(0),
         symbols: Some(true),
+        agent_deaths: 0,
+        agent_panics: 0,
         dropped: Dropped::default(),
         jump: None,
     }
