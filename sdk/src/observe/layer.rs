@@ -116,6 +116,10 @@ struct Silent;
 #[derive(Debug)]
 struct Sqlx;
 
+/// What the layer of a deck that is off stands for. Without it the levels that nobody else wants would be made for it: a
+/// layer without a filter wants all.
+static ABSENT: Option<Silent> = None;
+
 /// The request that a span belongs to.
 struct Stamp(Arc<Remote>);
 
@@ -254,6 +258,9 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
+        if self.eyes.is_none() {
+            return Layer::<S>::max_level_hint(&ABSENT);
+        }
         self.filtered.as_ref().and_then(Layer::max_level_hint)
     }
 
@@ -310,6 +317,10 @@ where
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());
+        }
+        if self.eyes.is_none() {
+            // SAFETY: as below; a constant lives longer than `self`.
+            return unsafe { Layer::<S>::downcast_raw(&ABSENT, id) };
         }
         let filtered = self.filtered.as_ref()?;
         // SAFETY: the call is passed on as it came, to a field that lives as long as `self`, so what the caller may do
