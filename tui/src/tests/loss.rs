@@ -245,11 +245,11 @@ impl Source for Truth {
     }
 
     fn ask(&self, _: Question) -> BoxFuture<'_, perfdeck_bridge::Result<Answer>> {
-        unimplemented!("nobody asks")
+        panic!("nobody asks")
     }
 
     fn act(&self, _: ActRequest) -> BoxFuture<'_, perfdeck_bridge::Result<ActReply>> {
-        unimplemented!("nobody acts")
+        panic!("nobody acts")
     }
 }
 
