@@ -106,7 +106,7 @@ fn starting() -> Result<()> {
         let path = ask.strip_prefix("open ");
         path.is_some_and(|path| READ.iter().any(|known| path.starts_with(known)))
     };
-    ensure!(new.iter().any(|ask| read(ask)), "nothing is read: {new:#?}");
+    ensure!(new.iter().any(read), "nothing is read: {new:#?}");
     new.retain(|ask| !read(ask));
     let listed: BTreeSet<_> = LISTED.into_iter().collect();
     let unlisted: Vec<_> = new.difference(&listed).collect();
