@@ -10,6 +10,7 @@ mod journey;
 mod not_tuned;
 mod numbers;
 mod off;
+mod own_work;
 mod postgres_loop;
 mod promises;
 mod pty;

@@ -1,4 +1,7 @@
 //! The off switch: nothing of perfdeck is there, and the service goes on.
+//!
+//! What is left costs what `cargo bench -p perfdeck-peers` counts in instructions as "perfdeck, off", and nothing that
+//! `cargo bench -p perfdeck-demo` can tell from a service without it: noise, not a test, decides there.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,9 +9,14 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::routing::get;
+use perfdeck::Deck;
 use perfdeck::cache::Policy;
 use perfdeck_tests::folder::Folder;
+use perfdeck_tests::footprint::Footprint;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::desk;
 
@@ -17,32 +25,58 @@ const CHILD: &str = "PERFDECK_TEST_CHILD";
 
 /// The environment is a process's own, so the service is a child that is this same test.
 #[test]
-fn switched_off_it_has_no_thread_and_no_socket_and_the_service_goes_on() -> Result<()> {
+fn promise_14_switched_off_there_is_no_thread_socket_file_or_layer_and_the_service_goes_on()
+-> Result<()> {
     if std::env::var_os(CHILD).is_some() {
         return desk::runtime()?.block_on(service());
     }
-    let (threads, files) = run(None)?;
+    // Shows that each look would find what must not be there.
+    let on = run(None)?;
     ensure!(
-        threads == "perfdeck-agent" && files == 1,
-        "switched on: threads {threads:?}, {files} files"
+        on.threads == "perfdeck-agent" && on.files == 1 && on.began.contains("perfdeck-agent"),
+        "switched on: {on:?}"
     );
-    for off in ["off", "OFF"] {
-        let (threads, files) = run(Some(off))?;
+    ensure!(
+        on.sockets.contains("/off-") && on.level == "debug true",
+        "switched on: {on:?}"
+    );
+    for switch in ["off", "OFF"] {
+        let off = run(Some(switch))?;
+        let nothing = off.threads.is_empty() && off.sockets.is_empty() && off.files == 0;
         ensure!(
-            threads.is_empty() && files == 0,
-            "switched off by {off:?}: threads {threads:?}, {files} files"
+            nothing && off.began.is_empty(),
+            "switched off by {switch:?}: {off:?}"
+        );
+        ensure!(
+            off.level == "info false",
+            "switched off by {switch:?}, events are made that only a deck would want: {off:?}"
         );
     }
     Ok(())
 }
 
-/// Runs the service; returns perfdeck's threads and how many files were in its runtime folder.
-fn run(switch: Option<&str>) -> Result<(String, usize)> {
+/// What the service has of perfdeck's.
+#[derive(Debug)]
+struct Told {
+    /// Threads and open files that came with the deck, before anything else did.
+    began: String,
+    /// Threads, once it has served.
+    threads: String,
+    /// Open sockets in the runtime folder, once it has served.
+    sockets: String,
+    /// Files in the runtime folder.
+    files: usize,
+    /// The most verbose level that is made, and whether sqlx's events are.
+    level: String,
+}
+
+/// Runs the service; returns what it told.
+fn run(switch: Option<&str>) -> Result<Told> {
     let folder = Folder::new()?;
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args([
-            "off::switched_off_it_has_no_thread_and_no_socket_and_the_service_goes_on",
+            "off::promise_14_switched_off_there_is_no_thread_socket_file_or_layer_and_the_service_goes_on",
             "--exact",
             "--nocapture",
         ])
@@ -59,7 +93,13 @@ fn run(switch: Option<&str>) -> Result<(String, usize)> {
         let found = said.lines().find_map(|line| line.strip_prefix(name));
         found.with_context(|| format!("no {name} in {said}"))
     };
-    Ok((told("threads: ")?.to_owned(), told("files: ")?.parse()?))
+    Ok(Told {
+        began: told("began: ")?.to_owned(),
+        threads: told("threads: ")?.to_owned(),
+        sockets: told("sockets: ")?.to_owned(),
+        files: told("files: ")?.parse()?,
+        level: told("level: ")?.to_owned(),
+    })
 }
 
 #[expect(
@@ -68,10 +108,21 @@ fn run(switch: Option<&str>) -> Result<(String, usize)> {
 )]
 async fn service() -> Result<()> {
     let folder = Folder::new()?;
+    let runtime = std::env::var("PERFDECK_RUNTIME_DIR")?;
+    let before = Footprint::of_this_process()?;
     let (guard, deck) = perfdeck::Builder::new("off")
         .cache("reports", Policy::new())
         .start()?;
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(deck.layer()))?;
+    // The host's own log, with its own filter: without perfdeck nothing below INFO is made.
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::sink)
+        .with_filter(LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(deck.layer())
+        .with(log)
+        .try_init()?;
+    let began = begun(&deck, &before).await?;
+    eprintln!("\nbegan: {}", began.join(", "));
     let pool = deck.pool("primary", desk::database(&folder.path().join("db")).await?);
     let rows = move || async move {
         let mut transaction = pool.begin().await.ok()?;
@@ -110,15 +161,33 @@ async fn service() -> Result<()> {
     });
     monitored().await;
 
+    let whole = Footprint::of_this_process()?;
+    let mut sockets: Vec<_> = whole.files.into_values().collect();
+    sockets.retain(|file| file.contains(&runtime));
+    let level = LevelFilter::current();
+    let sqlx = tracing::enabled!(target: "sqlx::query", tracing::Level::DEBUG);
     eprintln!("\nthreads: {}", own_threads()?.join(" "));
-    let runtime = std::env::var_os("PERFDECK_RUNTIME_DIR").context("a runtime folder")?;
+    eprintln!("sockets: {}", sockets.join(" "));
     eprintln!("files: {}", files(Path::new(&runtime))?);
+    eprintln!("level: {level} {sqlx}");
     guard.stop();
     Ok(())
 }
 
 #[perfdeck::monitor]
 async fn monitored() {}
+
+/// What came since `before`, once a deck that is on has named its thread.
+async fn begun(deck: &Deck, before: &Footprint) -> Result<Vec<String>> {
+    desk::until("thread of the deck", || async {
+        let began = Footprint::of_this_process()?.since(before);
+        let threads = began.threads.into_values();
+        let seen: Vec<_> = threads.chain(began.files.into_values()).collect();
+        let named = seen.iter().any(|name| name == "perfdeck-agent");
+        Ok((named || !deck.is_on()).then_some(seen))
+    })
+    .await
+}
 
 fn own_threads() -> Result<Vec<String>> {
     // The test's program has a name of this kind, too, and threads without a name of their own take it over.

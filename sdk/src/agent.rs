@@ -7,6 +7,7 @@ mod act;
 #[cfg(test)]
 mod fault;
 pub(crate) mod history;
+pub(crate) mod life;
 pub(crate) mod metric;
 mod sight;
 mod verify;
@@ -84,9 +85,14 @@ pub(crate) struct Parts {
     pub(crate) board: Board,
     pub(crate) stats: Arc<Stats>,
     pub(crate) ledger: Ledger,
+    pub(crate) store: Store,
     pub(crate) first_deck: bool,
     #[cfg(feature = "recording")]
-    pub(crate) recording: Option<Sink>,
+    pub(crate) recording: Option<(Sink, Progress)>,
+    /// How often an agent of this deck died.
+    pub(crate) deaths: u32,
+    /// How often a step of theirs panicked.
+    pub(crate) panics: u64,
     pub(crate) commands: mpsc::Receiver<Command>,
 }
 
@@ -127,7 +133,9 @@ pub(crate) struct Agent {
     acting: HashMap<String, act::Acting>,
     /// What each applied finding made, for its undo.
     made: HashMap<FindingId, act::Made>,
-    /// How often a step panicked.
+    /// How often an agent of this deck died before this one.
+    pub(crate) deaths: u32,
+    /// How often a step panicked, of those as well.
     pub(crate) panics: u64,
     /// When the last action was done.
     last_done: Option<u64>,
@@ -163,7 +171,7 @@ impl Agent {
             pools: parts.pools,
             #[cfg(feature = "cache")]
             caches: parts.caches,
-            store: Store::new(),
+            store: parts.store,
             host: HostSample::default(),
             vitals: Vitals::default(),
             #[cfg(feature = "cache")]
@@ -182,7 +190,7 @@ impl Agent {
             first_deck: parts.first_deck,
             sight: Sight::default(),
             #[cfg(feature = "recording")]
-            recording: parts.recording.map(|sink| (sink, Progress::default())),
+            recording: parts.recording,
             probe: HostProbe::new(),
             judgement: Judgement::default(),
             facts: Facts::default(),
@@ -190,7 +198,8 @@ impl Agent {
             measurements: Vec::new(),
             acting: HashMap::new(),
             made: HashMap::new(),
-            panics: 0,
+            deaths: parts.deaths,
+            panics: parts.panics,
             last_done: None,
             #[cfg(feature = "cache")]
             cleared: HashMap::new(),
@@ -203,12 +212,41 @@ impl Agent {
         }
     }
 
+    /// Takes a dead agent apart for the next one. What it knew stays behind: nobody can tell what of it is sound.
+    pub(crate) fn into_parts(mut self) -> Parts {
+        self.ledger.interrupt();
+        Parts {
+            hello: self.hello,
+            eyes: self.eyes,
+            pools: self.pools,
+            #[cfg(feature = "cache")]
+            caches: self.caches,
+            board: self.board,
+            stats: self.stats,
+            ledger: self.ledger,
+            store: Store::after(self.store),
+            first_deck: self.first_deck,
+            #[cfg(feature = "recording")]
+            recording: self.recording,
+            deaths: self.deaths,
+            panics: self.panics,
+            commands: self.commands,
+        }
+    }
+
     /// Runs until every handle of the deck is gone.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(&mut self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let board = self.board.clone();
-        self.changed(Level::Good, format!("{} started", self.service()));
+        let begun = match self.deaths {
+            0 => (Level::Good, format!("{} started", self.service())),
+            _ => (
+                Level::Near,
+                "perfdeck's agent died, and was started anew".into(),
+            ),
+        };
+        self.changed(begun.0, begun.1);
         loop {
             tokio::select! {
                 _ = tick.tick() => self.tick(),
@@ -223,17 +261,9 @@ impl Agent {
         self.board.close();
     }
 
-    /// Starts the flight recorder, if the host wants one: a viewer of its own, which ends with the board.
-    #[cfg(feature = "recording")]
-    pub(crate) fn record(&self, source: Arc<dyn perfdeck_bridge::Source>) {
-        if let Some((sink, progress)) = &self.recording {
-            let recorded =
-                perfdeck_bridge::recording::record(source, sink.clone(), progress.clone());
-            tokio::spawn(recorded);
-        }
-    }
-
     fn tick(&mut self) {
+        #[cfg(test)]
+        fault::kill(self);
         self.second = self.clock.now().0 / 1_000_000_000;
         for (what, step) in Self::STEPS {
             self.guarded(what, step);

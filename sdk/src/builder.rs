@@ -2,29 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{Hello, PROTOCOL_VERSION, Risk, Role};
 #[cfg(feature = "recording")]
-use perfdeck_bridge::recording::Sink;
+use perfdeck_bridge::recording::{Progress, Sink};
 use perfdeck_bridge::server::Stats;
 use perfdeck_bridge::socket::{self, Listener};
 use tokio::sync::{mpsc, watch};
 
 use crate::act::ledger::Ledger;
-use crate::agent::{Agent, COMMANDS, Command, Parts};
+use crate::agent::{COMMANDS, Command, Parts, life};
 use crate::clock::{Clock, Moment};
 use crate::deck::{Core, Deck, Guard, Host};
 use crate::error::{Error, Kind};
 use crate::observe::{Eyes, monitor};
 use crate::pools::Pools;
+use crate::record::store::Store;
 
 /// The longest name of a service.
 const MAX_NAME: usize = 200;
-
-/// How long the agent's thread waits at its end for what can't be interrupted.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Makes a deck; see [`Builder::start`].
 ///
@@ -209,7 +206,6 @@ impl Builder {
         caches.install();
         let pools = Arc::new(Pools::default());
         let board = Board::new();
-        let stats = Arc::new(Stats::default());
         let path = listener.path().to_owned();
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS);
         let (stop, stopped) = watch::channel(false);
@@ -220,11 +216,14 @@ impl Builder {
             #[cfg(feature = "cache")]
             caches: caches.clone(),
             board: board.clone(),
-            stats: Arc::clone(&stats),
+            stats: Arc::new(Stats::default()),
             ledger,
+            store: Store::new(),
             first_deck,
             #[cfg(feature = "recording")]
-            recording: self.recording,
+            recording: self.recording.map(|sink| (sink, Progress::default())),
+            deaths: 0,
+            panics: 0,
             commands: inbox,
         };
         let host = Arc::new(Host {
@@ -233,7 +232,7 @@ impl Builder {
             commands,
         });
         let served = Arc::clone(&host);
-        let agent = move || run(parts, listener, served, stats, stopped);
+        let agent = move || life::run(parts, listener, served, stopped);
         let thread = std::thread::Builder::new()
             .name("perfdeck-agent".into())
             .spawn(agent)
@@ -249,41 +248,6 @@ impl Builder {
         };
         Ok((Guard::new(stop, thread), Deck::on(core)))
     }
-}
-
-/// The agent's thread: a runtime of its own, the tick and the server.
-fn run(
-    parts: Parts,
-    listener: Listener,
-    host: Arc<Host>,
-    stats: Arc<Stats>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let recorder = parts.eyes.recorder;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let Ok(runtime) = runtime else {
-        tracing::warn!("perfdeck is off: its runtime could not be made");
-        return;
-    };
-    runtime.block_on(async move {
-        let agent = Agent::new(parts);
-        #[cfg(feature = "recording")]
-        agent.record(host.observer());
-        let attach = move |caller| host.source(caller);
-        let server = tokio::spawn(perfdeck_bridge::server::serve(listener, attach, stats));
-        let agent = tokio::spawn(agent.run());
-        // Ends as well when the guard and all decks are gone.
-        let _ = stopped.wait_for(|stop| *stop).await;
-        server.abort();
-        agent.abort();
-        // What they hold is dropped here, so that the socket is gone when the thread is.
-        let _ = tokio::join!(server, agent);
-    });
-    // Looking a name up can't be interrupted, and the host's end need not wait for it.
-    runtime.shutdown_timeout(LAST_WORDS);
-    recorder.forget();
 }
 
 fn is_off() -> bool {

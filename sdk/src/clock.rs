@@ -13,6 +13,8 @@ pub(crate) struct Clock {
     began: Start,
     /// The wall clock at the monotonic zero.
     epoch: Timestamp,
+    #[cfg(test)]
+    wall: Option<std::sync::Arc<std::sync::atomic::AtomicI64>>,
 }
 
 /// When something began, by the processor's counter.
@@ -47,6 +49,8 @@ impl Clock {
             zero,
             began,
             epoch: SystemTime::now().into(),
+            #[cfg(test)]
+            wall: None,
         }
     }
 
@@ -93,6 +97,10 @@ impl Clock {
     ///
     /// It moves when the wall clock is set and when the machine sleeps, and only the doctor asks.
     pub(crate) fn wall_ahead_seconds(&self) -> f64 {
+        #[cfg(test)]
+        if let Some(wall) = &self.wall {
+            return wall.load(std::sync::atomic::Ordering::Relaxed) as f64;
+        }
         let told = self.timestamp(self.now()).micros() as f64;
         let wall = Timestamp::from(SystemTime::now()).micros() as f64;
         (wall - told) / 1e6
@@ -106,5 +114,51 @@ impl Clock {
 impl Moment {
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// What a test moves a clock with.
+#[cfg(test)]
+pub(crate) struct Hand {
+    counter: std::sync::Arc<quanta::Mock>,
+    wall: std::sync::Arc<std::sync::atomic::AtomicI64>,
+}
+
+#[cfg(test)]
+impl Clock {
+    /// A clock that stands still until it is moved.
+    pub(crate) fn manual() -> (Self, Hand) {
+        let (clock, counter) = quanta::Clock::mock();
+        counter.increment(Duration::from_secs(1_000));
+        let wall = std::sync::Arc::default();
+        let hand = Hand {
+            counter,
+            wall: std::sync::Arc::clone(&wall),
+        };
+        let clock = Self {
+            zero: clock.now(),
+            began: Start(clock.raw()),
+            counter: clock,
+            epoch: Timestamp::from_micros(1_700_000_000_000_000),
+            wall: Some(wall),
+        };
+        (clock, hand)
+    }
+}
+
+#[cfg(test)]
+impl Hand {
+    pub(crate) fn pass(&self, time: Duration) {
+        self.counter.increment(time);
+    }
+
+    pub(crate) fn take_back(&self, time: Duration) {
+        self.counter.decrement(time);
+    }
+
+    /// Sets the wall clock so many seconds ahead of the deck's time.
+    pub(crate) fn set_wall(&self, seconds: i64) {
+        self.wall
+            .store(seconds, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -73,6 +73,12 @@ impl Pools {
             .clone()
     }
 
+    /// Holds the lock, for a test to poison it.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> std::sync::MutexGuard<'_, Vec<Named>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn get(&self, number: u16) -> Option<Named> {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         named.get(usize::from(number)).cloned()

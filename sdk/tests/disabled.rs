@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use perfdeck::cache::Policy;
 use perfdeck_tests::folder::Folder;
+use perfdeck_tests::footprint::Footprint;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 static LOADS: AtomicU32 = AtomicU32::new(0);
@@ -31,8 +34,10 @@ async fn monitored() -> u32 {
 }
 
 #[tokio::test]
-async fn without_the_feature_nothing_is_observed_and_caches_go_on() -> Result<(), Box<dyn Error>> {
+async fn promise_14_without_the_feature_nothing_is_observed_and_caches_go_on()
+-> Result<(), Box<dyn Error>> {
     let folder = Folder::new()?;
+    let before = Footprint::of_this_process()?;
     let socket = folder.path().join("deck.sock");
     let (guard, deck) = perfdeck::Builder::new("disabled")
         .socket(&socket)
@@ -41,8 +46,17 @@ async fn without_the_feature_nothing_is_observed_and_caches_go_on() -> Result<()
         .start()?;
     assert!(!deck.is_on());
     assert!(deck.socket().is_none());
+    let began = Footprint::of_this_process()?.since(&before);
+    assert!(began.is_empty(), "{began:?}");
 
-    let _host = tracing::subscriber::set_default(tracing_subscriber::registry().with(deck.layer()));
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::sink)
+        .with_filter(LevelFilter::INFO);
+    let _host = tracing::subscriber::set_default(
+        tracing_subscriber::registry().with(deck.layer()).with(log),
+    );
+    assert_eq!(LevelFilter::current(), LevelFilter::INFO);
+    assert!(!tracing::enabled!(target: "sqlx::query", tracing::Level::DEBUG));
     let pool = sqlx::sqlite::SqlitePoolOptions::new()
         .max_connections(1)
         .connect("sqlite::memory:")

@@ -1,6 +1,7 @@
 //! What the tests stand on: the built programs as processes, hosts under load, terminals, and servers of their own.
 
 pub mod folder;
+pub mod footprint;
 pub mod host;
 pub mod http;
 pub mod postgres;

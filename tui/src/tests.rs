@@ -2,5 +2,6 @@
 
 mod harness;
 mod journey;
+mod loss;
 mod matrix;
 mod picture;

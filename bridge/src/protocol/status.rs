@@ -84,6 +84,12 @@ pub struct DeckCost {
     pub dropped: Dropped,
     /// Attached viewers.
     pub viewers: u32,
+    /// How often the deck's agent died; it is started anew once, and after the second time nothing is observed any more.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub agent_deaths: u32,
+    /// How often a step of the agent's panicked, without its end.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub agent_panics: u64,
 }
 
 /// What was not kept, since the start.

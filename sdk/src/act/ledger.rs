@@ -52,11 +52,16 @@ impl Ledger {
                 ledger.keep(row);
             }
         }
-        for row in &mut ledger.rows {
-            row.interrupt();
-        }
+        ledger.interrupt();
         ledger.file = Some(file);
         Ok(ledger)
+    }
+
+    /// Gives up on what is under way, since whoever ran or measured it is gone.
+    pub(crate) fn interrupt(&mut self) {
+        for row in &mut self.rows {
+            row.interrupt();
+        }
     }
 
     /// Writes that an action begins; on an error it must not.

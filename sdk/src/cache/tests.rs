@@ -49,6 +49,43 @@ fn an_entry_expires_between_nine_tenths_of_its_time_and_all_of_it() {
 }
 
 #[test]
+fn promise_32_time_jumps_cause_no_refresh_storm() {
+    const READERS: usize = 16;
+    // The clock of real caches is one that nobody can set, and that stands still while the machine sleeps.
+    assert_eq!(tick::CLOCK, rustix::time::ClockId::MonotonicCoarse);
+    for jump in [Duration::from_secs(100), Duration::from_secs(86_400)] {
+        let (caches, hand) = manual(true);
+        caches.policy("users", &Policy::new().ttl(Duration::from_secs(100)));
+        let users = caches.namespace("users");
+        let loads = Arc::new(AtomicU64::new(0));
+        let barrier = std::sync::Barrier::new(READERS);
+        // Readers stand in the load until all others wait for it, or would load as well.
+        for round in 1..=3 {
+            std::thread::scope(|scope| {
+                for _ in 0..READERS {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let loads = Arc::clone(&loads);
+                        let load = || async move {
+                            loads.fetch_add(1, Ordering::SeqCst);
+                            std::thread::sleep(Duration::from_millis(50));
+                            Ok::<_, ()>(7)
+                        };
+                        let mut read = std::pin::pin!(users.get_or_load("key", load));
+                        let mut context = Context::from_waker(Waker::noop());
+                        while read.as_mut().poll(&mut context).is_pending() {
+                            std::thread::yield_now();
+                        }
+                    });
+                }
+            });
+            assert_eq!(loads.load(Ordering::SeqCst), round, "after {jump:?}");
+            pass(&hand, jump + Duration::from_nanos(1));
+        }
+    }
+}
+
+#[test]
 fn a_full_namespace_pushes_out_and_counts_it() {
     for capacity in [0, 1, 2, 10, 1_000] {
         let (caches, _) = manual(true);

@@ -13,6 +13,7 @@ mod tests;
 
 use perfdeck_bridge::protocol::{BlindSpot, Blindness, Dropped, RecordingState};
 
+pub(crate) use self::account::agent;
 pub(crate) use self::evidence::seen;
 use crate::observe::layer::Installed;
 
@@ -51,6 +52,10 @@ pub(crate) struct Facts {
     pub(crate) elsewhere: u64,
     /// Whether the executable can name its functions; `None` where nobody can tell.
     pub(crate) symbols: Option<bool>,
+    /// How often the deck's agent died.
+    pub(crate) agent_deaths: u32,
+    /// How often a step of its panicked.
+    pub(crate) agent_panics: u64,
     /// What was not kept.
     pub(crate) dropped: Dropped,
     /// The last jump of the wall clock.
@@ -108,6 +113,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<BlindSpot> {
         route::no_template(facts),
         process::second_deck(facts),
         process::redis(facts),
+        account::agent(facts.agent_deaths, facts.agent_panics),
         account::recordings(facts),
         account::overflowed(facts),
         account::jump(facts),

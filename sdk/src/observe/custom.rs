@@ -69,7 +69,7 @@ pub(crate) struct About {
 }
 
 #[derive(Debug, Default)]
-struct Names {
+pub(crate) struct Names {
     counters: BTreeMap<Arc<str>, Arc<Striped>>,
     gauges: BTreeMap<Arc<str>, Arc<AtomicU64>>,
     histograms: BTreeMap<Arc<str>, Arc<Buckets>>,
@@ -199,6 +199,12 @@ impl Custom {
             return None;
         }
         Some(Arc::clone(all.entry(name.into()).or_insert_with(make)))
+    }
+
+    /// Holds the lock, for a test to poison it.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> std::sync::RwLockWriteGuard<'_, Names> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn names(&self) -> RwLockReadGuard<'_, Names> {

@@ -102,10 +102,12 @@ pub(crate) fn counted<T>(poll: impl FnOnce() -> T) -> T {
 ///
 /// Beside a `fmt` layer with its own filter both see all they should. Under a *global* `EnvFilter` that leaves out
 /// `sqlx::query=debug` nobody hears the statements, and the deck's status says so. It must not be put into
-/// `tracing_subscriber::reload`.
+/// `tracing_subscriber::reload`. A deck's second layer in the same subscriber does nothing, so that all is counted once;
+/// only layers put together by `and_then` before they reach the subscriber don't notice each other.
 pub struct DeckLayer<S> {
     eyes: Option<&'static Eyes>,
     filtered: Option<Filtered<Silent, Sqlx, S>>,
+    heard_by: HeardBy,
     columns: Callsites,
 }
 
@@ -115,6 +117,13 @@ struct Silent;
 
 #[derive(Debug)]
 struct Sqlx;
+
+/// The decks whose layers stand in one subscriber, up to this layer.
+struct HeardBy(Vec<&'static Eyes>);
+
+/// What the layer of a deck that is off stands for. Without it the levels that nobody else wants would be made for it: a
+/// layer without a filter wants all.
+static ABSENT: Option<Silent> = None;
 
 /// The request that a span belongs to.
 struct Stamp(Arc<Remote>);
@@ -138,6 +147,7 @@ impl<S> DeckLayer<S> {
         Self {
             eyes,
             filtered: None,
+            heard_by: HeardBy(Vec::new()),
             columns: Callsites::new(),
         }
     }
@@ -233,7 +243,16 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_layer(&mut self, subscriber: &mut S) {
-        let Some(eyes) = &self.eyes else { return };
+        let Some(eyes) = self.eyes else { return };
+        if let Some(below) = (subscriber as &dyn Subscriber).downcast_ref::<HeardBy>() {
+            if below.0.iter().any(|other| std::ptr::eq(*other, eyes)) {
+                // Each event would be counted twice.
+                self.eyes = None;
+                return;
+            }
+            self.heard_by.0.clone_from(&below.0);
+        }
+        self.heard_by.0.push(eyes);
         Installed::Unproved.store(&eyes.layer);
         // `fmt().finish()` can't hold a per-layer filter: it panics. There the layer has no opinion of its own.
         if !std::any::type_name::<S>().contains("tracing_subscriber::fmt::Subscriber<") {
@@ -269,6 +288,9 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
+        if self.eyes.is_none() {
+            return Layer::<S>::max_level_hint(&ABSENT);
+        }
         self.filtered.as_ref().and_then(Layer::max_level_hint)
     }
 
@@ -325,6 +347,13 @@ where
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());
+        }
+        if self.eyes.is_none() {
+            // SAFETY: as below; a constant lives longer than `self`.
+            return unsafe { Layer::<S>::downcast_raw(&ABSENT, id) };
+        }
+        if id == TypeId::of::<HeardBy>() {
+            return Some(std::ptr::from_ref(&self.heard_by).cast());
         }
         let filtered = self.filtered.as_ref()?;
         // SAFETY: the call is passed on as it came, to a field that lives as long as `self`, so what the caller may do

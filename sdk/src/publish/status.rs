@@ -64,6 +64,8 @@ pub(super) fn status(agent: &Agent) -> Status {
             memory_bytes: held.iter().sum::<usize>() as u64,
             dropped,
             viewers: agent.stats.viewers.load(Ordering::Relaxed) as u32,
+            agent_deaths: agent.deaths,
+            agent_panics: agent.panics,
         },
         blind_spots: doctor::examine(&facts),
         seen: doctor::seen(&facts),
@@ -113,6 +115,8 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         redis_connections: agent.sight.redis_connections,
         elsewhere: store.totals.elsewhere,
         symbols: agent.sight.symbols,
+        agent_deaths: agent.deaths,
+        agent_panics: agent.panics,
         dropped,
         jump: agent.sight.jump(agent.second),
         #[cfg(feature = "recording")]

@@ -114,6 +114,15 @@ impl Store {
         }
     }
 
+    /// Begins anew where an agent died: with what routes are called, which no thread tells twice, and with how many
+    /// requests have ended, without which all of them would seem to be under way.
+    pub(crate) fn after(dead: Self) -> Self {
+        let mut store = Self::new();
+        store.names = dead.names;
+        store.totals.ended = dead.totals.ended;
+        store
+    }
+
     /// Takes in what the shards hold and closes `second`.
     pub(crate) fn drain(&mut self, recorder: &Recorder, second: u64) {
         self.second = second;

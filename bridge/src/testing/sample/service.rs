@@ -29,6 +29,8 @@ pub(super) fn status(voice: &Voice) -> Status {
             memory_bytes: 11 << 20,
             dropped: Dropped::default(),
             viewers: 1,
+            agent_deaths: 0,
+            agent_panics: 0,
         },
         blind_spots: blind_spots(voice),
         seen: seen(voice),

@@ -3,7 +3,37 @@
 use perfdeck_bridge::protocol::{BlindSpot, Blindness};
 
 use super::{Facts, spot};
+use crate::agent::life::MOST_DEATHS;
 use crate::record::table::MAX_KEYS;
+
+/// The deck's own agent died, or steps of its panicked.
+pub(crate) fn agent(deaths: u32, panics: u64) -> Option<BlindSpot> {
+    let report = "report it with what the service logged about it";
+    match deaths {
+        0 if panics == 0 => None,
+        0 => Some(spot(
+            "agent_panicked",
+            Blindness::Partly,
+            "what the deck was about to tell",
+            format!("{panics} steps of its agent panicked; the agent went on"),
+            report,
+        )),
+        deaths if deaths < MOST_DEATHS => Some(spot(
+            "agent_died",
+            Blindness::Partly,
+            "what was before the deck's agent died",
+            "it was started anew, once, and knows nothing of before",
+            report,
+        )),
+        deaths => Some(spot(
+            "agent_dead",
+            Blindness::Blind,
+            "anything",
+            format!("the deck's agent died {deaths} times, and is not started again"),
+            "restart the service to observe it, and report it with what the service logged about it",
+        )),
+    }
+}
 
 /// Recordings were dropped.
 pub(super) fn recordings(facts: &Facts) -> Option<BlindSpot> {

@@ -25,6 +25,8 @@ fn clear() -> Facts {
         redis_connections: Some(0),
         elsewhere: 0,
         symbols: Some(true),
+        agent_deaths: 0,
+        agent_panics: 0,
         dropped: Dropped::default(),
         jump: None,
         recording: None,
