@@ -6,6 +6,7 @@ mod doctor;
 mod exemplars;
 mod flood;
 mod headers;
+mod in_process;
 mod journey;
 mod not_tuned;
 mod numbers;

@@ -1,5 +1,7 @@
 //! The handle that a host holds.
 
+mod present;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;

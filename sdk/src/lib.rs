@@ -34,6 +34,7 @@ pub use observe::layer::DeckLayer;
 #[cfg(feature = "_sqlx")]
 pub use observe::pool::{Connection, Pool, Transaction};
 pub use observe::request::{HttpLayer, HttpService, ObservedBody, ResponseFuture};
+pub use perfdeck_bridge::protocol;
 pub use perfdeck_bridge::protocol::Risk;
 /// # Examples
 ///

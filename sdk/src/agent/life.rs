@@ -22,10 +22,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Agent, Command, Parts, TICK};
 use crate::deck::Host;
-use crate::judge::doctor;
+use crate::judge::doctor::{self, MOST_DEATHS};
 
-/// Deaths after which the agent is not started again.
-pub(crate) const MOST_DEATHS: u32 = 2;
 /// How long the thread waits at its end for what can't be interrupted.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 

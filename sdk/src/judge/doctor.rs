@@ -17,6 +17,9 @@ pub(crate) use self::account::agent;
 pub(crate) use self::evidence::seen;
 use crate::observe::layer::Installed;
 
+/// Deaths after which the agent is not started again.
+pub(crate) const MOST_DEATHS: u32 = 2;
+
 /// What the rules know.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {

@@ -2,8 +2,7 @@
 
 use perfdeck_bridge::protocol::{BlindSpot, Blindness};
 
-use super::{Facts, spot};
-use crate::agent::life::MOST_DEATHS;
+use super::{Facts, MOST_DEATHS, spot};
 use crate::record::table::MAX_KEYS;
 
 /// The deck's own agent died, or steps of its panicked.

@@ -1,0 +1,80 @@
+//! What the service itself can ask its deck: the same plain structs that viewers are told.
+
+use perfdeck_bridge::protocol::{
+    Alert, Answer, CacheRow, CurrentMetrics, Finding, PoolRow, QueryRow, Question, State, Topic,
+};
+
+use super::Deck;
+
+/// Each answer is of the last tick, at most a second old, and is made by the deck's own thread between two ticks: waiting for
+/// it takes no time of the caller's, some milliseconds at most while a tick is under way. A deck that is off, that has
+/// stopped or whose agent has died answers with nothing.
+impl Deck {
+    /// Returns the present numbers; `None` from a deck that is off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn shed(deck: perfdeck::Deck) -> bool {
+    /// let now = deck.current().await;
+    /// now.is_some_and(|now| now.response_time_p95.is_some_and(|seconds| seconds > 2.0))
+    /// # }
+    /// ```
+    pub async fn current(&self) -> Option<CurrentMetrics> {
+        match self.now(Topic::Status).await? {
+            State::Status(status) => Some(status.current_metrics),
+            _ => None,
+        }
+    }
+
+    /// Returns the statements whose 95th percentile of the last minute is longest, at most so many of the 200 that took the
+    /// most time.
+    pub async fn slow_queries(&self, most: usize) -> Vec<QueryRow> {
+        let Some(State::Queries(mut told)) = self.now(Topic::Queries).await else {
+            return Vec::new();
+        };
+        told.queries
+            .sort_by(|a, b| b.p95_seconds.total_cmp(&a.p95_seconds));
+        told.queries.truncate(most);
+        told.queries
+    }
+
+    /// Returns the pools with their connections and waits.
+    pub async fn pool_stats(&self) -> Vec<PoolRow> {
+        match self.now(Topic::Host).await {
+            Some(State::Host(told)) => told.pools,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the cache namespaces with what they answer and save.
+    pub async fn cache_stats(&self) -> Vec<CacheRow> {
+        match self.now(Topic::Caches).await {
+            Some(State::Caches(told)) => told.namespaces,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the alerts that are pending or fire, and those that are over and still told.
+    pub async fn alerts(&self) -> Vec<Alert> {
+        match self.now(Topic::Alerts).await {
+            Some(State::Alerts(told)) => told.alerts,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the findings, those that would bring the most first, also what was applied.
+    pub async fn recommendations(&self) -> Vec<Finding> {
+        match self.now(Topic::Advice).await {
+            Some(State::Advice(told)) => told.findings,
+            _ => Vec::new(),
+        }
+    }
+
+    async fn now(&self, topic: Topic) -> Option<State> {
+        match self.source()?.ask(Question::Now(topic)).await.ok()? {
+            Answer::Now(update) => Some(update.state.clone()),
+            _ => None,
+        }
+    }
+}
