@@ -102,9 +102,9 @@ impl Builder {
     /// Records what viewers would see to a file ring of at most `bytes`, 1 MiB at least, which outlives the process.
     ///
     /// After a crash, a SIGKILL or an out-of-memory kill `perfdeck replay FILE` shows its last minutes; nothing survives the
-    /// machine's own end. A tick of a small service takes about 2 KiB, one of 200 routes and 200 statements some 10 KiB. The
-    /// file has mode 0600 and holds no literal of a statement. That of the process before is kept as `FILE.previous`. A file
-    /// that can't be written is no error: the status says so, and each tick tries again.
+    /// machine's own end. A second of a service of ten routes takes some 8 KiB, so 64 MiB hold two hours of it. The file has
+    /// mode 0600 and holds no literal of a statement. That of the process before is kept as `FILE.previous`. A file that can't
+    /// be written is no error: the status says so, and each tick tries again.
     #[cfg(feature = "recording")]
     pub fn record_to(mut self, path: impl Into<PathBuf>, bytes: u64) -> Self {
         self.recording = Some(Sink::new(path, bytes));
