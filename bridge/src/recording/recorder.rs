@@ -96,7 +96,10 @@ pub async fn record(source: Arc<dyn Source>, sink: Sink, progress: Progress) -> 
         match written.await {
             Ok(back) => writer = back,
             // It panicked, or the runtime ends.
-            Err(_) => break,
+            Err(_) => {
+                progress.note(|state| state.error = Some("the recorder has ended".to_owned()));
+                break;
+            }
         }
     }
     Ok(())
@@ -209,10 +212,14 @@ impl Open {
             .mode(0o600)
             .open(&sink.path)?;
         let metadata = file.metadata()?;
+        let ring = Ring::begin(file, sink.bytes, hello).inspect_err(|_| {
+            // Else the next try would keep this empty one in place of the process's before.
+            let _ = fs::remove_file(&sink.path);
+        })?;
         Ok(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
-            ring: Ring::begin(file, sink.bytes, hello)?,
+            ring,
         })
     }
 
@@ -246,5 +253,27 @@ fn said(error: &io::Error) -> String {
     match said.find(" (os error") {
         Some(end) => said[..end].to_owned(),
         None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_can_not_be_begun_leaves_the_one_of_the_process_before() {
+        let folder = std::env::temp_dir().join(format!("perfdeck-begun-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        let sink = Sink::new(folder.join("flight"), 0);
+        fs::write(&sink.path, "evidence").unwrap();
+        for _ in 0..3 {
+            // No head holds so long a hello.
+            assert!(Open::make(&sink, &[0; 5_000]).is_err());
+        }
+        let kept = fs::read(folder.join("flight.previous")).unwrap();
+        assert_eq!(kept, b"evidence");
+        assert!(!sink.path.exists());
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
