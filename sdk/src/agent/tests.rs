@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use perfdeck_bridge::protocol::{Answer, Question, Requests, State, Status, Topic};
 use perfdeck_tests::folder::Folder;
@@ -19,8 +19,9 @@ use crate::observe::request::{HttpLayer, HttpService};
 
 mod time;
 
+/// A service that answers each request with its status.
 #[derive(Clone)]
-struct Answers;
+struct Answers(StatusCode);
 
 impl Service<Request<()>> for Answers {
     type Response = Response<Empty<bytes::Bytes>>;
@@ -32,13 +33,18 @@ impl Service<Request<()>> for Answers {
     }
 
     fn call(&mut self, _: Request<()>) -> Self::Future {
-        std::future::ready(Ok(Response::new(Empty::new())))
+        let mut answer = Response::new(Empty::new());
+        *answer.status_mut() = self.0;
+        std::future::ready(Ok(answer))
     }
 }
 
 /// Sends requests until `done`; returns how many, all of which were answered.
 fn load(deck: &Deck, mut done: impl FnMut() -> bool) -> u64 {
-    let mut service = deck.http_layer().template(|_, _| Some("/")).layer(Answers);
+    let mut service = deck
+        .http_layer()
+        .template(|_, _| Some("/"))
+        .layer(Answers(StatusCode::OK));
     let mut sent = 0;
     while !done() {
         for _ in 0..1_000 {
@@ -53,6 +59,13 @@ fn load(deck: &Deck, mut done: impl FnMut() -> bool) -> u64 {
     sent
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 /// What a viewer is told of requests, once the agent answers and counts no more.
 fn told(deck: &Deck) -> u64 {
     settled(deck).requests
@@ -65,11 +78,7 @@ fn routes(deck: &Deck) -> Vec<String> {
 }
 
 fn settled(deck: &Deck) -> Requests {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let source = deck.source().unwrap();
         let mut last = u64::MAX;
         loop {
@@ -93,11 +102,7 @@ fn settled(deck: &Deck) -> Requests {
 /// What the deck says of itself, as soon as it is as it should be.
 fn status(deck: &Deck, is: impl Fn(&Status) -> bool) -> Status {
     let end = Instant::now() + Duration::from_secs(30);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let source = deck.source().unwrap();
         loop {
             let told = source.ask(Question::Now(Topic::Status)).await;
@@ -214,8 +219,11 @@ fn compare_p99(work: Duration, windows: usize, limit: f64) {
     fault::of(&name, |fault| fault.deaths = 2);
     status(&dead, |status| status.deck.agent_deaths == 2);
     let bare = HttpLayer::new(None);
-    let mut services =
-        [bare, dead.http_layer()].map(|layer| layer.template(|_, _| Some("/")).layer(Answers));
+    let mut services = [bare, dead.http_layer()].map(|layer| {
+        layer
+            .template(|_, _| Some("/"))
+            .layer(Answers(StatusCode::OK))
+    });
     let mut p99 = [Vec::new(), Vec::new()];
     for _ in 0..windows {
         for (service, p99) in services.iter_mut().zip(&mut p99) {

@@ -6,9 +6,10 @@ use perfdeck_bridge::protocol::{
 
 use super::Deck;
 
-/// Each answer is of the last tick, at most a second old, and is made by the deck's own thread between two ticks: waiting for
-/// it takes no time of the caller's, some milliseconds at most while a tick is under way. A deck that is off, that has
-/// stopped or whose agent has died answers with nothing.
+/// Each answer is of the last tick and is made by the deck's own thread between two ticks, so it is awaited for as long as a
+/// tick takes: some milliseconds, and on a machine without time to spare as long as that thread has to wait for its turn. A
+/// service that can't wait puts a time-out of its own around it. A deck that is off, that has stopped or whose agent has died
+/// answers with nothing.
 impl Deck {
     /// Returns the present numbers; `None` from a deck that is off.
     ///

@@ -29,7 +29,11 @@ pub(crate) struct Place {
 
 /// A place while it is claimed.
 #[derive(Debug)]
-pub(super) struct Claim(&'static Place);
+pub(super) struct Claim {
+    place: &'static Place,
+    /// `None` where none was left.
+    number: Option<usize>,
+}
 
 impl Claim {
     /// Claims a place, if one is left.
@@ -39,34 +43,39 @@ impl Claim {
             let take = |claimed: u64| (claimed != u64::MAX).then(|| claimed | (claimed + 1));
             let before = claimed.fetch_update(Ordering::Acquire, Ordering::Relaxed, take);
             let Ok(before) = before else { continue };
-            let place = number * BITS + before.trailing_ones() as usize;
-            REACHED.fetch_max(place + 1, Ordering::Relaxed);
-            return Self(PLACE.get(place).unwrap_or(&NOWHERE));
+            let number = number * BITS + before.trailing_ones() as usize;
+            REACHED.fetch_max(number + 1, Ordering::Relaxed);
+            return Self {
+                place: PLACE.get(number).unwrap_or(&NOWHERE),
+                number: Some(number),
+            };
         }
-        Self(&NOWHERE)
+        Self {
+            place: &NOWHERE,
+            number: None,
+        }
     }
 
     #[inline]
     pub(super) fn begin(&self, route: u64, start: Start) {
         // The agent reads the route before and after the start.
-        self.0.start.store(start.raw(), Ordering::Relaxed);
-        self.0.route.store(route, Ordering::Release);
+        self.place.start.store(start.raw(), Ordering::Relaxed);
+        self.place.route.store(route, Ordering::Release);
     }
 
     #[inline]
     pub(super) fn end(&self) {
-        self.0.route.store(0, Ordering::Relaxed);
+        self.place.route.store(0, Ordering::Relaxed);
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         self.end();
-        let place = PLACE.iter().position(|place| std::ptr::eq(place, self.0));
-        if let Some(place) = place
-            && let Some(claimed) = CLAIMED.get(place / BITS)
+        if let Some(number) = self.number
+            && let Some(claimed) = CLAIMED.get(number / BITS)
         {
-            claimed.fetch_and(!(1 << (place % BITS)), Ordering::Release);
+            claimed.fetch_and(!(1 << (number % BITS)), Ordering::Release);
         }
     }
 }

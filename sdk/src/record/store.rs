@@ -8,19 +8,17 @@ use std::sync::Arc;
 use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::Quantities;
 
-use self::record::StatementRecord;
 pub(crate) use self::record::{
     FunctionRecord, PoolRecord, QueryRecord, QueryWindow, RequestRecord, RequestWindow,
 };
+use self::record::{StatementRecord, by_statement, find_or_add};
 use super::background::Background;
 use super::exemplar::{Exemplars, Slowest};
 use super::kept::Kept;
 use super::recorder::Recorder;
 use super::running;
 use super::statements::Statements;
-use super::table::{
-    FunctionSums, MAX_KEYS, MAX_ROUTE_STATEMENTS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables,
-};
+use super::table::{FunctionSums, MAX_KEYS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables};
 use super::timeline::{MINUTE, Timeline};
 use crate::clock::Start;
 
@@ -446,30 +444,6 @@ impl Store {
     }
 }
 
-/// Adds up what halves, threads and seconds know of a route's statements, the longest first.
-fn by_statement<'a>(statements: impl Iterator<Item = &'a StatementRecord>) -> Vec<RouteStatement> {
-    let mut merged: HashMap<u64, StatementRecord> = HashMap::new();
-    for sums in statements {
-        merged.entry(sums.statement).or_default().merge(sums);
-    }
-    let mut statements: Vec<_> = merged
-        .into_iter()
-        .map(|(query, sums)| RouteStatement {
-            query,
-            calls: sums.calls,
-            requests: sums.requests,
-            seconds: sums.nanos as f64 / 1e9,
-            per_request: sums.per_request(),
-        })
-        .collect();
-    statements.sort_by(|a, b| {
-        b.seconds
-            .total_cmp(&a.seconds)
-            .then_with(|| a.query.cmp(&b.query))
-    });
-    statements
-}
-
 /// The quantiles of counts that were recorded as if they were nanoseconds.
 pub(crate) fn quantities(counts: &Histogram) -> Quantities {
     let told = |q: f64| (counts.quantile(q) * 1e9).round();
@@ -483,28 +457,6 @@ pub(crate) fn quantities(counts: &Histogram) -> Quantities {
 /// The rate over the last minute, or over the time since the start if that is shorter.
 pub(crate) fn per_second(count: u64, uptime_seconds: u64) -> f64 {
     count as f64 / uptime_seconds.clamp(1, MINUTE) as f64
-}
-
-/// Finds a statement's record in a route's bounded list.
-fn find_or_add(
-    statements: &mut Vec<StatementRecord>,
-    statement: u64,
-) -> Option<&mut StatementRecord> {
-    let known = statements
-        .iter()
-        .position(|record| record.statement == statement);
-    let place = match known {
-        Some(place) => place,
-        None if statements.len() < MAX_ROUTE_STATEMENTS => {
-            statements.push(StatementRecord {
-                statement,
-                ..StatementRecord::default()
-            });
-            statements.len() - 1
-        }
-        None => return None,
-    };
-    statements.get_mut(place)
 }
 
 fn close<S>(timeline: &mut Timeline<S>, tick: &mut (Histogram, S), second: u64)

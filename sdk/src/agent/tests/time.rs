@@ -22,29 +22,10 @@ use crate::record::store::Store;
 const DAY: Duration = Duration::from_secs(86_400);
 const EACH_SECOND: u64 = 10;
 
-/// A service whose requests all fail.
-#[derive(Clone)]
-struct Fails;
-
-impl Service<Request<()>> for Fails {
-    type Response = Response<Empty<bytes::Bytes>>;
-    type Error = Infallible;
-    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        let failed = Response::builder().status(500).body(Empty::new());
-        std::future::ready(Ok(failed.unwrap()))
-    }
-}
-
 struct Bench {
     agent: Agent,
     hand: Hand,
-    service: HttpService<Fails>,
+    service: HttpService<Answers>,
     /// When the alert about failed requests began and fired, by the deck's clock.
     alerts: BTreeMap<Timestamp, Timestamp>,
     last: Timestamp,
@@ -88,7 +69,7 @@ impl Bench {
             last: agent.now(),
             agent,
             hand,
-            service: layer.layer(Fails),
+            service: layer.layer(Answers(StatusCode::INTERNAL_SERVER_ERROR)),
             alerts: BTreeMap::new(),
             sent: 0,
         }

@@ -1,14 +1,15 @@
 //! What the store keeps of one key, and how such records add up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::{Quantities, Redacted};
 
-use super::quantities;
+use super::{RouteStatement, quantities};
 use crate::record::kept::Record;
 use crate::record::statements::Statement;
-use crate::record::table::{OTHER, StatementSums};
+use crate::record::table::{MAX_ROUTE_STATEMENTS, OTHER, StatementSums};
 use crate::record::timeline::Timeline;
 use crate::sql;
 
@@ -246,4 +247,52 @@ impl<T: Default> Recent<T> {
     pub(super) fn turn(&mut self) {
         self.before = std::mem::take(&mut self.now);
     }
+}
+
+/// Adds up what halves, threads and seconds know of a route's statements, the longest first.
+pub(super) fn by_statement<'a>(
+    statements: impl Iterator<Item = &'a StatementRecord>,
+) -> Vec<RouteStatement> {
+    let mut merged: HashMap<u64, StatementRecord> = HashMap::new();
+    for sums in statements {
+        merged.entry(sums.statement).or_default().merge(sums);
+    }
+    let mut statements: Vec<_> = merged
+        .into_iter()
+        .map(|(query, sums)| RouteStatement {
+            query,
+            calls: sums.calls,
+            requests: sums.requests,
+            seconds: sums.nanos as f64 / 1e9,
+            per_request: sums.per_request(),
+        })
+        .collect();
+    statements.sort_by(|a, b| {
+        b.seconds
+            .total_cmp(&a.seconds)
+            .then_with(|| a.query.cmp(&b.query))
+    });
+    statements
+}
+
+/// Finds a statement's record in a route's bounded list.
+pub(super) fn find_or_add(
+    statements: &mut Vec<StatementRecord>,
+    statement: u64,
+) -> Option<&mut StatementRecord> {
+    let known = statements
+        .iter()
+        .position(|record| record.statement == statement);
+    let place = match known {
+        Some(place) => place,
+        None if statements.len() < MAX_ROUTE_STATEMENTS => {
+            statements.push(StatementRecord {
+                statement,
+                ..StatementRecord::default()
+            });
+            statements.len() - 1
+        }
+        None => return None,
+    };
+    statements.get_mut(place)
 }
