@@ -17,6 +17,7 @@ use perfdeck_bridge::protocol::{
 };
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::postgres::Server;
+use perfdeck_tests::process::is_alone;
 use sqlx::Sqlite;
 use sqlx::postgres::PgPool;
 use tracing::Instrument as _;
@@ -278,6 +279,10 @@ fn a_request_under_way_is_told_with_its_age() -> Result<()> {
 /// Statements of a request's spawned tasks are the request's, by either tier, where the task is in the request's span.
 #[test]
 fn what_is_spawned_in_a_request_s_span_is_the_request_s() -> Result<()> {
+    const THIS: &str = "exemplars::what_is_spawned_in_a_request_s_span_is_the_request_s";
+    if !is_alone(THIS, Duration::from_secs(120))? {
+        return Ok(());
+    }
     let server = Server::shared()?;
     let url = server.database("spawned")?;
     let folder = Folder::new()?;

@@ -1,7 +1,6 @@
 //! The deck does not watch itself: what its agent runs, logs and asks is in no number that it tells.
 
 use std::io::{self, Write};
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use perfdeck::Deck;
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::protocol::{Confidence, Queries, Requests, State, Topic};
 use perfdeck_tests::folder::Folder;
-use perfdeck_tests::process::Process;
+use perfdeck_tests::process::is_alone;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tracing_subscriber::fmt;
@@ -21,8 +20,6 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::desk;
 
-/// Set in the child: a subscriber is a process's own for good.
-const CHILD: &str = "PERFDECK_TESTS_OWN_WORK";
 /// The statement that only the layers hear, and how often it is run.
 const HEARD: &str = "SELECT count(*) FROM notes WHERE id > ?";
 const TIMES: u64 = 40;
@@ -36,23 +33,10 @@ static LINES: AtomicU64 = AtomicU64::new(0);
 #[test]
 fn promise_33_no_self_observation_with_everything_traced_and_the_layer_installed_twice()
 -> Result<()> {
-    if std::env::var_os(CHILD).is_some() {
-        return desk::runtime()?.block_on(service());
+    const THIS: &str = "own_work::promise_33_no_self_observation_with_everything_traced_and_the_layer_installed_twice";
+    if is_alone(THIS, LIMIT)? {
+        desk::runtime()?.block_on(service())?;
     }
-    let folder = Folder::new()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command
-        .args([
-            "own_work::promise_33_no_self_observation_with_everything_traced_and_the_layer_installed_twice",
-            "--exact",
-            "--nocapture",
-        ])
-        .env(CHILD, "1")
-        .env("PERFDECK_RUNTIME_DIR", folder.path())
-        .env_remove("PERFDECK");
-    let mut child = Process::start(command)?;
-    let status = child.end(LIMIT)?;
-    ensure!(status.success(), "{status}: {}", child.stderr());
     Ok(())
 }
 

@@ -30,6 +30,34 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Runs a test in a process of its own; tells whether this is that process, which is to go on with the test.
+///
+/// For tests of what tracing's subscribers hear: a process decides once which callsites anybody wants, and with other tests
+/// beside it that decision can fall between two of them.
+///
+/// # Errors
+///
+/// If the test fails there, or is not over within `limit`.
+pub fn is_alone(test: &str, limit: Duration) -> Result<bool> {
+    const ALONE: &str = "PERFDECK_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return Ok(true);
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .env_remove("PERFDECK");
+    let mut child = Process::start(command)?;
+    let status = child.end(limit)?;
+    ensure!(status.success(), "{status}: {}", child.stderr());
+    ensure!(
+        child.stdout().contains("1 passed"),
+        "there is no test {test}"
+    );
+    Ok(false)
+}
+
 /// A running program; killed when it is dropped.
 #[derive(Debug)]
 pub struct Process {
