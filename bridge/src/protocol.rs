@@ -11,6 +11,7 @@ mod cache;
 mod exemplar;
 mod finding;
 mod hello;
+mod history;
 mod host;
 mod ledger;
 mod message;
@@ -33,6 +34,9 @@ pub use finding::{
     NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
+pub use history::{
+    CallsStep, History, HistoryOf, HistoryRequest, HistorySteps, MAX_HISTORY_STEPS, MAX_PERCENTILES,
+};
 pub use host::{FunctionRow, Host, MetricRow, PoolRow};
 pub use ledger::{Gain, Ledger, LedgerId, LedgerRow, LedgerStatus, Verdict, Window};
 pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
@@ -41,8 +45,8 @@ pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
 pub use redacted::Redacted;
 pub use request::{Background, RequestRow, Requests, RouteDetail, RouteStatement};
 pub use status::{
-    BlindSpot, Blindness, CurrentMetrics, DeckCost, Dropped, OptimizationSummary, RecordingState,
-    Seen, Status,
+    BlindSpot, Blindness, BudgetLevel, CurrentMetrics, DeckCost, Dropped, OptimizationSummary,
+    RecordingState, Seen, Status,
 };
 pub use time::Timestamp;
 pub use topic::{Answer, Question, State, Topic, Update};

@@ -4,6 +4,7 @@
 //! everything that is not a shard; whoever wants something of it sends a [`Command`].
 
 mod act;
+pub(crate) mod budget;
 #[cfg(test)]
 mod fault;
 pub(crate) mod history;
@@ -30,7 +31,8 @@ use perfdeck_bridge::server::{Caller, Stats};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use self::history::{CacheHistory, Vitals};
+use self::budget::{Budget, Limits};
+use self::history::{CacheHistory, Numbers};
 use self::metric::Metrics;
 use self::sight::Sight;
 use self::verify::Verified;
@@ -86,6 +88,7 @@ pub(crate) struct Parts {
     pub(crate) stats: Arc<Stats>,
     pub(crate) ledger: Ledger,
     pub(crate) store: Store,
+    pub(crate) limits: Limits,
     pub(crate) first_deck: bool,
     #[cfg(feature = "recording")]
     pub(crate) recording: Option<(Sink, Progress)>,
@@ -107,7 +110,7 @@ pub(crate) struct Agent {
     pub(crate) caches: crate::cache::Caches,
     pub(crate) store: Store,
     pub(crate) host: HostSample,
-    pub(crate) vitals: Vitals,
+    pub(crate) numbers: Numbers,
     #[cfg(feature = "cache")]
     pub(crate) cache_rows: Vec<crate::cache::Row>,
     pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
@@ -121,6 +124,7 @@ pub(crate) struct Agent {
     pub(crate) board: Board,
     pub(crate) second: u64,
     pub(crate) cpu: Cpu,
+    pub(crate) budget: Budget,
     pub(crate) first_deck: bool,
     pub(crate) sight: Sight,
     #[cfg(feature = "recording")]
@@ -173,7 +177,7 @@ impl Agent {
             caches: parts.caches,
             store: parts.store,
             host: HostSample::default(),
-            vitals: Vitals::default(),
+            numbers: Numbers::default(),
             #[cfg(feature = "cache")]
             cache_rows: Vec::new(),
             cache_history: HashMap::new(),
@@ -187,6 +191,7 @@ impl Agent {
             board: parts.board,
             second: 0,
             cpu: Cpu::default(),
+            budget: Budget::new(parts.limits),
             first_deck: parts.first_deck,
             sight: Sight::default(),
             #[cfg(feature = "recording")]
@@ -225,6 +230,7 @@ impl Agent {
             stats: self.stats,
             ledger: self.ledger,
             store: Store::after(self.store),
+            limits: self.budget.limits,
             first_deck: self.first_deck,
             #[cfg(feature = "recording")]
             recording: self.recording,
@@ -271,7 +277,7 @@ impl Agent {
     }
 
     /// What a tick does, in this order.
-    const STEPS: [(&'static str, Step); 11] = [
+    const STEPS: [(&'static str, Step); 12] = [
         ("merge", |agent| {
             agent.store.drain(agent.eyes.recorder, agent.second);
         }),
@@ -283,10 +289,11 @@ impl Agent {
         }),
         ("judge", Self::judge),
         ("measure", Self::measure),
-        ("vitals", Self::push_vitals),
+        ("numbers", Self::push_numbers),
         ("verify", Self::verify),
         ("publish", |agent| agent.publish()),
         ("cost", |agent| agent.cpu.tick()),
+        ("budget", Self::keep_budget),
     ];
 
     /// Does one thing; where that panics, the panic is counted, and the agent goes on with the next.
@@ -387,6 +394,13 @@ impl Agent {
             Question::Exemplar(which) => crate::publish::exemplar::one(self, which)
                 .map(Answer::Exemplar)
                 .ok_or_else(|| unknown("kept request")),
+            Question::History(request) => crate::publish::history::history(self, request)
+                .map(Answer::History)
+                .ok_or_else(|| unknown("history")),
+            Question::Numbers => {
+                let names = self.numbers.names().map(str::to_owned);
+                Ok(Answer::Numbers(names.collect()))
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use perfdeck_bridge::socket::{self, Listener};
 use tokio::sync::{mpsc, watch};
 
 use crate::act::ledger::Ledger;
+use crate::agent::budget::Limits;
 use crate::agent::{COMMANDS, Command, Parts, life};
 use crate::clock::{Clock, Moment};
 use crate::deck::{Core, Deck, Guard, Host};
@@ -22,6 +23,9 @@ use crate::record::store::Store;
 
 /// The longest name of a service.
 const MAX_NAME: usize = 200;
+
+/// The least that a deck can work with.
+const LEAST_MEMORY: usize = 16 * 1024 * 1024;
 
 /// Makes a deck; see [`Builder::start`].
 ///
@@ -43,6 +47,7 @@ pub struct Builder {
     allows: Vec<Risk>,
     ledger: Option<PathBuf>,
     socket: Option<PathBuf>,
+    limits: Limits,
     #[cfg(feature = "recording")]
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
@@ -58,6 +63,7 @@ impl Builder {
             allows: vec![Risk::Cache],
             ledger: None,
             socket: None,
+            limits: Limits::default(),
             #[cfg(feature = "recording")]
             recording: None,
             #[cfg(feature = "cache")]
@@ -108,6 +114,22 @@ impl Builder {
     #[cfg(feature = "recording")]
     pub fn record_to(mut self, path: impl Into<PathBuf>, bytes: u64) -> Self {
         self.recording = Some(Sink::new(path, bytes));
+        self
+    }
+
+    /// Sets what the deck may hold in all, 32 MiB if nothing is said and 16 MiB at least; cached values are not counted.
+    ///
+    /// Where it would take more it gives something up, level by level ([`crate::protocol::BudgetLevel`]), and says so in its
+    /// status and to `perfdeck doctor`.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.limits.memory_bytes = bytes.max(LEAST_MEMORY);
+        self
+    }
+
+    /// Sets what the deck's own thread may take of one core over a minute, in percent, as [`Builder::memory_limit`] does for
+    /// memory; 1 % if nothing is said, and 10 % in builds with debug assertions, whose code is not optimised.
+    pub fn cpu_limit(mut self, percent: f64) -> Self {
+        self.limits.cpu_percent = percent;
         self
     }
 
@@ -219,6 +241,7 @@ impl Builder {
             stats: Arc::new(Stats::default()),
             ledger,
             store: Store::new(),
+            limits: self.limits,
             first_deck,
             #[cfg(feature = "recording")]
             recording: self.recording.map(|sink| (sink, Progress::default())),

@@ -106,6 +106,11 @@ impl Clock {
         (wall - told) / 1e6
     }
 
+    /// The second since the clock was made in which a timestamp lies; 0 for one before.
+    pub(crate) const fn second_at(&self, at: Timestamp) -> u64 {
+        at.since(self.epoch).as_secs()
+    }
+
     pub(crate) fn timestamp(&self, moment: Moment) -> Timestamp {
         self.epoch.after(Duration::from_nanos(moment.0))
     }

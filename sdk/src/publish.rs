@@ -2,6 +2,7 @@
 
 mod cache;
 pub(crate) mod exemplar;
+pub(crate) mod history;
 mod host;
 mod overview;
 pub(crate) mod query;
@@ -14,6 +15,7 @@ use perfdeck_bridge::protocol::{Advice, Alerts, State, Topic};
 
 use crate::agent::Agent;
 use crate::judge::{alert, finding};
+use crate::record::timeline::{Tally, Timeline};
 
 pub(crate) use window::window;
 
@@ -27,7 +29,7 @@ const ROW_TEXT: usize = 500;
 /// Tells one topic's present state.
 pub(crate) fn state(agent: &Agent, topic: Topic) -> State {
     match topic {
-        Topic::Status => State::Status(status::status(agent)),
+        Topic::Status => State::Status(Box::new(status::status(agent))),
         Topic::Overview => State::Overview(Box::new(overview::overview(agent))),
         Topic::Requests => State::Requests(request::requests(agent)),
         Topic::Queries => State::Queries(query::queries(agent)),
@@ -62,25 +64,19 @@ fn advice(agent: &Agent) -> Advice {
     }
 }
 
-/// The last two minutes of a timeline's 95th percentile, six seconds a point.
-fn trend<S>(timeline: &crate::record::timeline::Timeline<S>, second: u64) -> Vec<f32>
-where
-    S: Copy + Default + std::ops::Add<Output = S> + std::ops::Sub<Output = S>,
-{
-    const POINTS: u64 = 20;
+/// The last two minutes of a timeline's 95th percentile, six seconds a point; `NaN` where nothing happened.
+fn trend<S: Tally>(timeline: &Timeline<S>, second: u64) -> Vec<f32> {
+    const POINTS: usize = 20;
     const STEP: u64 = 6;
     // Whole steps, so that a point stays what it was when the next one comes.
     let end = (second + 1) / STEP * STEP;
-    (0..POINTS)
-        .rev()
-        .map(|back| {
-            let to = end.saturating_sub(back * STEP);
-            let (times, _) = timeline.window(to.saturating_sub(STEP), to);
-            if times.is_empty() {
-                f32::NAN
-            } else {
-                times.quantile(0.95) as f32
-            }
-        })
-        .collect()
+    let from = end.saturating_sub(POINTS as u64 * STEP);
+    let mut trend = vec![f32::NAN; POINTS];
+    let missing = POINTS - ((end - from) / STEP) as usize;
+    timeline.steps(from, end, STEP, |step, times, _| {
+        if let Some(point) = trend.get_mut(missing + ((step - from) / STEP) as usize) {
+            *point = times.quantile(0.95) as f32;
+        }
+    });
+    trend
 }

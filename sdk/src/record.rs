@@ -8,6 +8,7 @@ mod background;
 mod buckets;
 pub(crate) mod exemplar;
 mod kept;
+mod rank;
 pub(crate) mod recorder;
 mod room;
 pub(crate) mod running;

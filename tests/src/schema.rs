@@ -27,6 +27,8 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["exemplars", ..] => "exemplars",
         ["exemplar", ..] => "exemplar",
         ["queries", ..] => "queries",
+        ["history", "--list"] => "history-list",
+        ["history", ..] => "history",
         ["alerts", ..] => "alerts",
         ["recommendations", ..] => "recommendations",
         ["ledger", ..] => "ledger",

@@ -7,6 +7,7 @@ mod args;
 mod connect;
 mod doctor;
 mod exemplar;
+mod history;
 mod record;
 mod relay;
 mod table;

@@ -6,7 +6,7 @@ use crate::keymap::Travel;
 use crate::model::Candidate;
 
 /// Something for the runtime to do. Its outcome comes back as a [`crate::msg::Msg`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     /// Leave.
     Quit,

@@ -187,7 +187,7 @@ impl Screens {
 }
 
 /// What a screen wants to happen beyond itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Step {
     /// Ask the host.
     Ask(Question),

@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::protocol::{Host, Queries, State, Status, Timestamp};
+use crate::protocol::{Host, Queries, State, Timestamp};
 
 fn update(state: State, at: u64) -> Arc<Update> {
     Arc::new(Update {
@@ -12,7 +12,7 @@ fn update(state: State, at: u64) -> Arc<Update> {
 }
 
 fn status(at: u64) -> Arc<Update> {
-    update(State::Status(Status::default()), at)
+    update(State::Status(Box::default()), at)
 }
 
 fn queries(at: u64) -> Arc<Update> {

@@ -9,7 +9,7 @@ use super::{ActReply, ActRequest, Answer, Hello, Question, Topic, Update};
 pub type RequestId = u32;
 
 /// What a viewer sends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromViewer {
     /// The first frame of a connection.

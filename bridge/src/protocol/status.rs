@@ -1,3 +1,5 @@
+use std::fmt;
+
 #[cfg(feature = "client")]
 use serde::Deserialize;
 use serde::Serialize;
@@ -90,6 +92,46 @@ pub struct DeckCost {
     /// How often a step of the agent's panicked, without its end.
     #[cfg_attr(feature = "client", serde(default))]
     pub agent_panics: u64,
+    /// What it gives up to stay within its limits.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub level: BudgetLevel,
+    /// What it may hold, in bytes; 0 from a host that does not tell.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub memory_limit_bytes: u64,
+    /// What its thread may take of one core, in percent; 0 from a host that does not tell.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub cpu_limit_percent: f64,
+}
+
+/// What the deck gives up to stay within its budget; each level gives up what those before it do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetLevel {
+    /// Nothing.
+    #[default]
+    Full,
+    /// Percentiles of history by the minute are up to 7 % off, and not 1.6 %.
+    CoarseHistory,
+    /// No further request is kept whole.
+    NoExemplars,
+    /// History by the second and by ten seconds goes back two minutes.
+    ShortHistory,
+    /// A newer host's level.
+    #[cfg_attr(feature = "client", serde(other))]
+    Other,
+}
+
+impl fmt::Display for BudgetLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::CoarseHistory => "coarse history",
+            Self::NoExemplars => "no exemplars",
+            Self::ShortHistory => "short history",
+            Self::Other => "a level that this version does not know",
+        })
+    }
 }
 
 /// What was not kept, since the start.

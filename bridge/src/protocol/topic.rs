@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Advice, Alerts, Caches, Exemplar, Exemplars, Host, Ledger, Overview, Queries, QueryDetail,
-    QueryId, Requests, RouteDetail, Status, Timestamp, WhichExemplar,
+    Advice, Alerts, Caches, Exemplar, Exemplars, History, HistoryRequest, Host, Ledger, Overview,
+    Queries, QueryDetail, QueryId, Requests, RouteDetail, Status, Timestamp, WhichExemplar,
 };
 
 /// Something a viewer can follow.
@@ -62,7 +62,7 @@ pub struct Update {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the topic of its name")]
 pub enum State {
-    Status(Status),
+    Status(Box<Status>),
     Overview(Box<Overview>),
     Requests(Requests),
     Queries(Queries),
@@ -92,7 +92,7 @@ impl State {
 }
 
 /// What a viewer can ask beside the topics.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
     /// A topic's present state, once.
@@ -105,6 +105,10 @@ pub enum Question {
     Exemplars(String),
     /// One request that was kept whole, with what it did.
     Exemplar(WhichExemplar),
+    /// What was, at any width.
+    History(HistoryRequest),
+    /// The names of the numbers that have a history of their own.
+    Numbers,
 }
 
 /// What a host answers.
@@ -122,4 +126,8 @@ pub enum Answer {
     Exemplars(Exemplars),
     /// To [`Question::Exemplar`].
     Exemplar(Exemplar),
+    /// To [`Question::History`].
+    History(History),
+    /// To [`Question::Numbers`].
+    Numbers(Vec<String>),
 }

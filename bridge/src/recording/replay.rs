@@ -118,7 +118,9 @@ impl Source for Replay {
                 Question::Query(_)
                 | Question::Route(_)
                 | Question::Exemplars(_)
-                | Question::Exemplar(_) => {
+                | Question::Exemplar(_)
+                | Question::History(_)
+                | Question::Numbers => {
                     unknown("a recording holds the lists, and not the details behind them")
                 }
             }

@@ -117,6 +117,15 @@ impl SampleHost {
                 let kept = self.exemplars(&shared);
                 shared.exemplar(kept, which).map(Answer::Exemplar)
             }
+            Question::History(request) => {
+                let Some(State::Requests(requests)) = shared.state(Topic::Requests) else {
+                    return Err(unknown("this host has no such topic"));
+                };
+                sample::history(&requests, request, shared.now)
+                    .map(Answer::History)
+                    .ok_or_else(|| unknown("no such history"))
+            }
+            Question::Numbers => Ok(Answer::Numbers(sample::NUMBERS.map(str::to_owned).to_vec())),
         }
     }
 

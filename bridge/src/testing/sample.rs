@@ -3,11 +3,13 @@
 mod advice;
 mod crowd;
 mod exemplar;
+mod history;
 mod ledger;
 mod service;
 mod table;
 
 pub(super) use self::exemplar::exemplars;
+pub(super) use self::history::{NUMBERS, history};
 use super::voice::Voice;
 use super::{Sample, before};
 use crate::protocol::{
@@ -20,7 +22,7 @@ pub(super) fn states(sample: Sample, now: Timestamp) -> Vec<State> {
     match sample {
         Sample::Empty => empty(),
         Sample::Typical | Sample::Hostile => vec![
-            State::Status(service::status(&voice)),
+            State::Status(Box::new(service::status(&voice))),
             State::Overview(Box::new(service::overview(&voice, now))),
             State::Requests(table::requests(&voice)),
             State::Queries(table::queries(&voice)),
@@ -40,7 +42,7 @@ fn empty() -> Vec<State> {
     let mut overview = Overview::default();
     overview.score.value = 100.0;
     vec![
-        State::Status(status),
+        State::Status(Box::new(status)),
         State::Overview(Box::new(overview)),
         State::Requests(Requests::default()),
         State::Queries(Queries::default()),

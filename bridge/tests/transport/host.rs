@@ -81,7 +81,10 @@ impl Source for View {
                         ..RouteDetail::default()
                     }))
                 }
-                Question::Exemplars(_) | Question::Exemplar(_) => {
+                Question::Exemplars(_)
+                | Question::Exemplar(_)
+                | Question::History(_)
+                | Question::Numbers => {
                     Err(Refusal::new(RefusalCode::Unknown, "nothing is kept here").into())
                 }
             }
@@ -209,7 +212,7 @@ pub(crate) fn status(score: f64) -> Arc<Update> {
     status.optimization_summary.performance_score = score;
     Arc::new(Update {
         at: Timestamp::from_micros(1),
-        state: State::Status(status),
+        state: State::Status(Box::new(status)),
     })
 }
 

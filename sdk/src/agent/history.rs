@@ -1,55 +1,72 @@
-//! The numbers of the overview and of each cache, second by second.
+//! The numbers that have a history of their own: the overview's, and those of each pool, cache and custom metric.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 #[cfg(feature = "cache")]
 use std::sync::Arc;
 
 use perfdeck_bridge::histogram::Histogram;
+use perfdeck_bridge::series::Kind;
 
 use super::Agent;
-use crate::record::series::Series;
+use crate::observe::custom;
+use crate::record::series::Scalar;
 use crate::record::timeline::MINUTE;
 
-/// The overview's series.
+/// Numbers with a history.
+const MOST: usize = 160;
+/// Seconds without a value after which a number may have to make room.
+const IDLE_SECONDS: u64 = 15 * 60;
+
+/// The histories by name, as `perfdeck history` lists them.
 #[derive(Debug, Default)]
-pub(crate) struct Vitals {
-    pub(crate) requests_per_second: Series,
-    pub(crate) request_p95_seconds: Series,
-    pub(crate) error_ratio: Series,
-    pub(crate) in_flight: Series,
-    pub(crate) queries_per_second: Series,
-    pub(crate) query_p95_seconds: Series,
-    pub(crate) queries_per_request: Series,
-    pub(crate) slow_queries_per_minute: Series,
-    pub(crate) pool_in_use: Series,
-    pub(crate) pool_wait_p95_seconds: Series,
-    pub(crate) cache_hit_ratio: Series,
-    pub(crate) saved_seconds_per_second: Series,
-    pub(crate) cpu_ratio: Series,
-    pub(crate) rss_bytes: Series,
+pub(crate) struct Numbers {
+    scalars: BTreeMap<Box<str>, Scalar>,
 }
 
-impl Vitals {
+impl Numbers {
+    /// Adds a second's value; `None` where nothing was seen. A number that has no place, and finds none, is not kept.
+    pub(crate) fn push(&mut self, second: u64, name: &str, kind: Kind, value: Option<f64>) {
+        if let Some(scalar) = self.scalars.get_mut(name) {
+            scalar.push(second, value);
+        } else if value.is_some() && self.make_room(second) {
+            let mut scalar = Scalar::new(kind);
+            scalar.push(second, value);
+            self.scalars.insert(name.into(), scalar);
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Scalar> {
+        self.scalars.get(name)
+    }
+
+    /// The last `samples` seconds, oldest first; `NaN` where nothing was seen.
+    pub(crate) fn recent(&self, name: &str, samples: usize) -> Vec<f32> {
+        self.get(name)
+            .map_or_else(Vec::new, |scalar| scalar.recent(samples))
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.scalars.keys().map(|name| &**name)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
-        [
-            &self.requests_per_second,
-            &self.request_p95_seconds,
-            &self.error_ratio,
-            &self.in_flight,
-            &self.queries_per_second,
-            &self.query_p95_seconds,
-            &self.queries_per_request,
-            &self.slow_queries_per_minute,
-            &self.pool_in_use,
-            &self.pool_wait_p95_seconds,
-            &self.cache_hit_ratio,
-            &self.saved_seconds_per_second,
-            &self.cpu_ratio,
-            &self.rss_bytes,
-        ]
-        .into_iter()
-        .map(Series::bytes)
-        .sum()
+        let scalars = self.scalars.iter();
+        scalars
+            .map(|(name, scalar)| size_of::<Scalar>() + name.len() + scalar.bytes())
+            .sum()
+    }
+
+    fn make_room(&mut self, second: u64) -> bool {
+        if self.scalars.len() < MOST {
+            return true;
+        }
+        let idle = self
+            .scalars
+            .iter()
+            .min_by_key(|(_, scalar)| scalar.seen())
+            .filter(|(_, scalar)| scalar.seen() + IDLE_SECONDS < second)
+            .map(|(name, _)| name.clone());
+        idle.is_some_and(|name| self.scalars.remove(&name).is_some())
     }
 }
 
@@ -61,12 +78,11 @@ pub(crate) struct CacheHistory {
     seconds: VecDeque<(u64, u64, f64)>,
     /// Each load since the start.
     pub(crate) loads: Histogram,
-    pub(crate) hit_ratio: Series,
 }
 
 impl CacheHistory {
-    /// Takes this second's sums since the start.
-    pub(crate) fn push(&mut self, hits: u64, misses: u64) {
+    /// Takes this second's sums since the start; returns the share of look-ups that hit, where there were any.
+    pub(crate) fn push(&mut self, hits: u64, misses: u64) -> Option<f64> {
         let (hits_before, misses_before) = self.last;
         let (new_hits, new_misses) = (
             hits.saturating_sub(hits_before),
@@ -82,8 +98,7 @@ impl CacheHistory {
             new_hits as f64 * self.loads.mean_seconds(),
         ));
         let lookups = new_hits + new_misses;
-        self.hit_ratio
-            .push((lookups > 0).then(|| new_hits as f64 / lookups as f64));
+        (lookups > 0).then(|| new_hits as f64 / lookups as f64)
     }
 
     /// Hits, misses and seconds saved of the last minute.
@@ -98,28 +113,37 @@ impl CacheHistory {
     }
 }
 
+/// What the hit rate of a cache namespace is called.
+#[cfg(feature = "cache")]
+pub(crate) fn cache_hit_ratio(namespace: &str) -> String {
+    format!("cache_hit_ratio/{namespace}")
+}
+
 impl Agent {
-    pub(super) fn push_vitals(&mut self) {
+    pub(super) fn push_numbers(&mut self) {
+        let second = self.second;
         let now = crate::publish::vitals::Now::of(self);
-        let vitals = &mut self.vitals;
-        vitals.requests_per_second.push(now.requests_per_second);
-        vitals.request_p95_seconds.push(now.request_p95_seconds);
-        vitals.error_ratio.push(now.error_ratio);
-        vitals.in_flight.push(now.in_flight);
-        vitals.queries_per_second.push(now.queries_per_second);
-        vitals.query_p95_seconds.push(now.query_p95_seconds);
-        vitals.queries_per_request.push(now.queries_per_request);
-        vitals
-            .slow_queries_per_minute
-            .push(now.slow_queries_per_minute);
-        vitals.pool_in_use.push(now.pool_in_use);
-        vitals.pool_wait_p95_seconds.push(now.pool_wait_p95_seconds);
-        vitals.cache_hit_ratio.push(now.cache_hit_ratio);
-        vitals
-            .saved_seconds_per_second
-            .push(now.saved_seconds_per_second);
-        vitals.cpu_ratio.push(now.cpu_ratio);
-        vitals.rss_bytes.push(now.rss_bytes);
+        for (name, kind, value) in now.told() {
+            self.numbers.push(second, name, kind, value);
+        }
+        for pool in self.pools.all() {
+            let used = pool.occupancy().map(|(_, in_use, _)| f64::from(in_use));
+            let name = format!("pool_in_use/{}", pool.name);
+            self.numbers.push(second, &name, Kind::Count, used);
+        }
+        for (kind, name, metric) in self.metrics.iter() {
+            let prefix = match kind {
+                custom::Kind::Counter => "counter",
+                custom::Kind::Gauge => "gauge",
+                custom::Kind::Histogram => "histogram",
+            };
+            let name = format!("{prefix}/{name}");
+            // What has not moved yet needs no place.
+            if metric.busy() > 0 || self.numbers.get(&name).is_some() {
+                self.numbers
+                    .push(second, &name, Kind::Level, Some(metric.last(kind)));
+            }
+        }
     }
 
     #[cfg(feature = "cache")]
@@ -127,7 +151,9 @@ impl Agent {
         self.read_caches();
         for row in &self.cache_rows {
             let history = self.cache_history.entry(Arc::clone(&row.name)).or_default();
-            history.push(row.hits, row.misses);
+            let ratio = history.push(row.hits, row.misses);
+            let name = cache_hit_ratio(&row.name);
+            self.numbers.push(self.second, &name, Kind::Level, ratio);
         }
     }
 

@@ -175,12 +175,12 @@ fn status(parts: &Parts) -> Arc<Update> {
     };
     Arc::new(Update {
         at: eyes.clock.timestamp(eyes.clock.now()),
-        state: State::Status(Status {
+        state: State::Status(Box::new(Status {
             deck,
             blind_spots: doctor::agent(parts.deaths, parts.panics)
                 .into_iter()
                 .collect(),
             ..Status::default()
-        }),
+        })),
     })
 }

@@ -83,6 +83,16 @@ impl Metric {
         self.recent.iter().copied().collect()
     }
 
+    /// What its history has for this second: the value of a gauge, else how much was added, or how often it was recorded.
+    pub(crate) fn last(&self, kind: Kind) -> f64 {
+        match kind {
+            Kind::Gauge => self.total,
+            Kind::Counter | Kind::Histogram => {
+                f64::from(self.changes.back().copied().unwrap_or(0.0))
+            }
+        }
+    }
+
     /// All that was recorded in the last minute.
     pub(crate) fn minute(&self) -> Distribution {
         let mut minute = Distribution::default();

@@ -17,6 +17,7 @@ use crate::builder::Builder;
 use crate::deck::{Deck, Guard};
 use crate::observe::request::{HttpLayer, HttpService};
 
+mod past;
 mod time;
 
 /// A service that answers each request with its status.
@@ -110,7 +111,7 @@ fn status(deck: &Deck, is: impl Fn(&Status) -> bool) -> Status {
                 && let State::Status(status) = &update.state
                 && is(status)
             {
-                return status.clone();
+                return Status::clone(status);
             }
             assert!(Instant::now() < end, "{told:#?}");
             tokio::time::sleep(Duration::from_millis(50)).await;

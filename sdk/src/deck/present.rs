@@ -1,7 +1,8 @@
 //! What the service itself can ask its deck: the same plain structs that viewers are told.
 
 use perfdeck_bridge::protocol::{
-    Alert, Answer, CacheRow, CurrentMetrics, Finding, PoolRow, QueryRow, Question, State, Topic,
+    Alert, Answer, CacheRow, CurrentMetrics, Finding, History, HistoryRequest, PoolRow, QueryRow,
+    Question, State, Topic,
 };
 
 use super::Deck;
@@ -69,6 +70,25 @@ impl Deck {
         match self.now(Topic::Advice).await {
             Some(State::Advice(told)) => told.findings,
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns what was, in steps of any width; `None` if nothing of the kind is known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use perfdeck::protocol::{HistoryOf, HistoryRequest};
+    ///
+    /// # async fn last(deck: perfdeck::Deck) {
+    /// let checkout = HistoryRequest::of(HistoryOf::Route("POST /checkout".into()));
+    /// let history = deck.history(checkout.width_seconds(60)).await;
+    /// # }
+    /// ```
+    pub async fn history(&self, request: HistoryRequest) -> Option<History> {
+        match self.source()?.ask(Question::History(request)).await.ok()? {
+            Answer::History(history) => Some(history),
+            _ => None,
         }
     }
 

@@ -11,7 +11,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-use perfdeck_bridge::protocol::{BlindSpot, Blindness, Dropped, RecordingState};
+use perfdeck_bridge::protocol::{BlindSpot, Blindness, BudgetLevel, Dropped, RecordingState};
 
 pub(crate) use self::account::agent;
 pub(crate) use self::evidence::seen;
@@ -61,6 +61,10 @@ pub(crate) struct Facts {
     pub(crate) agent_panics: u64,
     /// What was not kept.
     pub(crate) dropped: Dropped,
+    /// What the deck gives up to stay within its budget.
+    pub(crate) level: BudgetLevel,
+    /// Why it does.
+    pub(crate) over_budget: String,
     /// The last jump of the wall clock.
     pub(crate) jump: Option<Jump>,
     /// The flight recorder, where the host has one.
@@ -119,6 +123,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<BlindSpot> {
         account::agent(facts.agent_deaths, facts.agent_panics),
         account::recordings(facts),
         account::overflowed(facts),
+        account::budget(facts),
         account::jump(facts),
         account::recorder(facts),
         process::symbols(facts),

@@ -13,6 +13,8 @@ pub(super) fn caches(_: &Agent) -> Caches {
 pub(super) fn caches(agent: &Agent) -> Caches {
     use perfdeck_bridge::protocol::CacheRow;
 
+    use crate::agent::history::cache_hit_ratio;
+
     let mut namespaces: Vec<_> = agent
         .cache_rows
         .iter()
@@ -39,7 +41,7 @@ pub(super) fn caches(agent: &Agent) -> Caches {
                     .filter(|history| !history.loads.is_empty())
                     .map(|history| history.loads.quantile(0.95)),
                 saved_seconds_per_second: saved / seconds,
-                recent: history.map_or_else(Vec::new, |history| history.hit_ratio.recent(1, 60)),
+                recent: agent.numbers.recent(&cache_hit_ratio(&row.name), 60),
                 undo: agent.undo_of_clear(&row.name),
             }
         })

@@ -6,8 +6,7 @@ use perfdeck_bridge::protocol::{
 
 use super::ROW_TEXT;
 use crate::agent::Agent;
-use crate::record::exemplar::{Exemplar, Why};
-use crate::record::timeline::FINE_SECONDS;
+use crate::record::exemplar::{Exemplar, SECONDS, Why};
 use crate::record::trail::{Kind, Step};
 use crate::sql::redacted::cut;
 
@@ -64,7 +63,7 @@ fn near<'a>(agent: &'a Agent, route: &str, quantile: f64) -> Option<&'a Exemplar
     let timeline = &agent.store.requests.get(route)?.timeline;
     let minute = timeline.minute().0;
     let seconds = if minute.is_empty() {
-        let from = agent.second.saturating_sub(FINE_SECONDS);
+        let from = agent.second.saturating_sub(SECONDS);
         let (times, _) = timeline.window(from, agent.second + 1);
         times.quantile(quantile)
     } else {

@@ -38,13 +38,6 @@ pub(super) fn status(agent: &Agent) -> Status {
         overflowed: store.totals.overflowed + custom.overflowed(),
         updates: agent.board.missed(),
     };
-    let held = [
-        recorder.bytes(),
-        store.bytes(),
-        agent.vitals.bytes(),
-        agent.metrics.bytes(),
-        custom.bytes(),
-    ];
     let facts = facts(agent, dropped);
     Status {
         current_metrics: CurrentMetrics {
@@ -61,11 +54,14 @@ pub(super) fn status(agent: &Agent) -> Status {
         },
         deck: DeckCost {
             cpu_percent: agent.cpu.percent(),
-            memory_bytes: held.iter().sum::<usize>() as u64,
+            memory_bytes: agent.held_bytes() as u64,
             dropped,
             viewers: agent.stats.viewers.load(Ordering::Relaxed) as u32,
             agent_deaths: agent.deaths,
             agent_panics: agent.panics,
+            level: agent.budget.level(),
+            memory_limit_bytes: agent.budget.limits.memory_bytes as u64,
+            cpu_limit_percent: agent.budget.limits.cpu_percent,
         },
         blind_spots: doctor::examine(&facts),
         seen: doctor::seen(&facts),
@@ -118,6 +114,8 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         agent_deaths: agent.deaths,
         agent_panics: agent.panics,
         dropped,
+        level: agent.budget.level(),
+        over_budget: agent.budget.why.clone(),
         jump: agent.sight.jump(agent.second),
         #[cfg(feature = "recording")]
         recording: agent

@@ -1,9 +1,10 @@
 //! The overview's numbers: as they are now, and with their limits and last minutes.
 
 use perfdeck_bridge::protocol::{Level, Vital, Vitals};
+use perfdeck_bridge::series::Kind;
 
 use crate::agent::Agent;
-use crate::record::series::Series;
+use crate::agent::history::Numbers;
 use crate::record::store::per_second;
 
 /// A statement from which on it is slow.
@@ -82,69 +83,87 @@ impl Now {
             rss_bytes: agent.host.rss_bytes.map(|bytes| bytes as f64),
         }
     }
+
+    /// The numbers that have a history, by name.
+    pub(crate) const fn told(&self) -> [(&'static str, Kind, Option<f64>); 14] {
+        [
+            ("requests_per_second", Kind::Level, self.requests_per_second),
+            (
+                "request_p95_seconds",
+                Kind::Latency,
+                self.request_p95_seconds,
+            ),
+            ("error_ratio", Kind::Level, self.error_ratio),
+            ("in_flight", Kind::Count, self.in_flight),
+            ("queries_per_second", Kind::Level, self.queries_per_second),
+            ("query_p95_seconds", Kind::Latency, self.query_p95_seconds),
+            ("queries_per_request", Kind::Level, self.queries_per_request),
+            (
+                "slow_queries_per_minute",
+                Kind::Count,
+                self.slow_queries_per_minute,
+            ),
+            ("pool_in_use", Kind::Count, self.pool_in_use),
+            (
+                "pool_wait_p95_seconds",
+                Kind::Latency,
+                self.pool_wait_p95_seconds,
+            ),
+            ("cache_hit_ratio", Kind::Level, self.cache_hit_ratio),
+            (
+                "saved_seconds_per_second",
+                Kind::Level,
+                self.saved_seconds_per_second,
+            ),
+            ("cpu_ratio", Kind::Level, self.cpu_ratio),
+            ("rss_bytes", Kind::Level, self.rss_bytes),
+        ]
+    }
 }
 
 pub(super) fn vitals(agent: &Agent) -> Vitals {
     let now = Now::of(agent);
-    let kept = &agent.vitals;
-    let pool_level = match (now.pool_in_use, now.pool_size) {
+    let told = now.told();
+    let vital = |name: &str, level| vital(&agent.numbers, &told, name, level);
+    let pool = match (now.pool_in_use, now.pool_size) {
         (Some(used), Some(size)) => over(Some(used / size), 0.6, 0.8),
         _ => Level::Good,
     };
-    let memory = over(agent.host.memory_ratio, 0.7, 0.85);
+    let request_p95 = over(now.request_p95_seconds, 1.0, 2.0);
+    let errors = over(now.error_ratio, 0.02, 0.05);
+    let query_p95 = over(now.query_p95_seconds, 0.5, SLOW_SECONDS);
     let hits = under(now.cache_hit_ratio, 0.8, 0.7);
+    let cpu = over(now.cpu_ratio, 0.7, 0.8);
+    let memory = over(agent.host.memory_ratio, 0.7, 0.85);
     let good = Level::Good;
     Vitals {
-        requests_per_second: vital(now.requests_per_second, good, &kept.requests_per_second),
-        request_p95_seconds: vital(
-            now.request_p95_seconds,
-            over(now.request_p95_seconds, 1.0, 2.0),
-            &kept.request_p95_seconds,
-        ),
-        error_ratio: vital(
-            now.error_ratio,
-            over(now.error_ratio, 0.02, 0.05),
-            &kept.error_ratio,
-        ),
-        in_flight: vital(now.in_flight, good, &kept.in_flight),
-        queries_per_second: vital(now.queries_per_second, good, &kept.queries_per_second),
-        query_p95_seconds: vital(
-            now.query_p95_seconds,
-            over(now.query_p95_seconds, 0.5, SLOW_SECONDS),
-            &kept.query_p95_seconds,
-        ),
-        queries_per_request: vital(now.queries_per_request, good, &kept.queries_per_request),
-        slow_queries_per_minute: vital(
-            now.slow_queries_per_minute,
-            good,
-            &kept.slow_queries_per_minute,
-        ),
-        pool_in_use: vital(now.pool_in_use, pool_level, &kept.pool_in_use),
+        requests_per_second: vital("requests_per_second", good),
+        request_p95_seconds: vital("request_p95_seconds", request_p95),
+        error_ratio: vital("error_ratio", errors),
+        in_flight: vital("in_flight", good),
+        queries_per_second: vital("queries_per_second", good),
+        query_p95_seconds: vital("query_p95_seconds", query_p95),
+        queries_per_request: vital("queries_per_request", good),
+        slow_queries_per_minute: vital("slow_queries_per_minute", good),
+        pool_in_use: vital("pool_in_use", pool),
         pool_size: Vital {
             now: now.pool_size,
             ..Vital::default()
         },
-        pool_wait_p95_seconds: vital(now.pool_wait_p95_seconds, good, &kept.pool_wait_p95_seconds),
-        cache_hit_ratio: vital(now.cache_hit_ratio, hits, &kept.cache_hit_ratio),
-        saved_seconds_per_second: vital(
-            now.saved_seconds_per_second,
-            good,
-            &kept.saved_seconds_per_second,
-        ),
-        cpu_ratio: vital(
-            now.cpu_ratio,
-            over(now.cpu_ratio, 0.7, 0.8),
-            &kept.cpu_ratio,
-        ),
-        rss_bytes: vital(now.rss_bytes, memory, &kept.rss_bytes),
+        pool_wait_p95_seconds: vital("pool_wait_p95_seconds", good),
+        cache_hit_ratio: vital("cache_hit_ratio", hits),
+        saved_seconds_per_second: vital("saved_seconds_per_second", good),
+        cpu_ratio: vital("cpu_ratio", cpu),
+        rss_bytes: vital("rss_bytes", memory),
     }
 }
 
-fn vital(now: Option<f64>, level: Level, kept: &Series) -> Vital {
+fn vital(numbers: &Numbers, told: &[(&str, Kind, Option<f64>)], name: &str, level: Level) -> Vital {
+    let told = told.iter().find(|(told, ..)| *told == name);
     Vital {
-        now,
+        now: told.and_then(|(.., value)| *value),
         level,
-        recent: kept.recent(1, POINTS),
+        recent: numbers.recent(name, POINTS),
     }
 }
 

@@ -26,7 +26,7 @@ const FAILED: usize = 64;
 /// Sampled requests that are kept of a route.
 const SAMPLES: usize = 32;
 /// How long a request is kept.
-const SECONDS: u64 = 15 * 60;
+pub(crate) const SECONDS: u64 = 15 * 60;
 const MINUTE: u64 = 60;
 /// What all that are kept may take.
 const BYTES: usize = 2 * 1024 * 1024;
@@ -69,6 +69,8 @@ pub(super) struct Caught {
     missed: u64,
     /// Requests since one was kept whatever it was.
     since_sample: u32,
+    /// Whether the deck has no room for what it does not have to know.
+    unwanted: bool,
 }
 
 /// How slow a request of a route has to be to be worth keeping.
@@ -144,6 +146,9 @@ impl Caught {
         if sampled {
             self.since_sample = 0;
         }
+        if self.unwanted {
+            return;
+        }
         let (nanos, failed, cancelled) = outcome(scope, body);
         let why = match (failed, cancelled, slowest.wants(nanos)) {
             (true, _, _) => Why::Failed,
@@ -181,6 +186,11 @@ impl Caught {
             slowest.add(nanos);
         }
         self.requests.push((scope.progress.route, exemplar));
+    }
+
+    /// Says whether requests are kept whole from now on.
+    pub(super) const fn want(&mut self, wanted: bool) {
+        self.unwanted = !wanted;
     }
 
     /// Hands out what was caught, by the route's hash, and returns how many were missed.

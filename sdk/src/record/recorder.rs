@@ -23,7 +23,7 @@ const TRIES: usize = 64;
 /// Routes that a thread remembers to have named.
 const KNOWN: usize = 64;
 /// What all shards may take.
-const SHARD_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const SHARD_BYTES: usize = 8 * 1024 * 1024;
 
 thread_local! {
     static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };

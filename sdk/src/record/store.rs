@@ -15,17 +15,18 @@ use self::record::{StatementRecord, by_statement, find_or_add};
 use super::background::Background;
 use super::exemplar::{Exemplars, Slowest};
 use super::kept::Kept;
+use super::rank::{self, Rank};
 use super::recorder::Recorder;
 use super::running;
 use super::statements::Statements;
 use super::table::{FunctionSums, MAX_KEYS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables};
-use super::timeline::{MINUTE, Timeline};
+use super::timeline::{MINUTE, Retention, Tally, Timeline};
 use crate::clock::Start;
 
-/// Keys whose coarser history is kept.
-const PROMOTED: usize = 40;
+/// Keys with the long history, all requests and all statements included.
+const BUSY: usize = 40;
 /// Seconds between two looks at which keys those are.
-const PROMOTE_EVERY: u64 = 60;
+const ELECT_EVERY: u64 = 60;
 /// Seconds of a generation of what is told for the last half to whole minute.
 const GENERATION: u64 = 30;
 
@@ -45,6 +46,9 @@ pub(crate) struct Store {
     pub(crate) exemplars: Exemplars,
     /// How many requests of a route are under way, and the beginning of the oldest; as of the last drain.
     pub(crate) running: HashMap<Arc<str>, (u64, Start)>,
+    pub(crate) retention: Retention,
+    /// Whether requests are kept whole.
+    keeps_requests: bool,
     second: u64,
     /// The names of routes by their hash.
     names: HashMap<u64, Arc<str>>,
@@ -98,12 +102,14 @@ impl Store {
             queries: Kept::default(),
             functions: Kept::default(),
             pools: Vec::new(),
-            all_requests: Timeline::new(),
-            all_queries: Timeline::new(),
+            all_requests: Timeline::always_busy(),
+            all_queries: Timeline::always_busy(),
             totals: Totals::default(),
             background: Background::default(),
             exemplars: Exemplars::default(),
             running: HashMap::new(),
+            retention: Retention::FULL,
+            keeps_requests: true,
             second: 0,
             names: HashMap::new(),
             nameless: Vec::new(),
@@ -140,9 +146,37 @@ impl Store {
         self.queries.next_second();
         self.functions.next_second();
         self.close(second);
-        if second.is_multiple_of(PROMOTE_EVERY) {
-            self.promote();
+        if second.is_multiple_of(ELECT_EVERY) {
+            self.elect();
         }
+    }
+
+    /// Keeps so much history from now on, and requests whole or not.
+    pub(crate) const fn keep(&mut self, retention: Retention, requests: bool) {
+        self.retention = retention;
+        self.keeps_requests = requests;
+    }
+
+    /// Coarsens the minutes of one key that were not yet; all at once would take the agent a second.
+    pub(crate) fn coarsen_one(&mut self) {
+        let _ = self.all_requests.coarsen()
+            || self.all_queries.coarsen()
+            || self
+                .requests
+                .values_mut()
+                .any(|record| record.timeline.coarsen())
+            || self
+                .queries
+                .values_mut()
+                .any(|record| record.timeline.coarsen())
+            || self
+                .functions
+                .values_mut()
+                .any(|record| record.timeline.coarsen())
+            || self
+                .pools
+                .iter_mut()
+                .any(|record| record.timeline.coarsen());
     }
 
     /// What a route ran in the last minute, most time first.
@@ -287,7 +321,11 @@ impl Store {
             .drain_into(&mut [&mut record.per_request.now]);
         record.tick.1 = record.tick.1 + window;
         if let Some(key) = &key {
-            sums.slowest = Slowest::over(self.exemplars.slow_from(key, self.second));
+            sums.slowest = Slowest::over(if self.keeps_requests {
+                self.exemplars.slow_from(key, self.second)
+            } else {
+                u64::MAX
+            });
         }
         for used in &mut sums.statements {
             let used = StatementRecord::take(used);
@@ -314,6 +352,7 @@ impl Store {
                 None => nameless += 1,
             });
         self.totals.missed += missed + nameless;
+        tables.caught.want(self.keeps_requests);
     }
 
     fn look_at_running(&mut self) {
@@ -390,19 +429,23 @@ impl Store {
     }
 
     fn close(&mut self, second: u64) {
-        close(&mut self.all_requests, &mut self.tick.requests, second);
-        close(&mut self.all_queries, &mut self.tick.queries, second);
+        let close = Close {
+            second,
+            retention: self.retention,
+        };
+        close.timeline(&mut self.all_requests, &mut self.tick.requests);
+        close.timeline(&mut self.all_queries, &mut self.tick.queries);
         for record in self.requests.values_mut() {
-            close(&mut record.timeline, &mut record.tick, second);
+            close.timeline(&mut record.timeline, &mut record.tick);
         }
         for record in self.queries.values_mut() {
-            close(&mut record.timeline, &mut record.tick, second);
+            close.timeline(&mut record.timeline, &mut record.tick);
         }
         for record in self.functions.values_mut() {
-            close(&mut record.timeline, &mut record.tick, second);
+            close.timeline(&mut record.timeline, &mut record.tick);
         }
         for record in &mut self.pools {
-            close(&mut record.timeline, &mut record.tick, second);
+            close.timeline(&mut record.timeline, &mut record.tick);
         }
     }
 
@@ -414,33 +457,19 @@ impl Store {
         }
     }
 
-    fn promote(&mut self) {
-        let mut traffic: Vec<u64> = self
-            .requests
-            .values()
-            .map(|record| record.timeline.minute().1.requests)
-            .collect();
-        traffic.extend(
-            self.queries
-                .values()
-                .map(|record| record.timeline.minute().1.calls),
-        );
-        traffic.sort_unstable_by(|a, b| b.cmp(a));
-        let least = traffic.get(PROMOTED - 1).copied().unwrap_or(0);
-        let mut room = PROMOTED;
-        let mut busy = |calls: u64| {
-            let promoted = calls > 0 && calls >= least && room > 0;
-            room -= usize::from(promoted);
-            promoted
-        };
-        for record in self.requests.values_mut() {
-            let promoted = busy(record.timeline.minute().1.requests);
-            record.timeline.promote(promoted);
-        }
-        for record in self.queries.values_mut() {
-            let promoted = busy(record.timeline.minute().1.calls);
-            record.timeline.promote(promoted);
-        }
+    /// Chooses the keys with the long history.
+    fn elect(&mut self) {
+        let mut ranks: Vec<&mut Rank> = Vec::new();
+        let requests = self.requests.values_mut();
+        ranks.extend(requests.map(|record| record.timeline.ranked(|sums| sums.requests)));
+        let queries = self.queries.values_mut();
+        ranks.extend(queries.map(|record| record.timeline.ranked(|sums| sums.calls)));
+        let functions = self.functions.values_mut();
+        ranks.extend(functions.map(|record| record.timeline.ranked(|sums| sums.calls)));
+        let pools = self.pools.iter_mut();
+        ranks.extend(pools.map(|record| record.timeline.ranked(|sums| sums.calls)));
+        // All requests and all statements have a place each.
+        rank::elect(&mut ranks, BUSY - 2);
     }
 }
 
@@ -459,14 +488,19 @@ pub(crate) fn per_second(count: u64, uptime_seconds: u64) -> f64 {
     count as f64 / uptime_seconds.clamp(1, MINUTE) as f64
 }
 
-fn close<S>(timeline: &mut Timeline<S>, tick: &mut (Histogram, S), second: u64)
-where
-    S: Copy + Default + PartialEq + std::ops::Add<Output = S> + std::ops::Sub<Output = S>,
-{
-    if !tick.0.is_empty() || tick.1 != S::default() {
-        timeline.push(second, &tick.0, tick.1);
-        tick.0.clear();
-        tick.1 = S::default();
+/// The end of a second.
+struct Close {
+    second: u64,
+    retention: Retention,
+}
+
+impl Close {
+    fn timeline<S: Tally>(&self, timeline: &mut Timeline<S>, tick: &mut (Histogram, S)) {
+        if !tick.0.is_empty() || tick.1 != S::default() {
+            timeline.push(self.second, &tick.0, tick.1);
+            tick.0.clear();
+            tick.1 = S::default();
+        }
+        timeline.age(self.second, &self.retention);
     }
-    timeline.age(second);
 }

@@ -1,107 +1,133 @@
-//! One key's history: its latencies and sums second by second, the last minute ready made, and coarser tiers for the
-//! busiest keys.
+//! One key's history: its latencies and sums second by second, then by ten seconds, then by the minute, and the last minute
+//! ready made.
 //!
-//! A percentile over any window is a merge of the slots in it, never an average of percentiles.
+//! A percentile over any window is a merge of the slots in it, never an average of percentiles. Each tier is made of the
+//! finer one once that has a whole slot of it, so nothing is kept twice for longer than it takes. A tier has slots only where
+//! something happened.
 
-use std::collections::VecDeque;
-use std::ops::{Add, Sub};
+mod ring;
+#[cfg(test)]
+mod tests;
 
 use perfdeck_bridge::histogram::Histogram;
 
-/// Seconds of the finest tier.
-pub(crate) const FINE_SECONDS: u64 = 15 * 60;
+use self::ring::{Place, Ring};
+pub(crate) use self::ring::{Slot, Tally};
+use super::rank::Rank;
+
 /// The window that rates and percentiles are told for.
 pub(crate) const MINUTE: u64 = 60;
-/// The coarser tiers: seconds to a slot, and slots.
-const COARSE: [(u64, usize); 2] = [(10, 6 * 360), (60, 7 * 24 * 60)];
-/// The most that one key's coarser tier may hold; then its oldest slots go first.
-const COARSE_BYTES: usize = 128 * 1024;
+/// Seconds to a slot.
+pub(crate) const WIDTHS: [u64; 3] = [1, 10, 60];
+
+/// Two minutes, and what is lost of them to whole slots.
+const SHORT: u64 = 2 * MINUTE + 20;
+
+/// The relative error of a percentile, as [`Histogram::pack`] and [`Histogram::pack_coarse`] have it.
+const FINE_ERROR: f64 = 0.016;
+const COARSE_ERROR: f64 = 0.07;
+
+/// How many seconds back each tier goes; the first covers the last minute at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach(pub(crate) [u64; 3]);
+
+impl Reach {
+    /// The busiest keys: 15 minutes, 6 hours and 7 days.
+    pub(crate) const BUSY: Self = Self([15 * 60, 6 * 3_600, 7 * 86_400]);
+    /// The others: seconds as long as an action is measured by them, and 15 minutes.
+    pub(crate) const OTHER: Self = Self([SHORT, 15 * 60, 0]);
+
+    /// Without seconds and tens of seconds beyond what an action is measured by.
+    pub(crate) const fn shortened(self) -> Self {
+        let Self([_, _, minutes]) = self;
+        Self([SHORT, SHORT, minutes])
+    }
+}
+
+/// When slots are let go, and how those of a minute are packed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    pub(crate) busy: Reach,
+    pub(crate) other: Reach,
+    /// Whether minutes are packed with a quarter of the buckets: at most 7 % off, and not 1.6 %.
+    pub(crate) coarse: bool,
+}
+
+impl Retention {
+    /// All of it.
+    pub(crate) const FULL: Self = Self {
+        busy: Reach::BUSY,
+        other: Reach::OTHER,
+        coarse: false,
+    };
+}
 
 /// Latencies and sums over time.
 #[derive(Debug)]
 pub(crate) struct Timeline<S> {
-    fine: VecDeque<Slot<S>>,
+    tiers: [Ring<S>; 3],
+    /// From when on each tier has all that happened.
+    since: [u64; 3],
+    /// What of a tier has gone into the next.
+    folded: [Place; 2],
     minute: Histogram,
     minute_sums: S,
-    coarse: [Coarse<S>; 2],
-    promoted: bool,
-    bytes: usize,
+    /// The oldest slot of the last minute.
+    minute_from: Place,
+    /// Whether the tier of minutes is packed coarsely.
+    coarse: bool,
+    rank: Rank,
 }
 
-#[derive(Debug)]
-struct Slot<S> {
-    second: u64,
-    times: Box<[u8]>,
-    sums: S,
-    in_minute: bool,
-}
-
-#[derive(Debug)]
-struct Coarse<S> {
-    slots: VecDeque<Slot<S>>,
-    open: Histogram,
-    open_sums: S,
-    open_from: u64,
-    bytes: usize,
-}
-
-impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
+impl<S: Tally> Timeline<S> {
     pub(crate) fn new() -> Self {
-        let coarse = || Coarse {
-            slots: VecDeque::new(),
-            open: Histogram::new(),
-            open_sums: S::default(),
-            open_from: 0,
-            bytes: 0,
-        };
         Self {
-            fine: VecDeque::new(),
+            tiers: [const { Ring::new() }; 3],
+            since: [0; 3],
+            folded: [Place::default(); 2],
             minute: Histogram::new(),
             minute_sums: S::default(),
-            coarse: [coarse(), coarse()],
-            promoted: false,
-            bytes: 0,
+            minute_from: Place::default(),
+            coarse: false,
+            rank: Rank::default(),
         }
+    }
+
+    /// Makes one whose history is always long.
+    pub(crate) fn always_busy() -> Self {
+        Self {
+            rank: Rank::BUSY,
+            ..Self::new()
+        }
+    }
+
+    /// Adds the last minute's calls to its rank.
+    pub(super) fn ranked(&mut self, calls: impl Fn(S) -> u64) -> &mut Rank {
+        self.rank.add_minute(calls(self.minute_sums));
+        &mut self.rank
     }
 
     /// Adds what happened in `second`, which is not before any that was added.
     pub(crate) fn push(&mut self, second: u64, times: &Histogram, sums: S) {
         self.minute.merge(times);
         self.minute_sums = self.minute_sums + sums;
-        let times_packed = times.pack();
-        self.bytes += times_packed.len();
-        self.fine.push_back(Slot {
-            second,
-            times: times_packed,
-            sums,
-            in_minute: true,
-        });
-        if self.promoted {
-            for (tier, (width, most)) in self.coarse.iter_mut().zip(COARSE) {
-                tier.push(second, width, most, times, sums);
-            }
-        }
+        self.tiers[0].push(second, &times.pack(), sums);
     }
 
-    /// Lets go what is too old at `second`.
-    pub(crate) fn age(&mut self, second: u64) {
-        let minute_from = second.saturating_sub(MINUTE);
-        let first_in = self.fine.partition_point(|slot| !slot.in_minute);
-        for slot in self.fine.range_mut(first_in..) {
-            if slot.second > minute_from {
-                break;
-            }
-            slot.in_minute = false;
-            self.minute.unmerge_packed(&slot.times);
-            self.minute_sums = self.minute_sums - slot.sums;
-        }
-        while self
-            .fine
-            .front()
-            .is_some_and(|slot| slot.second + FINE_SECONDS < second)
-        {
-            if let Some(slot) = self.fine.pop_front() {
-                self.bytes -= slot.times.len();
+    /// Moves what is whole at `second` into the coarser tiers, and lets go what is too old.
+    pub(crate) fn age(&mut self, second: u64, retention: &Retention) {
+        let Reach(reach) = if self.rank.is_busy() {
+            retention.busy
+        } else {
+            retention.other
+        };
+        self.age_minute(second);
+        self.fold(second, reach, retention.coarse);
+        for ((tier, since), reach) in self.tiers.iter_mut().zip(&mut self.since).zip(reach) {
+            let from = (second + 1).saturating_sub(reach);
+            if from > *since {
+                *since = from;
+                tier.forget_before(from);
             }
         }
     }
@@ -111,146 +137,179 @@ impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Timeline<S> {
         (&self.minute, self.minute_sums)
     }
 
-    /// The latencies and sums of the seconds in `from..to`, from the finest tier.
+    /// What happened in the seconds in `from..to`, oldest first, as finely as it is kept; [`Self::width_from`] tells how
+    /// finely that is.
+    pub(crate) fn slots(&self, from: u64, to: u64) -> impl Iterator<Item = Slot<'_, S>> {
+        let [seconds, tens, minutes] = self.begins();
+        let of = |tier: usize, begin: u64, end: u64| {
+            self.tiers[tier].between(from.max(begin), to.min(end))
+        };
+        of(2, minutes, tens)
+            .chain(of(1, tens, seconds))
+            .chain(of(0, seconds, u64::MAX))
+    }
+
+    /// How many seconds the widest slot since `from` spans.
+    pub(crate) fn width_from(&self, from: u64) -> u64 {
+        let [seconds, tens, minutes] = self.begins();
+        match from {
+            _ if from >= seconds || seconds <= tens.min(minutes) => WIDTHS[0],
+            _ if from >= tens || tens <= minutes => WIDTHS[1],
+            _ => WIDTHS[2],
+        }
+    }
+
+    /// The first second that is kept.
+    pub(crate) fn kept_from(&self) -> u64 {
+        self.begins().into_iter().min().unwrap_or(0)
+    }
+
+    /// The largest relative error of a percentile of what happened since `from`.
+    pub(crate) fn error_from(&self, from: u64) -> f64 {
+        if self.coarse && self.width_from(from) == WIDTHS[2] {
+            COARSE_ERROR
+        } else {
+            FINE_ERROR
+        }
+    }
+
+    /// The latencies and sums of the seconds in `from..to`.
     pub(crate) fn window(&self, from: u64, to: u64) -> (Histogram, S) {
         let mut times = Histogram::new();
         let mut sums = S::default();
-        let start = self.fine.partition_point(|slot| slot.second < from);
-        for slot in self.fine.range(start..).take_while(|slot| slot.second < to) {
-            times.merge_packed(&slot.times);
+        for slot in self.slots(from, to) {
+            times.merge_packed(slot.times);
             sums = sums + slot.sums;
         }
         (times, sums)
     }
 
+    /// Tells what happened in each step of `width` seconds since `from`, where anything did: the first second of the step, its
+    /// latencies and sums.
+    pub(crate) fn steps(
+        &self,
+        from: u64,
+        to: u64,
+        width: u64,
+        mut each: impl FnMut(u64, &Histogram, S),
+    ) {
+        let mut times = Histogram::new();
+        let mut sums = S::default();
+        let mut step = None;
+        for slot in self.slots(from, to) {
+            let of = from + (slot.second - from) / width * width;
+            if let Some(before) = step.filter(|before| *before != of) {
+                each(before, &times, sums);
+                times.clear();
+                sums = S::default();
+            }
+            step = Some(of);
+            times.merge_packed(slot.times);
+            sums = sums + slot.sums;
+        }
+        if let Some(last) = step {
+            each(last, &times, sums);
+        }
+    }
+
     /// The first second at or after `from` in which anything happened.
     pub(crate) fn first_second(&self, from: u64) -> Option<u64> {
-        self.fine
-            .get(self.fine.partition_point(|slot| slot.second < from))
-            .map(|slot| slot.second)
+        self.slots(from, u64::MAX).next().map(|slot| slot.second)
     }
 
-    /// Keeps the coarser tiers from now on, or lets them go.
-    pub(crate) fn promote(&mut self, promoted: bool) {
-        if self.promoted && !promoted {
-            for tier in &mut self.coarse {
-                tier.slots = VecDeque::new();
-                tier.bytes = 0;
-                tier.open.clear();
-                tier.open_sums = S::default();
+    /// Packs the minutes that are kept with a quarter of the buckets; returns whether they were not yet.
+    pub(crate) fn coarsen(&mut self) -> bool {
+        let coarsens = !self.coarse && self.tiers[2].first() != self.tiers[2].end();
+        if coarsens {
+            self.coarse = true;
+            let mut minutes = Ring::new();
+            for slot in self.tiers[2].from(self.tiers[2].first()) {
+                let mut times = Histogram::new();
+                times.merge_packed(slot.times);
+                minutes.push(slot.second, &times.pack_coarse(), slot.sums);
+            }
+            self.tiers[2] = minutes;
+        }
+        coarsens
+    }
+
+    /// What it holds beside itself, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let tiers = self.tiers.iter().map(Ring::bytes).sum::<usize>();
+        tiers + self.minute.bytes() - size_of::<Histogram>()
+    }
+
+    fn age_minute(&mut self, second: u64) {
+        let from = (second + 1).saturating_sub(MINUTE);
+        self.minute_from = self.minute_from.max(self.tiers[0].first());
+        while let Some((slot, next)) = self.tiers[0].at(self.minute_from)
+            && slot.second < from
+        {
+            self.minute.unmerge_packed(slot.times);
+            self.minute_sums = self.minute_sums - slot.sums;
+            self.minute_from = next;
+        }
+        let holds_buckets = self.minute.bytes() > size_of::<Histogram>();
+        if holds_buckets && self.minute_from == self.tiers[0].end() {
+            // A key that rests gives its buckets back.
+            self.minute = Histogram::new();
+            self.minute_sums = S::default();
+        }
+    }
+
+    fn fold(&mut self, second: u64, reach: [u64; 3], coarse: bool) {
+        for coarser in 1..self.tiers.len() {
+            let [finer, tier] = match coarser {
+                1 => {
+                    let [seconds, tens, _] = &mut self.tiers;
+                    [seconds, tens]
+                }
+                _ => {
+                    let [_, tens, minutes] = &mut self.tiers;
+                    [tens, minutes]
+                }
+            };
+            let folded = &mut self.folded[coarser - 1];
+            if reach[coarser] == 0 {
+                *folded = finer.end();
+                continue;
+            }
+            let width = WIDTHS[coarser];
+            *folded = (*folded).max(finer.first());
+            while let Some(first) = finer.second_at(*folded)
+                && first - first % width + width <= second
+            {
+                let from = first - first % width;
+                let mut times = Histogram::new();
+                let mut sums = S::default();
+                while let Some((slot, next)) = finer.at(*folded)
+                    && slot.second < from + width
+                {
+                    times.merge_packed(slot.times);
+                    sums = sums + slot.sums;
+                    *folded = next;
+                }
+                if coarser == 2 && coarse {
+                    self.coarse = true;
+                    tier.push(from, &times.pack_coarse(), sums);
+                } else {
+                    tier.push(from, &times.pack(), sums);
+                }
             }
         }
-        self.promoted = promoted;
     }
 
-    /// What it holds, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        let slots = self.fine.len()
-            + self
-                .coarse
-                .iter()
-                .map(|tier| tier.slots.len())
-                .sum::<usize>();
-        self.bytes
-            + self
-                .coarse
-                .iter()
-                .map(|tier| tier.bytes + tier.open.bytes())
-                .sum::<usize>()
-            + slots * size_of::<Slot<S>>()
-            + self.minute.bytes()
+    /// From where on each tier is read: on from a boundary of the next one's slots, so that none is read twice.
+    fn begins(&self) -> [u64; 3] {
+        let [seconds, tens, minutes] = self.since;
+        let tens = tens.next_multiple_of(WIDTHS[2]);
+        let seconds = seconds.next_multiple_of(WIDTHS[1]).max(tens);
+        [seconds, tens, minutes.next_multiple_of(WIDTHS[2]).min(tens)]
     }
 }
 
-impl<S: Copy + Default + Add<Output = S> + Sub<Output = S>> Default for Timeline<S> {
+impl<S: Tally> Default for Timeline<S> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl<S: Copy + Default + Add<Output = S>> Coarse<S> {
-    fn push(&mut self, second: u64, width: u64, most: usize, times: &Histogram, sums: S) {
-        let from = second - second % width;
-        if from != self.open_from && !self.open.is_empty() {
-            let packed = self.open.pack();
-            self.bytes += packed.len();
-            self.slots.push_back(Slot {
-                second: self.open_from,
-                times: packed,
-                sums: self.open_sums,
-                in_minute: false,
-            });
-            self.open.clear();
-            self.open_sums = S::default();
-            while self.slots.len() > most || self.bytes > COARSE_BYTES {
-                let Some(oldest) = self.slots.pop_front() else {
-                    break;
-                };
-                self.bytes -= oldest.times.len();
-            }
-        }
-        self.open_from = from;
-        self.open.merge(times);
-        self.open_sums = self.open_sums + sums;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn second(values: &[u64]) -> Histogram {
-        let mut histogram = Histogram::new();
-        values
-            .iter()
-            .for_each(|value| histogram.record_nanos(*value));
-        histogram
-    }
-
-    #[test]
-    fn the_minute_holds_just_the_last_sixty_seconds() {
-        let mut timeline = Timeline::<u64>::new();
-        for now in 1..=200 {
-            timeline.push(now, &second(&[now * 1_000]), 1);
-            timeline.age(now);
-        }
-        let (times, sums) = timeline.minute();
-        assert_eq!((times.count(), sums), (60, 60));
-        assert!(
-            (times.quantile(0.0) - 141e-6).abs() < 3e-6,
-            "{}",
-            times.quantile(0.0)
-        );
-    }
-
-    #[test]
-    fn a_window_is_a_merge_of_its_seconds() {
-        let mut timeline = Timeline::<u64>::new();
-        for now in 1..=100 {
-            timeline.push(now, &second(&[now, now]), 2);
-            timeline.age(now);
-        }
-        let (times, sums) = timeline.window(10, 20);
-        assert_eq!((times.count(), sums), (20, 20));
-        assert_eq!(times.max_seconds(), 19e-9);
-    }
-
-    #[test]
-    fn history_is_bounded_at_each_resolution() {
-        let mut timeline = Timeline::<u64>::new();
-        timeline.promote(true);
-        for now in 1..=100_000 {
-            timeline.push(now, &second(&[now]), 1);
-            timeline.age(now);
-        }
-        assert!(timeline.fine.len() as u64 <= FINE_SECONDS + 1);
-        assert_eq!(
-            timeline.coarse.each_ref().map(|tier| tier.slots.len()),
-            [2_160, 1_666]
-        );
-        assert!(timeline.bytes() < 1 << 20, "{}", timeline.bytes());
-        timeline.promote(false);
-        timeline.age(200_000);
-        assert!(timeline.fine.is_empty());
     }
 }

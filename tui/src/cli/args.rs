@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as Group, Parser, Subcommand};
 
@@ -97,6 +98,8 @@ pub(super) enum Verb {
     },
     /// List the statements, by the time they take
     Queries,
+    /// Show what was: all requests, one route, statement, function, pool or number, in steps
+    History(HistoryOptions),
     /// List the alerts
     Alerts,
     /// List what would help, and how much
@@ -152,6 +155,58 @@ pub(super) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What part of the past, and how.
+#[derive(Debug, Clone, Group)]
+pub(super) struct HistoryOptions {
+    #[command(flatten)]
+    pub(super) subject: HistorySubject,
+    /// How far back: 90s, 15m, 6h, 7d
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = humantime::parse_duration)]
+    pub(super) last: Duration,
+    /// The width of a step; without it some thirty are shown
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) width: Option<Duration>,
+    /// A percentile to tell, from 0 to 100; may be given up to 8 times
+    #[arg(long, value_name = "P", value_parser = percentile)]
+    pub(super) percentile: Vec<f64>,
+    /// List the numbers that have a history
+    #[arg(long, exclusive = true)]
+    pub(super) list: bool,
+}
+
+/// Of what; without any, of all requests.
+#[derive(Debug, Clone, Group)]
+#[group(multiple = false)]
+pub(super) struct HistorySubject {
+    /// A number, as `history --list` tells it
+    #[arg(value_name = "NUMBER")]
+    pub(super) number: Option<String>,
+    /// A route, as `requests` tells it: GET /documents
+    #[arg(long, num_args = 1..=2, value_name = "ROUTE")]
+    pub(super) route: Vec<String>,
+    /// All statements
+    #[arg(long)]
+    pub(super) queries: bool,
+    /// A statement, by its id
+    #[arg(long, value_name = "ID")]
+    pub(super) query: Option<String>,
+    /// A monitored function
+    #[arg(long, value_name = "NAME")]
+    pub(super) function: Option<String>,
+    /// The waits for a connection of a pool
+    #[arg(long, value_name = "NAME")]
+    pub(super) pool: Option<String>,
+}
+
+fn percentile(text: &str) -> Result<f64, String> {
+    let percentile: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=100.0).contains(&percentile) {
+        Ok(percentile)
+    } else {
+        Err("a percentile is from 0 to 100".to_owned())
+    }
 }
 
 /// A command about caches.

@@ -246,7 +246,7 @@ mod tests {
         let found = updates(sample)
             .into_iter()
             .find_map(|update| match &update.state {
-                State::Status(status) => Some(status.clone()),
+                State::Status(status) => Some(Status::clone(status)),
                 _ => None,
             });
         found.unwrap()

@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 20] = [
     "status",
     "doctor",
     "requests",
@@ -18,6 +18,10 @@ const COMMANDS: [&str; 16] = [
     "exemplar 3",
     "exemplar --of GET /sessions/{id} --percentile 100",
     "queries",
+    "history",
+    "history --list",
+    "history --route GET /documents --percentile 50 --percentile 99.9",
+    "history cpu_ratio",
     "alerts",
     "recommendations",
     "recommendations --all",
@@ -61,8 +65,14 @@ fn each_command_prints_what_its_schema_says() {
             let Ok(outcome) = asked(&host, line) else {
                 // An empty ledger has nothing to undo, and routes have other names elsewhere.
                 let excused = match sample {
-                    Sample::Empty => line.starts_with("undo") || line.starts_with("exemplar"),
-                    Sample::Hostile | Sample::Overloaded => line.starts_with("exemplar --of"),
+                    Sample::Empty => {
+                        line.starts_with("undo")
+                            || line.starts_with("exemplar")
+                            || line.starts_with("history --route")
+                    }
+                    Sample::Hostile | Sample::Overloaded => {
+                        line.starts_with("exemplar --of") || line.starts_with("history --route")
+                    }
                     Sample::Typical => false,
                 };
                 assert!(excused, "{sample:?} {line}");
@@ -201,7 +211,11 @@ fn hostile_text_is_written_out_in_every_table() {
     let host = testing::host(Sample::Hostile);
     for line in COMMANDS {
         let Ok(Outcome { text, .. }) = asked(&host, line) else {
-            assert!(line.starts_with("exemplar --of"), "{line}");
+            let names_a_route = ["exemplar --of", "history --route"];
+            assert!(
+                names_a_route.iter().any(|name| line.starts_with(name)),
+                "{line}"
+            );
             continue;
         };
         for printed in text.lines() {

@@ -29,6 +29,14 @@ pub(super) fn ls(found: &[Found]) -> String {
     render(&["service", " pid", " uid", "socket"], &rows)
 }
 
+/// One name a line.
+pub(super) fn names(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| format!("{}\n", printable(name, 200)))
+        .collect()
+}
+
 pub(super) fn status(hello: &Hello, status: &Status, now: Timestamp) -> String {
     let now_ = &status.current_metrics;
     let summary = &status.optimization_summary;
@@ -67,10 +75,11 @@ pub(super) fn status(hello: &Hello, status: &Status, now: Timestamp) -> String {
         (
             "deck",
             format!(
-                "{} of a core, {}, {}",
+                "{} of a core, {}, {}, level: {}",
                 percent(deck.cpu_percent),
                 format::bytes(deck.memory_bytes as f64),
                 format::plural(deck.viewers as usize, "viewer", "viewers"),
+                deck.level,
             ),
         ),
         (

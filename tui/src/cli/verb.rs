@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{CacheVerb, Consent, Global, Verb};
-use super::{Outcome, connect, doctor, exemplar, record, text, wait};
+use super::{Outcome, connect, doctor, exemplar, history, record, text, wait};
 use crate::runtime::now;
 
 /// Runs a command that answers.
@@ -85,6 +85,14 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
                 bail!(CONFUSED)
             };
             told(&queries, text::queries(&queries))
+        }
+        Verb::History(options) if options.list => {
+            let names = history::numbers(source).await?;
+            told(&names, text::names(&names))
+        }
+        Verb::History(options) => {
+            let history = history::ask(source, options).await?;
+            told(&history, history::tell(&history))
         }
         Verb::Alerts => {
             let (State::Alerts(alerts), at) = state(source, Topic::Alerts).await? else {
@@ -178,12 +186,10 @@ async fn act(
 }
 
 /// Asks for a topic's present state, and when it was taken.
-async fn state(source: &dyn Source, topic: Topic) -> Result<(State, Timestamp)> {
+pub(super) async fn state(source: &dyn Source, topic: Topic) -> Result<(State, Timestamp)> {
     match source.ask(Question::Now(topic)).await? {
         Answer::Now(update) => Ok((update.state.clone(), update.at)),
-        Answer::Query(_) | Answer::Route(_) | Answer::Exemplars(_) | Answer::Exemplar(_) => {
-            bail!(CONFUSED)
-        }
+        _ => bail!(CONFUSED),
     }
 }
 

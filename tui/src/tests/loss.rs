@@ -112,7 +112,10 @@ fn differences(model: &Model, board: &Board) -> Vec<Topic> {
 fn shown(model: &Model, topic: Topic) -> Option<State> {
     let data = model.data();
     match topic {
-        Topic::Status => data.status().cloned().map(State::Status),
+        Topic::Status => data
+            .status()
+            .cloned()
+            .map(|status| State::Status(Box::new(status))),
         Topic::Overview => data.overview().cloned().map(Box::new).map(State::Overview),
         Topic::Requests => data.requests().cloned().map(State::Requests),
         Topic::Queries => data.queries().cloned().map(State::Queries),

@@ -131,7 +131,7 @@ pub(super) fn states(voice: &Voice, now: Timestamp) -> Vec<State> {
         }
     }
     vec![
-        State::Status(status),
+        State::Status(Box::new(status)),
         State::Overview(Box::new(overview)),
         State::Requests(requests),
         State::Queries(queries),

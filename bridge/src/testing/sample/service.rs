@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{before, course};
 use crate::protocol::{
-    Alert, AlertState, Alerts, BlindSpot, Blindness, Change, CurrentMetrics, DeckCost, Dropped,
-    FindingId, Level, OptimizationSummary, Overview, Score, ScorePart, Seen, Severity, Status,
-    Summary, TimeShare, Timestamp, Vital, Vitals,
+    Alert, AlertState, Alerts, BlindSpot, Blindness, BudgetLevel, Change, CurrentMetrics, DeckCost,
+    Dropped, FindingId, Level, OptimizationSummary, Overview, Score, ScorePart, Seen, Severity,
+    Status, Summary, TimeShare, Timestamp, Vital, Vitals,
 };
 use crate::testing::voice::Voice;
 
@@ -31,6 +31,9 @@ pub(super) fn status(voice: &Voice) -> Status {
             viewers: 1,
             agent_deaths: 0,
             agent_panics: 0,
+            level: BudgetLevel::Full,
+            memory_limit_bytes: 32 << 20,
+            cpu_limit_percent: 1.0,
         },
         blind_spots: blind_spots(voice),
         seen: seen(voice),

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::act::ledger::Ledger;
 use crate::act::{Draft, Plans};
+use crate::agent::budget::Limits;
 use crate::agent::{Agent, COMMANDS, Parts};
 use crate::clock::{Clock, Hand};
 use crate::observe::Eyes;
@@ -32,39 +33,46 @@ struct Bench {
     sent: u64,
 }
 
+/// An agent that ticks when it is told to, on a clock that a test moves.
+pub(super) fn by_hand() -> (Agent, Hand) {
+    let (clock, hand) = Clock::manual();
+    let hello = Hello {
+        protocol: PROTOCOL_VERSION,
+        service: "by hand".into(),
+        version: None,
+        pid: 1,
+        started_at: clock.timestamp(clock.now()),
+        sdk: String::new(),
+        role: Role::Observe,
+        allows: Vec::new(),
+    };
+    let eyes = Eyes::new(clock);
+    let (_, commands) = mpsc::channel(COMMANDS);
+    let agent = Agent::new(Parts {
+        hello,
+        eyes,
+        pools: Arc::new(Pools::default()),
+        #[cfg(feature = "cache")]
+        caches: crate::cache::Caches::new(true),
+        board: Board::new(),
+        stats: Arc::new(Stats::default()),
+        ledger: Ledger::default(),
+        store: Store::new(),
+        limits: Limits::default(),
+        first_deck: true,
+        #[cfg(feature = "recording")]
+        recording: None,
+        deaths: 0,
+        panics: 0,
+        commands,
+    });
+    (agent, hand)
+}
+
 impl Bench {
     fn new() -> Self {
-        let (clock, hand) = Clock::manual();
-        let hello = Hello {
-            protocol: PROTOCOL_VERSION,
-            service: "jumps".into(),
-            version: None,
-            pid: 1,
-            started_at: clock.timestamp(clock.now()),
-            sdk: String::new(),
-            role: Role::Observe,
-            allows: Vec::new(),
-        };
-        let eyes = Eyes::new(clock);
-        let (_, commands) = mpsc::channel(COMMANDS);
-        let agent = Agent::new(Parts {
-            hello,
-            eyes,
-            pools: Arc::new(Pools::default()),
-            #[cfg(feature = "cache")]
-            caches: crate::cache::Caches::new(true),
-            board: Board::new(),
-            stats: Arc::new(Stats::default()),
-            ledger: Ledger::default(),
-            store: Store::new(),
-            first_deck: true,
-            #[cfg(feature = "recording")]
-            recording: None,
-            deaths: 0,
-            panics: 0,
-            commands,
-        });
-        let layer = HttpLayer::new(Some(eyes)).template(|_, _| Some("/"));
+        let (agent, hand) = by_hand();
+        let layer = HttpLayer::new(Some(agent.eyes)).template(|_, _| Some("/"));
         Self {
             last: agent.now(),
             agent,

@@ -1,6 +1,6 @@
 //! The deck's own account: what it did not keep, and by which clock it tells.
 
-use perfdeck_bridge::protocol::{BlindSpot, Blindness};
+use perfdeck_bridge::protocol::{BlindSpot, Blindness, BudgetLevel};
 
 use super::{Facts, MOST_DEATHS, spot};
 use crate::record::table::MAX_KEYS;
@@ -62,6 +62,35 @@ pub(super) fn overflowed(facts: &Facts) -> Option<BlindSpot> {
             "pass values as parameters, and give paths of one kind one template",
         )
     })
+}
+
+/// The deck gives something up to stay within its budget.
+pub(super) fn budget(facts: &Facts) -> Option<BlindSpot> {
+    let (blindness, what) = match facts.level {
+        BudgetLevel::Full | BudgetLevel::Other => return None,
+        BudgetLevel::CoarseHistory => (
+            Blindness::Note,
+            "percentiles of history by the minute, which are up to 7 % off",
+        ),
+        BudgetLevel::NoExemplars => (
+            Blindness::Partly,
+            "single requests: none is kept whole any more",
+        ),
+        BudgetLevel::ShortHistory => (
+            Blindness::Partly,
+            "single requests, and history by the second of more than two minutes",
+        ),
+    };
+    Some(spot(
+        "budget_level",
+        blindness,
+        what,
+        format!(
+            "the deck stepped down to stay within its budget: {}",
+            facts.over_budget
+        ),
+        "fewer distinct routes and statements cost less; or raise `Builder::memory_limit` or `Builder::cpu_limit`",
+    ))
 }
 
 /// The wall clock was set.

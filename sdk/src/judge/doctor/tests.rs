@@ -1,4 +1,4 @@
-use perfdeck_bridge::protocol::{Blindness, Dropped};
+use perfdeck_bridge::protocol::{Blindness, BudgetLevel, Dropped};
 
 use super::{Advice, Facts, Jump, Pool, Statements, examine, seen};
 use crate::observe::layer::Installed;
@@ -28,6 +28,8 @@ fn clear() -> Facts {
         agent_deaths: 0,
         agent_panics: 0,
         dropped: Dropped::default(),
+        level: BudgetLevel::Full,
+        over_budget: String::new(),
         jump: None,
         recording: None,
     }
@@ -302,4 +304,26 @@ fn what_is_seen_is_told_with_its_numbers() {
         ..unwrapped()
     };
     assert_eq!(told(&blind), [""; 0]);
+}
+
+#[test]
+fn what_the_deck_gives_up_is_told_with_its_reason() {
+    let at = |level| Facts {
+        level,
+        over_budget: "it held 33.0 MiB of 32".into(),
+        ..clear()
+    };
+    let expected = [
+        (BudgetLevel::CoarseHistory, Blindness::Note),
+        (BudgetLevel::NoExemplars, Blindness::Partly),
+        (BudgetLevel::ShortHistory, Blindness::Partly),
+    ];
+    for (level, blindness) in expected {
+        check(&at(level), &[("budget_level", blindness)]);
+        let spots = examine(&at(level));
+        assert!(
+            spots.iter().all(|spot| spot.why.contains("33.0 MiB")),
+            "{spots:?}"
+        );
+    }
 }

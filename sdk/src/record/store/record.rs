@@ -10,7 +10,7 @@ use super::{RouteStatement, quantities};
 use crate::record::kept::Record;
 use crate::record::statements::Statement;
 use crate::record::table::{MAX_ROUTE_STATEMENTS, OTHER, StatementSums};
-use crate::record::timeline::Timeline;
+use crate::record::timeline::{Tally, Timeline};
 use crate::sql;
 
 /// One route.
@@ -89,6 +89,18 @@ macro_rules! window {
             type Output = Self;
             fn sub(self, other: Self) -> Self {
                 Self { $($field: self.$field.saturating_sub(other.$field)),* }
+            }
+        }
+
+        impl Tally for $name {
+            const SUMS: usize = [$(stringify!($field)),*].len();
+
+            fn sums(self) -> impl Iterator<Item = u64> {
+                [$(self.$field),*].into_iter()
+            }
+
+            fn from_sums(mut sums: impl Iterator<Item = u64>) -> Self {
+                Self { $($field: sums.next().unwrap_or_default()),* }
             }
         }
     };
