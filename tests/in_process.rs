@@ -1,9 +1,10 @@
 //! What the service itself asks its deck.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use axum::Router;
 use axum::routing::get;
 use perfdeck::cache::Policy;
+use perfdeck::protocol::{HistoryOf, HistoryRequest, HistorySteps};
 use perfdeck_tests::folder::Folder;
 
 use crate::desk;
@@ -47,6 +48,18 @@ fn the_service_reads_its_own_numbers() -> Result<()> {
             "{slow:?}"
         );
         ensure!(deck.slow_queries(10).await.len() >= 2);
+        let past = HistoryRequest::of(HistoryOf::Route("GET /notes".into()));
+        let past = deck
+            .history(past.width_seconds(1).percentiles([50.0]))
+            .await;
+        let past = past.context("no history of the route")?;
+        let HistorySteps::Calls { steps, whole, .. } = past.steps else {
+            bail!("no calls");
+        };
+        ensure!(whole.calls > 0 && whole.calls == steps.iter().map(|step| step.calls).sum::<u64>());
+        ensure!(whole.percentiles_seconds.len() == 1, "{whole:?}");
+        let unknown = HistoryRequest::of(HistoryOf::Number("no such number".into()));
+        ensure!(deck.history(unknown).await.is_none());
         let pools = deck.pool_stats().await;
         ensure!(
             pools

@@ -67,21 +67,27 @@ fn of(options: &HistoryOptions) -> HistoryOf {
 /// Tells what was, a line a step.
 pub(super) fn tell(history: &History) -> String {
     let width = u64::from(history.width_seconds);
+    let mut bars = String::new();
     let mut text = match &history.steps {
         HistorySteps::Values(values) => numbers_table(history, values),
         HistorySteps::Calls {
             percentiles,
             steps,
             whole,
-        } => calls_table(history, percentiles, steps, whole),
+        } => {
+            if let Some(last) = percentiles.last() {
+                bars = format!("; bars are of p{last}");
+            }
+            calls_table(history, percentiles, steps, whole)
+        }
     };
-    let error = history.error_ratio * 100.0;
+    // To the hundredth of a percent.
+    let error = (history.error_ratio * 1e4).round() / 100.0;
     text.push_str(&format!(
-        "{} to a line, times in UTC; kept since {} {}, at most {} % off\n",
+        "{} to a line, times in UTC; kept since {} {}, at most {error} % off{bars}\n",
         duration(width),
         date(history.kept_from),
         format::clock_seconds(history.kept_from),
-        (error * 10.0).round() / 10.0,
     ));
     text
 }
