@@ -275,7 +275,7 @@ fn install(setup: &str, deck: Option<&Deck>) -> Result<()> {
 }
 
 /// What the deck tells once it has told of everything, or of nothing for three ticks.
-async fn told(socket: &std::path::Path) -> Result<(Queries, Status)> {
+async fn told(socket: &std::path::Path) -> Result<(Queries, Box<Status>)> {
     let options = Options {
         viewer: "test".into(),
         read_only: true,

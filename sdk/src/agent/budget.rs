@@ -274,7 +274,16 @@ mod tests {
 
     #[test]
     fn a_use_that_is_hardly_calm_does_not_flap() {
-        let flapping = |second: u64| used(if second % 200 == 0 { 1_200 } else { 400 }, 0.1);
+        let flapping = |second: u64| {
+            used(
+                if second.is_multiple_of(200) {
+                    1_200
+                } else {
+                    400
+                },
+                0.1,
+            )
+        };
         let changes = levels(flapping, 5_000);
         assert_eq!(changes.len(), 3, "{changes:?}");
     }

@@ -50,7 +50,7 @@ fn ask(agent: &Agent, request: HistoryRequest) -> History {
 fn calls(history: &History) -> (&[CallsStep], &CallsStep) {
     match &history.steps {
         HistorySteps::Calls { steps, whole, .. } => (steps, whole),
-        other => panic!("{other:?}"),
+        other @ HistorySteps::Values(_) => panic!("{other:?}"),
     }
 }
 
