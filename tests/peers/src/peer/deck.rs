@@ -14,14 +14,20 @@ const TICK: Duration = Duration::from_millis(1_200);
 
 /// A deck on a socket of its own.
 #[derive(Debug)]
-pub(crate) struct Perfdeck {
-    pub(crate) deck: Deck,
+pub struct Perfdeck {
+    /// The deck itself.
+    pub deck: Deck,
     _guard: Guard,
     _folder: Folder,
 }
 
 impl Perfdeck {
-    pub(crate) fn start() -> Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// If its socket can't be served.
+    pub fn start() -> Result<Self> {
         let folder = Folder::new()?;
         let socket = folder.path().join("deck.sock");
         let (guard, deck) = perfdeck::Builder::new("peers").socket(socket).start()?;
@@ -33,24 +39,42 @@ impl Perfdeck {
     }
 
     /// Makes the layer for requests whose path is their route.
-    pub(crate) fn http_layer(&self) -> HttpLayer {
+    #[must_use]
+    pub fn http_layer(&self) -> HttpLayer {
         self.deck.http_layer().template(|uri, _| Some(uri.path()))
     }
 
     /// Returns how many requests the deck knows of that ran one statement.
-    pub(crate) fn requests(&self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn requests(&self) -> Result<Option<u64>> {
+        let (requests, statements) = self.requests_and_statements()?;
+        Ok(Some(requests.min(statements)))
+    }
+
+    /// Returns how many requests the deck knows of, and how many statements that they ran.
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn requests_and_statements(&self) -> Result<(u64, u64)> {
         let [requests, queries] = self.ask([Topic::Requests, Topic::Queries])?;
         let (State::Requests(requests), State::Queries(queries)) =
             (&requests.state, &queries.state)
         else {
             anyhow::bail!("the deck answered another question");
         };
-        let attributed = queries.calls - queries.unattributed;
-        Ok(Some(requests.requests.min(attributed)))
+        Ok((requests.requests, queries.calls - queries.unattributed))
     }
 
     /// Returns how many calls of monitored functions the deck knows of.
-    pub(crate) fn calls(&self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn calls(&self) -> Result<Option<u64>> {
         let [requests] = self.ask([Topic::Requests])?;
         let State::Requests(requests) = &requests.state else {
             anyhow::bail!("the deck answered another question");
@@ -60,7 +84,11 @@ impl Perfdeck {
     }
 
     /// Returns what its only metric has counted.
-    pub(crate) fn metric(&self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn metric(&self) -> Result<Option<u64>> {
         let [host] = self.ask([Topic::Host])?;
         let State::Host(host) = &host.state else {
             anyhow::bail!("the deck answered another question");
