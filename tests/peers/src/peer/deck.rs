@@ -50,11 +50,17 @@ impl Perfdeck {
     ///
     /// If the deck doesn't answer.
     pub fn requests(&self) -> Result<Option<u64>> {
+        Self::settle();
         let (requests, statements) = self.requests_and_statements()?;
         Ok(Some(requests.min(statements)))
     }
 
-    /// Returns how many requests the deck knows of, and how many statements that they ran.
+    /// Waits until the deck has merged what its threads have.
+    pub fn settle() {
+        std::thread::sleep(TICK);
+    }
+
+    /// Returns how many requests the deck knew of when it last settled, and how many statements that they ran.
     ///
     /// # Errors
     ///
@@ -75,6 +81,7 @@ impl Perfdeck {
     ///
     /// If the deck doesn't answer.
     pub fn calls(&self) -> Result<Option<u64>> {
+        Self::settle();
         let [requests] = self.ask([Topic::Requests])?;
         let State::Requests(requests) = &requests.state else {
             anyhow::bail!("the deck answered another question");
@@ -89,6 +96,7 @@ impl Perfdeck {
     ///
     /// If the deck doesn't answer.
     pub fn metric(&self) -> Result<Option<u64>> {
+        Self::settle();
         let [host] = self.ask([Topic::Host])?;
         let State::Host(host) = &host.state else {
             anyhow::bail!("the deck answered another question");
@@ -97,9 +105,8 @@ impl Perfdeck {
         Ok(Some(metric.count.unwrap_or(metric.value as u64)))
     }
 
-    /// Asks as a viewer would, after all is merged.
+    /// Asks as a viewer would.
     fn ask<const N: usize>(&self, topics: [Topic; N]) -> Result<[Arc<Update>; N]> {
-        std::thread::sleep(TICK);
         let socket = self.deck.socket().context("the deck is off")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
