@@ -2,7 +2,8 @@
 //!
 //! One axum service on SQLite, built once, starts in different outfits: bare, with perfdeck, with each of its peers. Each
 //! serves in a process of its own with one worker thread; the load comes from this process, over loopback, from connections
-//! that stay open and ask again when they are answered.
+//! that stay open and ask again when they are answered. The service has one processor for all its threads, the load the
+//! others: so what a library does on threads of its own costs throughput, too, as it does on a machine that is busy.
 //!
 //! An outfit is never compared with a bare service of some other minute. Each round starts the two one after the other,
 //! which of them is first alternates, and the ratio is that of the pair. The median of the rounds is given with its
@@ -30,6 +31,7 @@ mod callgrind;
 mod database;
 mod host;
 mod outfit;
+mod processor;
 mod round;
 mod route;
 mod server;
@@ -55,7 +57,7 @@ struct Arguments {
     #[arg(long, value_name = "TEXT")]
     row: Option<String>,
     /// How many pairs there are of each outfit and the bare service
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
     /// One short round: tells whether everything runs, and no more
     #[arg(long)]
@@ -72,6 +74,9 @@ struct Arguments {
     /// The outfit and the route to serve in this process
     #[arg(long, hide = true, num_args = 2)]
     child: Option<Vec<String>>,
+    /// The processor that the service keeps to
+    #[arg(long, hide = true)]
+    processor: Option<usize>,
 }
 
 fn main() -> Result<()> {
@@ -80,6 +85,9 @@ fn main() -> Result<()> {
         let [outfit, route] = child.as_slice() else {
             anyhow::bail!("an outfit and a route");
         };
+        if let Some(processor) = arguments.processor {
+            processor::keep_to(processor)?;
+        }
         return host::serve(find_outfit(outfit)?, find_route(route)?);
     }
     if arguments.list {
@@ -90,10 +98,15 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let outfits = chosen(arguments.row.as_deref())?;
-    let plan = plan(&arguments);
+    // First, for it counts the processors that are this process's own.
     println!("{}", machine::describe());
+    let plan = plan(&arguments)?;
     println!(
-        "{CONNECTIONS} connections, each asking again when answered; one worker thread; {} rounds",
+        "{CONNECTIONS} connections, each asking again when answered; {}; {} rounds",
+        plan.processor.map_or(
+            "service and load on the one processor",
+            |_| "the service on one processor, the load on the others"
+        ),
         plan.rounds
     );
     let mut measured = Vec::new();
@@ -126,10 +139,11 @@ fn chosen(text: Option<&str>) -> Result<Vec<&'static Outfit>> {
     Ok(chosen)
 }
 
-fn plan(arguments: &Arguments) -> Plan {
-    Plan {
+fn plan(arguments: &Arguments) -> Result<Plan> {
+    Ok(Plan {
         rounds: if arguments.quick { 1 } else { arguments.rounds },
         shorter: if arguments.quick { 20 } else { 1 },
         instructions: !arguments.no_instructions && valgrind::is_there(),
-    }
+        processor: processor::share()?,
+    })
 }

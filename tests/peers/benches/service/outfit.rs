@@ -29,6 +29,11 @@ pub(crate) struct Outfit {
 /// Every outfit; the first is what the others are compared with.
 pub(crate) const OUTFITS: &[Outfit] = &[
     Outfit::new("bare", "", bare),
+    Outfit::new(
+        "bare, again",
+        "the same once more: what it is off by, the others may be off by, too",
+        bare,
+    ),
     deck::LAYERS,
     deck::POOL,
     peer::HOTPATH,

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     /// By how much there are fewer requests.
     pub(crate) shorter: u64,
     pub(crate) instructions: bool,
+    /// The one that the services keep to.
+    pub(crate) processor: Option<usize>,
 }
 
 /// What was measured of an outfit on a route.
@@ -70,39 +72,35 @@ pub(crate) fn measure(
                 let slice = slice(outfit, route, plan);
                 slice.with_context(|| format!("{} on {}", outfit.name, route.name))
             };
-            pairs.push(if is_bare_first {
+            let (bare, own) = if is_bare_first {
                 let bare = measure(bare)?;
-                Pair {
-                    bare,
-                    own: measure(outfit)?,
-                }
+                (bare, measure(outfit)?)
             } else {
                 let own = measure(outfit)?;
-                Pair {
-                    own,
-                    bare: measure(bare)?,
-                }
-            });
+                (measure(bare)?, own)
+            };
+            pairs.push(Pair { bare, own });
         }
     }
     let count = |outfit| {
-        let counts = plan.instructions.then(|| callgrind::count(outfit, route));
-        counts.transpose()
+        let count = || callgrind::count(outfit, route, plan.processor);
+        plan.instructions.then(count).transpose()
     };
-    let all = pairs.iter().flatten();
+    let all: Vec<&Pair> = pairs.iter().flatten().collect();
     let mut rows = vec![Row {
         outfit: bare,
-        own: Summary::of(all, |pair, value| value(&pair.bare)),
+        own: Summary::of(&all, |pair, value| value(&pair.bare)),
         ratio: None,
         instructions: count(bare)?,
         lost: None,
     }];
     for (outfit, pairs) in outfits.iter().zip(&pairs) {
+        let pairs: Vec<&Pair> = pairs.iter().collect();
         let lost = pairs.iter().filter_map(|pair| pair.own.lost);
         rows.push(Row {
             outfit,
-            own: Summary::of(pairs, |pair, value| value(&pair.own)),
-            ratio: Some(Summary::of(pairs, |pair, value| {
+            own: Summary::of(&pairs, |pair, value| value(&pair.own)),
+            ratio: Some(Summary::of(&pairs, |pair, value| {
                 value(&pair.own) / value(&pair.bare)
             })),
             instructions: count(outfit)?,
@@ -131,14 +129,8 @@ struct Slice {
 type Value = fn(&Slice) -> f64;
 
 impl Summary {
-    fn of<'a>(
-        pairs: impl IntoIterator<Item = &'a Pair> + Clone,
-        number: impl Fn(&Pair, Value) -> f64,
-    ) -> Self {
-        let spread = |value: Value| {
-            let pairs = pairs.clone().into_iter();
-            Spread::of(pairs.map(|pair| number(pair, value)))
-        };
+    fn of(pairs: &[&Pair], number: impl Fn(&Pair, Value) -> f64) -> Self {
+        let spread = |value: Value| Spread::of(pairs.iter().map(|pair| number(pair, value)));
         Self {
             rate: spread(|slice| slice.rate),
             p99_millis: spread(|slice| slice.p99_millis),
@@ -149,7 +141,7 @@ impl Summary {
 
 fn slice(outfit: &Outfit, route: &Route, plan: &Plan) -> Result<Slice> {
     let command = Command::new(std::env::current_exe()?);
-    let mut server = Server::start(command, outfit, route)?;
+    let mut server = Server::start(command, outfit, route, plan.processor)?;
     let mut client = Client::connect(server.address(), CONNECTIONS as usize)?;
     let each = route.requests / CONNECTIONS / plan.shorter;
     let warm = client.load(|number, caller| route.ask(caller, number, each / WARM))?;

@@ -26,9 +26,17 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this program with a command that lacks its arguments, and waits until it serves.
-    pub(crate) fn start(mut command: Command, outfit: &Outfit, route: &Route) -> Result<Self> {
+    pub(crate) fn start(
+        mut command: Command,
+        outfit: &Outfit,
+        route: &Route,
+        processor: Option<usize>,
+    ) -> Result<Self> {
         environment::clear(&mut command);
         command.args(["--child", outfit.name, route.name]);
+        if let Some(processor) = processor {
+            command.args(["--processor", &processor.to_string()]);
+        }
         let mut process = Process::start(command)?;
         let line = process.line(1, PATIENCE)?;
         let addresses: Addresses = serde_json::from_str(&line)?;

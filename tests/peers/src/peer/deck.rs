@@ -21,6 +21,17 @@ pub struct Perfdeck {
     _folder: Folder,
 }
 
+/// How much a deck knows of.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    /// Requests.
+    pub requests: u64,
+    /// Statements, whoever ran them.
+    pub statements: u64,
+    /// Those of which the deck knows what request ran them.
+    pub attributed: u64,
+}
+
 impl Perfdeck {
     /// Starts it.
     ///
@@ -51,8 +62,8 @@ impl Perfdeck {
     /// If the deck doesn't answer.
     pub fn requests(&self) -> Result<Option<u64>> {
         Self::settle();
-        let (requests, statements) = self.requests_and_statements()?;
-        Ok(Some(requests.min(statements)))
+        let counts = self.counts()?;
+        Ok(Some(counts.requests.min(counts.attributed)))
     }
 
     /// Waits until the deck has merged what its threads have.
@@ -60,19 +71,23 @@ impl Perfdeck {
         std::thread::sleep(TICK);
     }
 
-    /// Returns how many requests the deck knew of when it last settled, and how many statements that they ran.
+    /// Returns what the deck knew when it last settled.
     ///
     /// # Errors
     ///
     /// If the deck doesn't answer.
-    pub fn requests_and_statements(&self) -> Result<(u64, u64)> {
+    pub fn counts(&self) -> Result<Counts> {
         let [requests, queries] = self.ask([Topic::Requests, Topic::Queries])?;
         let (State::Requests(requests), State::Queries(queries)) =
             (&requests.state, &queries.state)
         else {
             anyhow::bail!("the deck answered another question");
         };
-        Ok((requests.requests, queries.calls - queries.unattributed))
+        Ok(Counts {
+            requests: requests.requests,
+            statements: queries.calls,
+            attributed: queries.calls - queries.unattributed,
+        })
     }
 
     /// Returns how many calls of monitored functions the deck knows of.

@@ -25,6 +25,7 @@ pub fn install(subscriber: impl Subscriber + Send + Sync) -> Result<()> {
 }
 
 /// Makes the layer that prints what is of level INFO and up, to where [`prints_as_ever`] looks.
+#[must_use]
 pub fn print<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -33,6 +34,7 @@ where
 }
 
 /// Makes the same layer, but what it prints is gone.
+#[must_use]
 pub fn sink<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

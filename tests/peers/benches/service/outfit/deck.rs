@@ -12,7 +12,8 @@ use crate::database::StatementLog;
 
 pub(crate) const LAYERS: Outfit = Outfit::new(
     "perfdeck, layers alone",
-    "`deck.layer()` hears sqlx's own events, `http_layer()` times requests; no query changes",
+    "`deck.layer()` hears sqlx's own events, `http_layer()` times requests, no query changes; SQLite's statements are not \
+     filed by route, for they run on sqlx's threads and the service makes no spans",
     layers,
 );
 
@@ -45,11 +46,11 @@ fn observed(perfdeck: Perfdeck, router: Router) -> Dressed {
             Ok(())
         }),
         known: Box::new(move |route| {
-            let (requests, statements) = perfdeck.requests_and_statements()?;
+            let counts = perfdeck.counts()?;
             Ok(Some(if route.queries {
-                requests.min(statements)
+                counts.requests.min(counts.statements)
             } else {
-                requests
+                counts.requests
             }))
         }),
     }
