@@ -89,7 +89,7 @@ fn answer(control: &TcpStream, settle: Settle, known: Known, route: &Route) -> R
             }
         };
         let mut control = control;
-        writeln!(control, "{}", serde_json::to_string(&answer)?)?;
+        control.write_all((serde_json::to_string(&answer)? + "\n").as_bytes())?;
     }
     Ok(())
 }

@@ -59,11 +59,8 @@ impl Server {
     }
 
     fn line(&mut self, question: Question) -> Result<Answer> {
-        writeln!(
-            self.control.get_mut(),
-            "{}",
-            serde_json::to_string(&question)?
-        )?;
+        let question = serde_json::to_string(&question)? + "\n";
+        self.control.get_mut().write_all(question.as_bytes())?;
         let mut line = String::new();
         self.control.read_line(&mut line)?;
         Ok(serde_json::from_str(&line)?)

@@ -64,9 +64,6 @@ fn instructions(row: &Row, bare: Option<Instructions>) -> String {
     if row.ratio.is_none() {
         return number(bare.own, 0);
     }
-    format!(
-        "+{} + {}",
-        number(own.own - bare.own, 0),
-        number(own.background - bare.background, 0)
-    )
+    let (own, background) = (own.own - bare.own, own.background - bare.background);
+    format!("{own:+.0} {background:+.0}")
 }
