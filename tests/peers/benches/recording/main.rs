@@ -1,4 +1,5 @@
-//! What perfdeck's recording costs, beside its peers on the same work: `cargo bench -p perfdeck-peers`.
+//! What perfdeck's recording costs, beside its peers on the same work: `cargo bench -p perfdeck-peers --bench
+//! recording`.
 //!
 //! A subscriber and a recorder are a process's own for good, so each row of each table is measured in processes of its own:
 //! this program starts itself once for each row and each kind of measure. The rows of a table take turns, several rounds,
@@ -22,8 +23,6 @@
 mod callgrind;
 mod case;
 mod job;
-mod machine;
-mod peer;
 mod round;
 mod table;
 
@@ -31,6 +30,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use perfdeck_peers::{callgrind as valgrind, machine};
 
 use crate::case::{CASES, Case};
 use crate::job::{Job, Measure};
@@ -39,8 +39,8 @@ use crate::round::Plan;
 /// Measures perfdeck's recording beside its peers.
 #[derive(Debug, Parser)]
 #[command(
-    name = "cargo bench -p perfdeck-peers --",
-    bin_name = "cargo bench -p perfdeck-peers --"
+    name = "cargo bench -p perfdeck-peers --bench recording --",
+    bin_name = "cargo bench -p perfdeck-peers --bench recording --"
 )]
 struct Arguments {
     /// The cases to measure; all without it
@@ -116,7 +116,7 @@ fn plan(arguments: &Arguments) -> Plan {
     Plan {
         rounds,
         length,
-        instructions: !arguments.no_instructions && callgrind::is_there(),
+        instructions: !arguments.no_instructions && valgrind::is_there(),
     }
 }
 

@@ -4,8 +4,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use perfdeck_peers::callgrind::Instructions;
+use perfdeck_peers::environment;
 
-use crate::callgrind::{self, Instructions};
+use crate::callgrind;
 use crate::case::{Case, Row};
 use crate::job::{Measure, Report};
 
@@ -82,13 +84,7 @@ pub(crate) fn tell(
     row: &Row,
     measure: Measure,
 ) -> Result<Report> {
-    for (variable, _) in std::env::vars_os() {
-        // Nothing that was meant for another host.
-        let name = variable.to_string_lossy();
-        if name == "RUST_LOG" || name.starts_with("PERFDECK") || name.starts_with("HOTPATH") {
-            command.env_remove(variable);
-        }
-    }
+    environment::clear(&mut command);
     let output = command
         .args(["--child", case.name, row.name])
         .arg(serde_json::to_string(&measure)?)

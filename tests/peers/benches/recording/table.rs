@@ -1,5 +1,7 @@
 //! One Markdown table a case.
 
+use perfdeck_peers::table::number;
+
 use crate::case::Case;
 use crate::round::Measured;
 
@@ -61,15 +63,4 @@ fn cells(row: &Measured, base: Option<&Measured>) -> [String; 9] {
             None => String::new(),
         },
     ]
-}
-
-fn number(value: f64, digits: usize) -> String {
-    if value.is_finite() {
-        // No minus before a zero.
-        let text = format!("{value:.digits$}");
-        let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
-        if is_zero { text.replace('-', "") } else { text }
-    } else {
-        "-".to_owned()
-    }
 }

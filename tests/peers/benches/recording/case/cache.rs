@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use anyhow::Result;
 use cached::macros::cached;
+use perfdeck_peers::peer::deck::Perfdeck;
 
 use super::{Case, Row};
 use crate::job::{Job, Report};
-use crate::peer::deck::Perfdeck;
 
 pub(super) const CASE: Case = Case {
     name: "cache",

@@ -4,12 +4,12 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
+use perfdeck_peers::peer;
+use perfdeck_peers::peer::deck::Perfdeck;
 use prometheus::IntCounter;
 
 use super::{Case, OFF, Row};
 use crate::job::{Job, Report};
-use crate::peer;
-use crate::peer::deck::Perfdeck;
 
 pub(super) const CASE: Case = Case {
     name: "counter",

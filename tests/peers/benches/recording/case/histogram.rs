@@ -3,12 +3,12 @@
 use std::hint::black_box;
 
 use anyhow::Result;
+use perfdeck_peers::peer;
+use perfdeck_peers::peer::deck::Perfdeck;
 use prometheus::HistogramOpts;
 
 use super::{Case, Row};
 use crate::job::{Job, Report};
-use crate::peer;
-use crate::peer::deck::Perfdeck;
 
 pub(super) const CASE: Case = Case {
     name: "histogram",

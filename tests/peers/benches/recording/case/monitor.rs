@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use fastrace::collector::SpanContext;
+use hotpath::Section;
+use perfdeck_peers::peer::deck::Perfdeck;
+use perfdeck_peers::peer::{self, host};
 use tracing_subscriber::registry;
 
 use super::{Case, OFF, Row};
 use crate::job::{Job, Report};
-use crate::peer::deck::Perfdeck;
-use crate::peer::{self, host};
 
 pub(super) const CASE: Case = Case {
     name: "monitor",
@@ -98,7 +99,7 @@ fn perfdeck_off(job: &Job) -> Result<Report> {
 }
 
 fn hotpath(job: &Job) -> Result<Report> {
-    let hotpath = peer::hotpath::Hotpath::start(hotpath::Section::FunctionsTiming)?;
+    let hotpath = peer::hotpath::Hotpath::start(&[Section::FunctionsTiming])?;
     let worker = || {
         |number| {
             black_box(hotpath_function(number));

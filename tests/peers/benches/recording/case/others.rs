@@ -3,14 +3,14 @@
 use std::hint::black_box;
 
 use anyhow::Result;
+use perfdeck_peers::peer::deck::Perfdeck;
+use perfdeck_peers::peer::host;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{Case, Row};
 use crate::job::{Job, Report};
-use crate::peer::deck::Perfdeck;
-use crate::peer::host;
 
 pub(super) const CASE: Case = Case {
     name: "others",

@@ -9,9 +9,12 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use console_subscriber::ConsoleLayer;
 use hdrhistogram::Histogram;
+use hotpath::Section;
 use http_body::Body;
 use metrics_exporter_prometheus::PrometheusHandle;
 use opentelemetry::trace::TracerProvider as _;
+use perfdeck_peers::peer::deck::Perfdeck;
+use perfdeck_peers::peer::{self, host};
 use tower_layer::Layer as _;
 use tracing::{Dispatch, info_span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,8 +24,6 @@ use tracing_timing::group::ByField;
 use self::service::{Answers, Caller, Handler, constant, query, route, statement};
 use super::{Case, OFF, Row};
 use crate::job::{Job, Report};
-use crate::peer::deck::Perfdeck;
-use crate::peer::{self, host};
 
 pub(super) const CASE: Case = Case {
     name: "unit",
@@ -101,7 +102,7 @@ fn perfdeck_beside_spans(job: &Job) -> Result<Report> {
 }
 
 fn hotpath(job: &Job) -> Result<Report> {
-    let hotpath = peer::hotpath::Hotpath::start(hotpath::Section::Sql)?;
+    let hotpath = peer::hotpath::Hotpath::start(&[Section::Sql])?;
     host::install(registry().with(hotpath::sqlx_tracing_layer()))?;
     let worker = || calls(Handler::new(query));
     job.measure(worker, || hotpath.settle(), |_| hotpath.calls("sql"))
@@ -267,7 +268,9 @@ fn opentelemetry(job: &Job) -> Result<Report> {
     host::install(registry().with(layer))?;
     let worker = || spanned_calls(Handler::new(query));
     let settle = || peer::opentelemetry::settle(&provider);
-    job.measure(worker, settle, |_| Ok(Some(peer::opentelemetry::events())))
+    job.measure(worker, settle, |_| {
+        Ok(Some(peer::opentelemetry::statements()))
+    })
 }
 
 /// Measures the service with nothing around it.

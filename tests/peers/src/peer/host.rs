@@ -16,12 +16,17 @@ const LINES: u32 = 50;
 const MOST: usize = 1 << 20;
 
 /// Makes a process's only subscriber of it.
-pub(crate) fn install(subscriber: impl Subscriber + Send + Sync) -> Result<()> {
+///
+/// # Errors
+///
+/// If there is one already.
+pub fn install(subscriber: impl Subscriber + Send + Sync) -> Result<()> {
     Ok(tracing::subscriber::set_global_default(subscriber)?)
 }
 
 /// Makes the layer that prints what is of level INFO and up, to where [`prints_as_ever`] looks.
-pub(crate) fn print<S>() -> impl Layer<S>
+#[must_use]
+pub fn print<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -29,7 +34,8 @@ where
 }
 
 /// Makes the same layer, but what it prints is gone.
-pub(crate) fn sink<S>() -> impl Layer<S>
+#[must_use]
+pub fn sink<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -50,7 +56,11 @@ where
 }
 
 /// Ensures that the host printed nothing so far, and prints what it should of what it now says.
-pub(crate) fn prints_as_ever() -> Result<()> {
+///
+/// # Errors
+///
+/// If it did otherwise.
+pub fn prints_as_ever() -> Result<()> {
     ensure!(
         output().is_empty(),
         "the host printed what it had not: {:?}",

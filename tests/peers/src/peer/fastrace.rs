@@ -15,11 +15,13 @@ impl Reporter for Counting {
     }
 }
 
-pub(crate) fn install() {
+/// Installs the reporter.
+pub fn install() {
     fastrace::set_reporter(Counting, Config::default());
 }
 
 /// Returns how many spans were reported.
-pub(crate) fn spans() -> u64 {
+#[must_use]
+pub fn spans() -> u64 {
     SPANS.load(Ordering::Relaxed)
 }

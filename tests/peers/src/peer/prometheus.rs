@@ -9,7 +9,11 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Installs the recorder and a thread for its upkeep.
-pub(crate) fn install() -> Result<PrometheusHandle> {
+///
+/// # Errors
+///
+/// If there is a recorder already.
+pub fn install() -> Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     let upkeep = handle.clone();
     std::thread::Builder::new()
@@ -24,12 +28,13 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
 }
 
 /// Does the upkeep now: until then values only pile up.
-pub(crate) fn settle(handle: &PrometheusHandle) {
+pub fn settle(handle: &PrometheusHandle) {
     handle.run_upkeep();
 }
 
 /// Adds up the samples whose name is this.
-pub(crate) fn sum(handle: &PrometheusHandle, name: &str) -> u64 {
+#[must_use]
+pub fn sum(handle: &PrometheusHandle, name: &str) -> u64 {
     let text = handle.render();
     let of_name = |line: &&str| {
         let rest = line.strip_prefix(name);

@@ -14,14 +14,31 @@ const TICK: Duration = Duration::from_millis(1_200);
 
 /// A deck on a socket of its own.
 #[derive(Debug)]
-pub(crate) struct Perfdeck {
-    pub(crate) deck: Deck,
+pub struct Perfdeck {
+    /// The deck itself.
+    pub deck: Deck,
     _guard: Guard,
     _folder: Folder,
 }
 
+/// How much a deck knows of.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    /// Requests.
+    pub requests: u64,
+    /// Statements, whoever ran them.
+    pub statements: u64,
+    /// Those of which the deck knows what request ran them.
+    pub attributed: u64,
+}
+
 impl Perfdeck {
-    pub(crate) fn start() -> Result<Self> {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// If its socket can't be served.
+    pub fn start() -> Result<Self> {
         let folder = Folder::new()?;
         let socket = folder.path().join("deck.sock");
         let (guard, deck) = perfdeck::Builder::new("peers").socket(socket).start()?;
@@ -33,24 +50,53 @@ impl Perfdeck {
     }
 
     /// Makes the layer for requests whose path is their route.
-    pub(crate) fn http_layer(&self) -> HttpLayer {
+    #[must_use]
+    pub fn http_layer(&self) -> HttpLayer {
         self.deck.http_layer().template(|uri, _| Some(uri.path()))
     }
 
     /// Returns how many requests the deck knows of that ran one statement.
-    pub(crate) fn requests(&self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn requests(&self) -> Result<Option<u64>> {
+        Self::settle();
+        let counts = self.counts()?;
+        Ok(Some(counts.requests.min(counts.attributed)))
+    }
+
+    /// Waits until the deck has merged what its threads have.
+    pub fn settle() {
+        std::thread::sleep(TICK);
+    }
+
+    /// Returns what the deck knew when it last settled.
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn counts(&self) -> Result<Counts> {
         let [requests, queries] = self.ask([Topic::Requests, Topic::Queries])?;
         let (State::Requests(requests), State::Queries(queries)) =
             (&requests.state, &queries.state)
         else {
             anyhow::bail!("the deck answered another question");
         };
-        let attributed = queries.calls - queries.unattributed;
-        Ok(Some(requests.requests.min(attributed)))
+        Ok(Counts {
+            requests: requests.requests,
+            statements: queries.calls,
+            attributed: queries.calls - queries.unattributed,
+        })
     }
 
     /// Returns how many calls of monitored functions the deck knows of.
-    pub(crate) fn calls(&self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn calls(&self) -> Result<Option<u64>> {
+        Self::settle();
         let [requests] = self.ask([Topic::Requests])?;
         let State::Requests(requests) = &requests.state else {
             anyhow::bail!("the deck answered another question");
@@ -60,7 +106,12 @@ impl Perfdeck {
     }
 
     /// Returns what its only metric has counted.
-    pub(crate) fn metric(&self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    ///
+    /// If the deck doesn't answer.
+    pub fn metric(&self) -> Result<Option<u64>> {
+        Self::settle();
         let [host] = self.ask([Topic::Host])?;
         let State::Host(host) = &host.state else {
             anyhow::bail!("the deck answered another question");
@@ -69,9 +120,8 @@ impl Perfdeck {
         Ok(Some(metric.count.unwrap_or(metric.value as u64)))
     }
 
-    /// Asks as a viewer would, after all is merged.
+    /// Asks as a viewer would.
     fn ask<const N: usize>(&self, topics: [Topic; N]) -> Result<[Arc<Update>; N]> {
-        std::thread::sleep(TICK);
         let socket = self.deck.socket().context("the deck is off")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

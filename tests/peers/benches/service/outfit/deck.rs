@@ -1,0 +1,57 @@
+//! perfdeck.
+
+use anyhow::Result;
+use perfdeck_peers::peer::deck::Perfdeck;
+use perfdeck_peers::peer::host;
+use sqlx::SqlitePool;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
+
+use super::{Dressed, Outfit, Router, router};
+use crate::database::StatementLog;
+
+pub(crate) const LAYERS: Outfit = Outfit::new(
+    "perfdeck, layers alone",
+    "`deck.layer()` hears sqlx's own events, `http_layer()` times requests, no query changes; SQLite's statements are not \
+     filed by route, for they run on sqlx's threads and the service makes no spans",
+    layers,
+);
+
+pub(crate) const POOL: Outfit = Outfit {
+    statement_log: StatementLog::Off,
+    ..Outfit::new(
+        "perfdeck, pool wrapped",
+        "`deck.pool` and `http_layer()`, with sqlx's statement log off: no subscriber is there",
+        wrapped,
+    )
+};
+
+fn layers(pool: SqlitePool) -> Result<Dressed> {
+    let perfdeck = Perfdeck::start()?;
+    host::install(registry().with(perfdeck.deck.layer()))?;
+    Ok(observed(perfdeck, router(pool)))
+}
+
+fn wrapped(pool: SqlitePool) -> Result<Dressed> {
+    let perfdeck = Perfdeck::start()?;
+    let pool = perfdeck.deck.pool("notes", pool);
+    Ok(observed(perfdeck, router(pool)))
+}
+
+fn observed(perfdeck: Perfdeck, router: Router) -> Dressed {
+    Dressed {
+        router: router.layer(perfdeck.deck.http_layer()),
+        settle: Box::new(|| {
+            Perfdeck::settle();
+            Ok(())
+        }),
+        known: Box::new(move |route| {
+            let counts = perfdeck.counts()?;
+            Ok(Some(if route.queries {
+                counts.requests.min(counts.statements)
+            } else {
+                counts.requests
+            }))
+        }),
+    }
+}
