@@ -16,6 +16,7 @@ use crate::agent::{COMMANDS, Command, Parts, life};
 use crate::clock::{Clock, Moment};
 use crate::deck::{Core, Deck, Guard, Host};
 use crate::error::{Error, Kind};
+use crate::judge::alert::{self, Rule, Thresholds, Unfit};
 use crate::observe::{Eyes, monitor};
 use crate::pools::Pools;
 use crate::record::store::Store;
@@ -47,6 +48,9 @@ pub struct Builder {
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
     policies: Vec<(String, crate::cache::Policy)>,
+    thresholds: Thresholds,
+    /// The first limit that could not be set.
+    unfit: Option<Unfit>,
 }
 
 impl Builder {
@@ -55,13 +59,15 @@ impl Builder {
         Self {
             service: service.into(),
             version: None,
-            allows: vec![Risk::Cache],
+            allows: vec![Risk::Cache, Risk::Deck],
             ledger: None,
             socket: None,
             #[cfg(feature = "recording")]
             recording: None,
             #[cfg(feature = "cache")]
             policies: Vec::new(),
+            thresholds: Thresholds::default(),
+            unfit: None,
         }
     }
 
@@ -74,7 +80,7 @@ impl Builder {
     /// Lets viewers of the service's own user apply actions of a class.
     ///
     /// Each class is allowed by itself: to allow [`Risk::Schema`] lets them create and drop indexes with the rights of the
-    /// pool's role, and nothing else. [`Risk::Cache`] is allowed from the start.
+    /// pool's role, and nothing else. [`Risk::Cache`] and [`Risk::Deck`] are allowed from the start.
     pub fn allow(mut self, risk: Risk) -> Self {
         if !self.allows.contains(&risk) {
             self.allows.push(risk);
@@ -118,6 +124,41 @@ impl Builder {
         self
     }
 
+    /// Sets the limit of a rule that alerts, in the rule's own unit; [`Deck::set_threshold`] sets it later on.
+    ///
+    /// A limit that is no number, is negative, or is a share of more than 100 percent is an error of [`Builder::start`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), perfdeck::Error> {
+    /// use perfdeck::Rule;
+    ///
+    /// let (_guard, deck) = perfdeck::Builder::new("support-desk")
+    ///     .threshold(Rule::ResponseTimeP95, 1.5)
+    ///     .route_threshold("GET /export", Rule::ResponseTimeP95, 30.0)
+    ///     .start()?;
+    /// // A campaign begins.
+    /// deck.set_threshold(Rule::CpuPercent, 95.0)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn threshold(mut self, rule: Rule, limit: f64) -> Self {
+        let set = self.thresholds.set(rule, limit);
+        self.unfit = self.unfit.or(set.err());
+        self
+    }
+
+    /// Sets a limit of one route's own, by [`Rule::ResponseTimeP95`] or [`Rule::ErrorRate`].
+    ///
+    /// The route is named as the screens name it, `GET /export` say, and is judged on its own requests; the service's limit
+    /// goes on judging all requests, those of the route among them. At most 200 such limits can be set, each of a name of at
+    /// most 200 bytes; what does not fit is an error of [`Builder::start`], as in [`Builder::threshold`].
+    pub fn route_threshold(mut self, route: impl AsRef<str>, rule: Rule, limit: f64) -> Self {
+        let set = self.thresholds.set_route(route.as_ref(), rule, limit);
+        self.unfit = self.unfit.or(set.err());
+        self
+    }
+
     /// Starts the deck: one thread, and one socket in the user's private runtime folder.
     ///
     /// It stops when the guard and every [`Deck`] are dropped, or on [`Guard::stop`]. With `PERFDECK=off` in the
@@ -126,7 +167,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if the name is empty or too long; [`Error::is_bind`] if the socket can't be served safely. A
+    /// [`Error::is_config`] if the name is empty or too long, or a limit can't be one; [`Error::is_bind`] if the socket can't be served safely. A
     /// service that would rather run unobserved goes on with [`Builder::start_or_off`].
     pub fn start(self) -> Result<(Guard, Deck), Error> {
         if self.service.is_empty() || self.service.len() > MAX_NAME {
@@ -135,6 +176,9 @@ impl Builder {
                 self.service.len()
             ))
             .into());
+        }
+        if let Some(unfit) = self.unfit {
+            return Err(Kind::Threshold(unfit).into());
         }
         if is_off() {
             return Ok(self.off());
@@ -205,6 +249,7 @@ impl Builder {
         #[cfg(feature = "cache")]
         caches.install();
         let pools = Arc::new(Pools::default());
+        let limits = Arc::new(alert::Shared::new(self.thresholds));
         let board = Board::new();
         let path = listener.path().to_owned();
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS);
@@ -218,6 +263,7 @@ impl Builder {
             board: board.clone(),
             stats: Arc::new(Stats::default()),
             ledger,
+            limits: Arc::clone(&limits),
             store: Store::new(),
             first_deck,
             #[cfg(feature = "recording")]
@@ -240,6 +286,7 @@ impl Builder {
         let core = Core {
             eyes,
             pools,
+            limits,
             #[cfg(feature = "cache")]
             caches: caches.clone(),
             socket: path,

@@ -155,6 +155,9 @@ fn refuse(parts: &Parts, command: Command) {
         Command::Act(_, _, reply) => {
             let _ = reply.send(Err(refusal()));
         }
+        Command::ClearAlerts(reply) => {
+            let _ = reply.send(Err(refusal()));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use perfdeck_bridge::protocol::{Level, Vital, Vitals};
 
 use crate::agent::Agent;
+use crate::judge::alert::Rule;
 use crate::record::series::Series;
 use crate::record::store::per_second;
 
@@ -87,23 +88,25 @@ impl Now {
 pub(super) fn vitals(agent: &Agent) -> Vitals {
     let now = Now::of(agent);
     let kept = &agent.vitals;
+    let limit = |rule| agent.thresholds.limit(rule);
+    let percent = |rule| limit(rule) / 100.0;
     let pool_level = match (now.pool_in_use, now.pool_size) {
-        (Some(used), Some(size)) => over(Some(used / size), 0.6, 0.8),
+        (Some(used), Some(size)) => over(Some(used / size), 0.75, percent(Rule::PoolInUse)),
         _ => Level::Good,
     };
-    let memory = over(agent.host.memory_ratio, 0.7, 0.85);
-    let hits = under(now.cache_hit_ratio, 0.8, 0.7);
+    let memory = over(agent.host.memory_ratio, 0.8, percent(Rule::MemoryPercent));
+    let hits = under(now.cache_hit_ratio, percent(Rule::CacheHitRate));
     let good = Level::Good;
     Vitals {
         requests_per_second: vital(now.requests_per_second, good, &kept.requests_per_second),
         request_p95_seconds: vital(
             now.request_p95_seconds,
-            over(now.request_p95_seconds, 1.0, 2.0),
+            over(now.request_p95_seconds, 0.5, limit(Rule::ResponseTimeP95)),
             &kept.request_p95_seconds,
         ),
         error_ratio: vital(
             now.error_ratio,
-            over(now.error_ratio, 0.02, 0.05),
+            over(now.error_ratio, 0.4, percent(Rule::ErrorRate)),
             &kept.error_ratio,
         ),
         in_flight: vital(now.in_flight, good, &kept.in_flight),
@@ -133,7 +136,7 @@ pub(super) fn vitals(agent: &Agent) -> Vitals {
         ),
         cpu_ratio: vital(
             now.cpu_ratio,
-            over(now.cpu_ratio, 0.7, 0.8),
+            over(now.cpu_ratio, 0.85, percent(Rule::CpuPercent)),
             &kept.cpu_ratio,
         ),
         rss_bytes: vital(now.rss_bytes, memory, &kept.rss_bytes),
@@ -148,14 +151,20 @@ fn vital(now: Option<f64>, level: Level, kept: &Series) -> Vital {
     }
 }
 
+/// The level of a value beside its limit, and the part of the limit that is near it.
 fn over(value: Option<f64>, near: f64, limit: f64) -> Level {
     match value {
         Some(value) if value > limit => Level::Over,
-        Some(value) if value > near => Level::Near,
+        Some(value) if value > near * limit => Level::Near,
         _ => Level::Good,
     }
 }
 
-fn under(value: Option<f64>, near: f64, limit: f64) -> Level {
-    over(value.map(|value| -value), -near, -limit)
+/// The level of a share that should be above its limit, and is near it within a third of what is left to all.
+fn under(share: Option<f64>, limit: f64) -> Level {
+    match share {
+        Some(share) if share < limit => Level::Over,
+        Some(share) if share < limit + (1.0 - limit) / 3.0 => Level::Near,
+        _ => Level::Good,
+    }
 }

@@ -155,6 +155,7 @@ const fn risk(risk: Risk) -> &'static str {
         Risk::Schema => "schema",
         Risk::Backend => "backend",
         Risk::Host => "host",
+        Risk::Deck => "deck",
         Risk::Other => "unknown",
     }
 }

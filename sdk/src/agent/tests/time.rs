@@ -56,6 +56,7 @@ impl Bench {
             board: Board::new(),
             stats: Arc::new(Stats::default()),
             ledger: Ledger::default(),
+            limits: Arc::default(),
             store: Store::new(),
             first_deck: true,
             #[cfg(feature = "recording")]
