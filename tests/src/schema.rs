@@ -27,6 +27,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["exemplars", ..] => "exemplars",
         ["exemplar", ..] => "exemplar",
         ["queries", ..] => "queries",
+        ["alerts", "--clear", ..] => "act",
         ["alerts", ..] => "alerts",
         ["recommendations", ..] => "recommendations",
         ["ledger", ..] => "ledger",

@@ -97,8 +97,15 @@ pub(super) enum Verb {
     },
     /// List the statements, by the time they take
     Queries,
-    /// List the alerts
-    Alerts,
+    /// List the alerts and the rules with their limits, or clear the alerts
+    Alerts {
+        /// Forget those that are over, and put away those that fire until they have been over once
+        #[arg(long)]
+        clear: bool,
+        /// Do it; without this it is only said what would be done
+        #[arg(long, requires = "clear")]
+        apply: bool,
+    },
     /// List what would help, and how much
     Recommendations {
         /// Also those that were applied or dismissed

@@ -174,6 +174,8 @@ const fn word(row: &LedgerRow) -> &'static str {
         (LedgerStatus::Undone, _) => "undone",
         (LedgerStatus::Done, Outcome::Measuring) => "measuring",
         (LedgerStatus::Done, Outcome::Helped) => "helped",
+        // Nothing was to be measured.
+        (LedgerStatus::Done, Outcome::NoChange) if row.realised.is_none() => "done",
         (LedgerStatus::Done, Outcome::NoChange) => "no change",
         (LedgerStatus::Done, Outcome::Worse) => "worse",
         (LedgerStatus::Done, Outcome::NotEnoughTraffic) => "too little traffic to tell",
