@@ -23,6 +23,9 @@ use crate::record::store::Store;
 
 /// The longest name of a service.
 const MAX_NAME: usize = 200;
+/// What helps where the socket can't be served.
+const OWN_FOLDER: &str = "give it a folder of mode 0700 that is the service's user's own, by `Builder::socket` or \
+     PERFDECK_RUNTIME_DIR";
 
 /// Makes a deck; see [`Builder::start`].
 ///
@@ -178,7 +181,7 @@ impl Builder {
             .into());
         }
         if let Some(unfit) = self.unfit {
-            return Err(Kind::Threshold(unfit).into());
+            return Err(Kind::Config(unfit.to_string()).into());
         }
         if is_off() {
             return Ok(self.off());
@@ -204,7 +207,8 @@ impl Builder {
             Ok(started) => started,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, cause, "perfdeck is off");
+                let fix = error.is_bind().then_some(OWN_FOLDER);
+                tracing::warn!(%error, cause, fix, "perfdeck is off");
                 self.off()
             }
         }

@@ -8,8 +8,6 @@ pub struct Error(Box<Kind>);
 pub(crate) enum Kind {
     #[error("{0}")]
     Config(String),
-    #[error(transparent)]
-    Threshold(#[from] crate::judge::alert::Unfit),
     #[error("could not serve the deck's socket")]
     Bind(#[source] perfdeck_bridge::Error),
     #[error("could not start the deck's thread")]
@@ -25,7 +23,7 @@ impl Error {
     /// Returns whether the builder was given something that can't be, or a limit was set that can't be one.
     #[must_use]
     pub fn is_config(&self) -> bool {
-        matches!(*self.0, Kind::Config(_) | Kind::Threshold(_))
+        matches!(*self.0, Kind::Config(_))
     }
 
     /// Returns whether the socket could not be bound.

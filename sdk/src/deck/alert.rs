@@ -79,6 +79,6 @@ impl Deck {
             Some(core) => core.limits.change(change),
             None => change(&mut Thresholds::default()),
         };
-        Ok(changed.map_err(Kind::Threshold)?)
+        Ok(changed.map_err(|unfit| Kind::Config(unfit.to_string()))?)
     }
 }

@@ -266,7 +266,7 @@ pub(super) fn alerts(voice: &Voice, now: Timestamp) -> Alerts {
             },
         ],
         rules: 8,
-        limits: set_limits(voice),
+        limits: set_limits(&voice.aside()),
     }
 }
 
