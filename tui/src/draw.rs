@@ -61,9 +61,10 @@ pub(crate) fn draw(model: &Model, theme: Theme, buffer: &mut Buffer, area: Rect)
     let view = View {
         data: model.data(),
         now: model.shown_now(),
+        recorded: model.link.is_recorded(),
     };
     let mut verdict = verdict(model, &view);
-    if model.link.is_recorded() {
+    if view.recorded {
         let works = |(key, _): &(&str, &str)| !keymap::changes_the_host(key);
         verdict.hint = verdict.hint.filter(works);
     }

@@ -136,10 +136,10 @@ pub(crate) fn limit(limit: f64, unit: &str) -> String {
     }
 }
 
-/// Tells how long a rule must hold before it fires: `30s`, `at once`.
+/// Tells how long a rule must hold before it fires: `after 30s`, `at once`.
 pub(crate) fn hold(seconds: f64) -> String {
     if seconds > 0.0 {
-        age(Duration::from_secs_f64(seconds.min(1e9)))
+        format!("after {}", age(Duration::from_secs_f64(seconds.min(1e9))))
     } else {
         "at once".to_owned()
     }

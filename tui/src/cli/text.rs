@@ -248,7 +248,7 @@ fn limits(limits: &[AlertRule]) -> String {
             ]
         })
         .collect();
-    let titles = ["rule", "fires", " limit", " default", "held", "route"];
+    let titles = ["rule", "", " limit", " default", "fires", "route"];
     render(&titles, &rows)
 }
 

@@ -315,9 +315,12 @@ fn recorded() -> Viewer {
 fn a_recording_tells_no_key_that_it_would_refuse() {
     for (keys, live) in [
         ("1", &["a act", "a see and apply it"][..]),
-        ("4", &["c clear   u undo   /"]),
-        ("7", &["a act", "a preview and apply"]),
-        ("8", &["u undo   /"]),
+        ("4 j", &["c clear", "u undo", "u bring its entries back"]),
+        (
+            "7",
+            &["a act", "a preview and apply", "a preview and apply it"],
+        ),
+        ("8", &["u undo", "u take it back"]),
     ] {
         check(keys, live);
         let mut viewer = recorded();

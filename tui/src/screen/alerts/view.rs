@@ -119,7 +119,10 @@ fn rules(limits: &[AlertRule], canvas: &mut Canvas<'_>) {
         let mut pieces = vec![
             piece(name, Role::Dim),
             piece(format!("{limit:<12}"), Role::Text),
-            piece(format!("{:<7}", format::hold(rule.hold_seconds)), Role::Dim),
+            piece(
+                format!("{:<11}", format::hold(rule.hold_seconds)),
+                Role::Dim,
+            ),
         ];
         pieces.extend(rule.route.as_ref().map(|route| host(route, Role::Text)));
         pieces.extend(instead(rule));
@@ -160,7 +163,7 @@ fn told(view: &View<'_>, rule: Option<&AlertRule>, alert: &Alert, canvas: &mut C
         piece(value(alert, alert.value), role(alert.state)),
         number("limit", format::limit(alert.threshold, &alert.unit)),
     ];
-    limit.extend(rule.map(|rule| number("held", format::hold(rule.hold_seconds))));
+    limit.extend(rule.map(|rule| number("fires", format::hold(rule.hold_seconds))));
     limit.extend(rule.and_then(instead));
     y = story::listed(canvas, y, "value", &limit);
     let since = format::clock_seconds(alert.since);
