@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    ActRequest, ExemplarId, Hello, LedgerId, Question, Topic, WhichExemplar,
+    ActRequest, ExemplarId, Hello, LedgerId, Question, State, Topic, Update, WhichExemplar,
 };
 use perfdeck_bridge::testing::{NOW, Sample, hello};
 
@@ -296,6 +297,34 @@ fn a_lost_link_ends_an_act_that_waits() {
     ));
     viewer.press("esc");
     assert_eq!(viewer.model.focus, Focus::Screen);
+}
+
+#[test]
+fn limits_that_were_set_are_told_with_what_they_would_be() {
+    check(
+        "6 j j",
+        &["limit 2.00s   fires after 30s   set, else 2.00s"],
+    );
+    let mut viewer = Viewer::new(Sample::Typical);
+    let mut alerts = viewer.model.data().alerts().cloned().unwrap();
+    alerts.alerts.clear();
+    let state = State::Alerts(alerts);
+    update(
+        &mut viewer.model,
+        Msg::Update(Arc::new(Update { at: NOW, state })),
+    );
+    viewer.press("6");
+    let drawn = viewer.frame();
+    for line in [
+        "response_time_p95  over 2.50s    after 30s    set, else 2.00s",
+        "response_time_p95  over 30.0s    after 30s    GET /export  set, else 2.50s",
+        "cache_hit_rate     under 70%     after 1m00s",
+    ] {
+        assert!(drawn.contains(line), "no `{line}`:\n{drawn}");
+    }
+    // A filter that leaves no row is told instead.
+    viewer.press("/ x enter");
+    assert!(!viewer.frame().contains("cache_hit_rate"));
 }
 
 /// Shows the typical sample as a recording that plays.
