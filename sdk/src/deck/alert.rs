@@ -31,12 +31,12 @@ impl Deck {
         self.change(|thresholds| thresholds.set_route(route, rule, limit))
     }
 
-    /// Lets a route's own limit go, so that it is judged with all others; returns whether there was one.
-    pub fn remove_route_threshold(&self, route: &str, rule: Rule) -> bool {
-        let remove = |thresholds: &mut Thresholds| thresholds.remove_route(route, rule);
-        self.core
-            .as_ref()
-            .is_some_and(|core| core.limits.change(remove))
+    /// Lets a route's own limit go, if it has one, so that the route is judged with all others again.
+    pub fn remove_route_threshold(&self, route: &str, rule: Rule) {
+        if let Some(core) = &self.core {
+            core.limits
+                .change(|thresholds| thresholds.remove_route(route, rule));
+        }
     }
 
     /// Clears the alerts: forgets those that are over, and puts those that fire away; returns how many that were.

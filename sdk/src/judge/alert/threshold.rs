@@ -63,9 +63,9 @@ impl Thresholds {
         Ok(())
     }
 
-    /// Lets a route's own limit go; tells whether there was one.
-    pub(crate) fn remove_route(&mut self, route: &str, rule: Rule) -> bool {
-        self.routes.remove(&(rule, route.to_owned())).is_some()
+    /// Lets a route's own limit go.
+    pub(crate) fn remove_route(&mut self, route: &str, rule: Rule) {
+        self.routes.remove(&(rule, route.to_owned()));
     }
 
     /// Returns the service's limit.
