@@ -67,6 +67,31 @@ fn the_doctor_names_a_folder_that_others_may_enter_and_the_fix() -> Result<()> {
 }
 
 #[test]
+fn a_service_that_may_not_serve_in_its_folder_logs_the_fix() -> Result<()> {
+    let folder = Folder::new()?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    let log = folder.path().join("log");
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(fs::File::create(&log)?)
+        .finish();
+    let (_guard, deck) = tracing::subscriber::with_default(subscriber, || {
+        let builder = Builder::new("closed").socket(folder.path().join("deck.sock"));
+        builder.start_or_off()
+    });
+    ensure!(!deck.is_on());
+    let said = fs::read_to_string(&log)?;
+    for part in [
+        "perfdeck is off",
+        "others may enter it",
+        "PERFDECK_RUNTIME_DIR",
+    ] {
+        ensure!(said.contains(part), "no `{part}`: {said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_doctor_names_the_process_that_left_its_socket() -> Result<()> {
     let folder = Folder::new()?;
     let left = folder.path().join("gone-4000000-1.sock");

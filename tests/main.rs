@@ -1,5 +1,6 @@
 //! Everything that crosses a crate, against real servers.
 
+mod alerts;
 mod bad_input;
 mod desk;
 mod doctor;

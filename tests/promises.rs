@@ -514,6 +514,7 @@ fn message(targets: Targeted) -> impl Strategy<Value = FromViewer> {
         prop_oneof![3 => Just("reports".to_owned()), 1 => ".{0,40}".prop_map(|text| text)]
             .prop_map(|namespace| Intent::ClearCache { namespace }),
         prop_oneof![Just(targets.undoable), (0..5_u64).prop_map(LedgerId)].prop_map(Intent::Undo),
+        Just(Intent::ClearAlerts),
     ];
     let plan = prop_oneof![
         3 => prop::sample::select(targets.plans),

@@ -24,7 +24,7 @@ mod time;
 mod topic;
 
 pub use action::{ActReply, ActRequest, Intent, PlanId, Preview, Risk, Undo};
-pub use alert::{Alert, AlertState, Alerts, Severity};
+pub use alert::{Alert, AlertRule, AlertSide, AlertState, Alerts, Severity};
 pub use cache::{CacheRow, Caches};
 pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,

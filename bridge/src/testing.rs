@@ -68,7 +68,7 @@ pub fn hello_at(sample: Sample, now: Timestamp) -> Hello {
         started_at: before(now, Duration::from_secs(3 * 3600 + 12 * 60)),
         sdk: env!("CARGO_PKG_VERSION").to_owned(),
         role: Role::Control,
-        allows: vec![Risk::Cache, Risk::Schema],
+        allows: vec![Risk::Cache, Risk::Schema, Risk::Deck],
     }
 }
 

@@ -40,6 +40,7 @@ use crate::act::Plans;
 use crate::act::ledger::Ledger;
 use crate::act::measure::Measurement;
 use crate::clock::Clock;
+use crate::judge::alert::{self, Thresholds};
 use crate::judge::facts::Facts;
 use crate::judge::window::Window;
 use crate::judge::{self, Judgement, Verdicts};
@@ -67,6 +68,8 @@ pub(crate) enum Command {
         ActRequest,
         oneshot::Sender<Result<ActReply, Refusal>>,
     ),
+    /// The host's own wish; answered with how many alerts were cleared.
+    ClearAlerts(oneshot::Sender<Result<usize, Refusal>>),
 }
 
 /// What work that runs beside the tick came to.
@@ -87,8 +90,9 @@ pub(crate) struct Parts {
     pub(crate) board: Board,
     pub(crate) stats: Arc<Stats>,
     pub(crate) ledger: Ledger,
+    pub(crate) limits: Arc<alert::Shared>,
     pub(crate) store: Store,
-    pub(crate) limits: Limits,
+    pub(crate) budget: Limits,
     pub(crate) first_deck: bool,
     #[cfg(feature = "recording")]
     pub(crate) recording: Option<(Sink, Progress)>,
@@ -116,6 +120,8 @@ pub(crate) struct Agent {
     pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
     pub(crate) metrics: Metrics,
     pub(crate) window: Window,
+    /// The rules' limits of this tick.
+    pub(crate) thresholds: Arc<Thresholds>,
     pub(crate) verdicts: Verdicts,
     pub(crate) ledger: Ledger,
     pub(crate) changes: Vec<Change>,
@@ -129,6 +135,8 @@ pub(crate) struct Agent {
     pub(crate) sight: Sight,
     #[cfg(feature = "recording")]
     pub(crate) recording: Option<(Sink, Progress)>,
+    /// The rules' limits, which the host may set at any time.
+    limits: Arc<alert::Shared>,
     probe: HostProbe,
     judgement: Judgement,
     facts: Facts,
@@ -183,6 +191,7 @@ impl Agent {
             cache_history: HashMap::new(),
             metrics: Metrics::default(),
             window: Window::default(),
+            thresholds: parts.limits.get(),
             verdicts: Verdicts::default(),
             ledger: parts.ledger,
             changes: Vec::new(),
@@ -191,11 +200,12 @@ impl Agent {
             board: parts.board,
             second: 0,
             cpu: Cpu::default(),
-            budget: Budget::new(parts.limits),
+            budget: Budget::new(parts.budget),
             first_deck: parts.first_deck,
             sight: Sight::default(),
             #[cfg(feature = "recording")]
             recording: parts.recording,
+            limits: parts.limits,
             probe: HostProbe::new(),
             judgement: Judgement::default(),
             facts: Facts::default(),
@@ -229,8 +239,9 @@ impl Agent {
             board: self.board,
             stats: self.stats,
             ledger: self.ledger,
+            limits: self.limits,
             store: Store::after(self.store),
-            limits: self.budget.limits,
+            budget: self.budget.limits,
             first_deck: self.first_deck,
             #[cfg(feature = "recording")]
             recording: self.recording,
@@ -285,6 +296,7 @@ impl Agent {
         ("caches", Self::observe_caches),
         ("metrics", Self::observe_metrics),
         ("window", |agent| {
+            agent.thresholds = agent.limits.get();
             agent.window = crate::publish::window(agent);
         }),
         ("judge", Self::judge),
@@ -343,7 +355,13 @@ impl Agent {
             .map(|alert| (alert.id.clone(), alert.state))
             .collect();
         let now = self.now();
-        self.verdicts = judge::step(&mut self.judgement, &self.window, &self.facts, now);
+        self.verdicts = judge::step(
+            &mut self.judgement,
+            &self.window,
+            &self.facts,
+            &self.thresholds,
+            now,
+        );
         let mut changes = Vec::new();
         for alert in &self.verdicts.alerts {
             use perfdeck_bridge::protocol::AlertState::{Firing, Resolved};
@@ -375,6 +393,9 @@ impl Agent {
                 let _ = reply.send(self.answer(&question));
             }
             Command::Act(caller, request, reply) => self.act(caller, request, reply),
+            Command::ClearAlerts(reply) => {
+                let _ = reply.send(self.clear_own_alerts());
+            }
         }
     }
 

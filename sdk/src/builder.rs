@@ -17,12 +17,16 @@ use crate::agent::{COMMANDS, Command, Parts, life};
 use crate::clock::{Clock, Moment};
 use crate::deck::{Core, Deck, Guard, Host};
 use crate::error::{Error, Kind};
+use crate::judge::alert::{self, Rule, Thresholds, Unfit};
 use crate::observe::{Eyes, monitor};
 use crate::pools::Pools;
 use crate::record::store::Store;
 
 /// The longest name of a service.
 const MAX_NAME: usize = 200;
+/// What helps where the socket can't be served.
+const OWN_FOLDER: &str = "give it a folder of mode 0700 that is the service's user's own, by `Builder::socket` or \
+     PERFDECK_RUNTIME_DIR";
 
 /// The least that a deck can work with.
 const LEAST_MEMORY: usize = 16 * 1024 * 1024;
@@ -47,11 +51,14 @@ pub struct Builder {
     allows: Vec<Risk>,
     ledger: Option<PathBuf>,
     socket: Option<PathBuf>,
-    limits: Limits,
+    budget: Limits,
     #[cfg(feature = "recording")]
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
     policies: Vec<(String, crate::cache::Policy)>,
+    thresholds: Thresholds,
+    /// The first limit that could not be set.
+    unfit: Option<Unfit>,
 }
 
 impl Builder {
@@ -60,14 +67,16 @@ impl Builder {
         Self {
             service: service.into(),
             version: None,
-            allows: vec![Risk::Cache],
+            allows: vec![Risk::Cache, Risk::Deck],
             ledger: None,
             socket: None,
-            limits: Limits::default(),
+            budget: Limits::default(),
             #[cfg(feature = "recording")]
             recording: None,
             #[cfg(feature = "cache")]
             policies: Vec::new(),
+            thresholds: Thresholds::default(),
+            unfit: None,
         }
     }
 
@@ -80,7 +89,7 @@ impl Builder {
     /// Lets viewers of the service's own user apply actions of a class.
     ///
     /// Each class is allowed by itself: to allow [`Risk::Schema`] lets them create and drop indexes with the rights of the
-    /// pool's role, and nothing else. [`Risk::Cache`] is allowed from the start.
+    /// pool's role, and nothing else. [`Risk::Cache`] and [`Risk::Deck`] are allowed from the start.
     pub fn allow(mut self, risk: Risk) -> Self {
         if !self.allows.contains(&risk) {
             self.allows.push(risk);
@@ -122,14 +131,14 @@ impl Builder {
     /// Where it would take more it gives something up, level by level ([`crate::protocol::BudgetLevel`]), and says so in its
     /// status and to `perfdeck doctor`.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.limits.memory_bytes = bytes.max(LEAST_MEMORY);
+        self.budget.memory_bytes = bytes.max(LEAST_MEMORY);
         self
     }
 
     /// Sets what the deck's own thread may take of one core over a minute, in percent, as [`Builder::memory_limit`] does for
     /// memory; 1 % if nothing is said, and 10 % in builds with debug assertions, whose code is not optimised.
     pub fn cpu_limit(mut self, percent: f64) -> Self {
-        self.limits.cpu_percent = percent;
+        self.budget.cpu_percent = percent;
         self
     }
 
@@ -137,6 +146,41 @@ impl Builder {
     #[cfg(feature = "cache")]
     pub fn cache(mut self, namespace: impl Into<String>, policy: crate::cache::Policy) -> Self {
         self.policies.push((namespace.into(), policy));
+        self
+    }
+
+    /// Sets the limit of a rule that alerts, in the rule's own unit; [`Deck::set_threshold`] sets it later on.
+    ///
+    /// A limit that is no number, is negative, or is a share of more than 100 percent is an error of [`Builder::start`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), perfdeck::Error> {
+    /// use perfdeck::Rule;
+    ///
+    /// let (_guard, deck) = perfdeck::Builder::new("support-desk")
+    ///     .threshold(Rule::ResponseTimeP95, 1.5)
+    ///     .route_threshold("GET /export", Rule::ResponseTimeP95, 30.0)
+    ///     .start()?;
+    /// // A campaign begins.
+    /// deck.set_threshold(Rule::CpuPercent, 95.0)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn threshold(mut self, rule: Rule, limit: f64) -> Self {
+        let set = self.thresholds.set(rule, limit);
+        self.unfit = self.unfit.or(set.err());
+        self
+    }
+
+    /// Sets a limit of one route's own, by [`Rule::ResponseTimeP95`] or [`Rule::ErrorRate`].
+    ///
+    /// The route is named as the screens name it, `GET /export` say, and is judged on its own requests; the service's limit
+    /// goes on judging all requests, those of the route among them. At most 200 such limits can be set, each of a name of at
+    /// most 200 bytes; what does not fit is an error of [`Builder::start`], as in [`Builder::threshold`].
+    pub fn route_threshold(mut self, route: impl AsRef<str>, rule: Rule, limit: f64) -> Self {
+        let set = self.thresholds.set_route(route.as_ref(), rule, limit);
+        self.unfit = self.unfit.or(set.err());
         self
     }
 
@@ -148,7 +192,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if the name is empty or too long; [`Error::is_bind`] if the socket can't be served safely. A
+    /// [`Error::is_config`] if the name is empty or too long, or a limit can't be one; [`Error::is_bind`] if the socket can't be served safely. A
     /// service that would rather run unobserved goes on with [`Builder::start_or_off`].
     pub fn start(self) -> Result<(Guard, Deck), Error> {
         if self.service.is_empty() || self.service.len() > MAX_NAME {
@@ -157,6 +201,9 @@ impl Builder {
                 self.service.len()
             ))
             .into());
+        }
+        if let Some(unfit) = self.unfit {
+            return Err(Kind::Config(unfit.to_string()).into());
         }
         if is_off() {
             return Ok(self.off());
@@ -182,7 +229,8 @@ impl Builder {
             Ok(started) => started,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, cause, "perfdeck is off");
+                let fix = error.is_bind().then_some(OWN_FOLDER);
+                tracing::warn!(%error, cause, fix, "perfdeck is off");
                 self.off()
             }
         }
@@ -227,6 +275,7 @@ impl Builder {
         #[cfg(feature = "cache")]
         caches.install();
         let pools = Arc::new(Pools::default());
+        let limits = Arc::new(alert::Shared::new(self.thresholds));
         let board = Board::new();
         let path = listener.path().to_owned();
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS);
@@ -240,8 +289,9 @@ impl Builder {
             board: board.clone(),
             stats: Arc::new(Stats::default()),
             ledger,
+            limits: Arc::clone(&limits),
             store: Store::new(),
-            limits: self.limits,
+            budget: self.budget,
             first_deck,
             #[cfg(feature = "recording")]
             recording: self.recording.map(|sink| (sink, Progress::default())),
@@ -263,6 +313,7 @@ impl Builder {
         let core = Core {
             eyes,
             pools,
+            limits,
             #[cfg(feature = "cache")]
             caches: caches.clone(),
             socket: path,

@@ -1,5 +1,6 @@
 //! The handle that a host holds.
 
+mod alert;
 mod present;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub struct Deck {
 pub(crate) struct Core {
     pub(crate) eyes: &'static Eyes,
     pub(crate) pools: Arc<Pools>,
+    pub(crate) limits: Arc<crate::judge::alert::Shared>,
     #[cfg(feature = "cache")]
     pub(crate) caches: crate::cache::Caches,
     pub(crate) socket: PathBuf,

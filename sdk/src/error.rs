@@ -20,7 +20,7 @@ pub(crate) enum Kind {
 }
 
 impl Error {
-    /// Returns whether the builder was given something that can't be.
+    /// Returns whether the builder was given something that can't be, or a limit was set that can't be one.
     #[must_use]
     pub fn is_config(&self) -> bool {
         matches!(*self.0, Kind::Config(_))

@@ -14,13 +14,14 @@ pub(crate) mod window;
 
 use perfdeck_bridge::protocol::{Alert, Finding, Score, Summary, Timestamp};
 
+use self::alert::Thresholds;
 use self::facts::Facts;
 use self::window::Window;
 
 /// What the rules remember.
 #[derive(Debug, Default)]
 pub(crate) struct Judgement {
-    alerts: alert::Book,
+    pub(crate) alerts: alert::Book,
     findings: finding::Book,
 }
 
@@ -38,9 +39,10 @@ pub(crate) fn step(
     judgement: &mut Judgement,
     window: &Window,
     facts: &Facts,
+    thresholds: &Thresholds,
     now: Timestamp,
 ) -> Verdicts {
-    let alerts = judgement.alerts.step(window, now);
+    let alerts = judgement.alerts.step(window, thresholds, now);
     let mut findings = judgement.findings.step(window, facts, now);
     let score = score::score(&mut findings, &alerts);
     let summary = summary::summary(window, &findings, &alerts, &judgement.findings);

@@ -27,6 +27,7 @@ mod sql;
 pub use builder::Builder;
 pub use deck::{Deck, Guard};
 pub use error::Error;
+pub use judge::alert::Rule;
 pub use observe::custom::{Counter, Gauge, Histogram};
 #[cfg(feature = "_sqlx")]
 pub use observe::executor::Executing;

@@ -1,5 +1,6 @@
 //! The one place where what is kept becomes what is told: shards, interned ids and histograms to the bridge's structs.
 
+mod alert;
 mod cache;
 pub(crate) mod exemplar;
 pub(crate) mod history;
@@ -11,10 +12,10 @@ mod status;
 pub(crate) mod vitals;
 mod window;
 
-use perfdeck_bridge::protocol::{Advice, Alerts, State, Topic};
+use perfdeck_bridge::protocol::{Advice, State, Topic};
 
 use crate::agent::Agent;
-use crate::judge::{alert, finding};
+use crate::judge::finding;
 use crate::record::timeline::{Tally, Timeline};
 
 pub(crate) use window::window;
@@ -34,16 +35,7 @@ pub(crate) fn state(agent: &Agent, topic: Topic) -> State {
         Topic::Requests => State::Requests(request::requests(agent)),
         Topic::Queries => State::Queries(query::queries(agent)),
         Topic::Caches => State::Caches(cache::caches(agent)),
-        Topic::Alerts => State::Alerts(Alerts {
-            alerts: agent
-                .verdicts
-                .alerts
-                .iter()
-                .take(MAX_ROWS)
-                .cloned()
-                .collect(),
-            rules: alert::rules(),
-        }),
+        Topic::Alerts => State::Alerts(alert::alerts(agent)),
         Topic::Advice => State::Advice(advice(agent)),
         Topic::Ledger => State::Ledger(agent.ledger.told()),
         Topic::Host => State::Host(host::host(agent)),

@@ -67,6 +67,12 @@ async fn promise_14_without_the_feature_nothing_is_observed_and_caches_go_on()
     deck.counter("calls").add(1);
     deck.gauge("waiting").set(1.0);
     deck.histogram("sizes").record(1.0);
+    deck.set_threshold(perfdeck::Rule::CpuPercent, 90.0)?;
+    assert!(
+        deck.set_threshold(perfdeck::Rule::CpuPercent, -1.0)
+            .is_err()
+    );
+    assert_eq!(deck.clear_alerts().await, 0);
     #[cfg(feature = "metrics")]
     metrics::with_local_recorder(&deck.metrics_recorder(), || {
         metrics::counter!("jobs", "queue" => "mail").increment(1);

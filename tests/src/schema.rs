@@ -29,6 +29,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["queries", ..] => "queries",
         ["history", "--list"] => "history-list",
         ["history", ..] => "history",
+        ["alerts", "--clear", ..] => "act",
         ["alerts", ..] => "alerts",
         ["recommendations", ..] => "recommendations",
         ["ledger", ..] => "ledger",

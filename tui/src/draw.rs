@@ -7,6 +7,7 @@ mod overlay;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::keymap;
 use crate::model::{Focus, Model};
 use crate::screen::{
     Screen, Verdict, View, advice, alerts, caches, doctor, host, ledger, overview, queries,
@@ -60,8 +61,14 @@ pub(crate) fn draw(model: &Model, theme: Theme, buffer: &mut Buffer, area: Rect)
     let view = View {
         data: model.data(),
         now: model.shown_now(),
+        recorded: model.link.is_recorded(),
     };
-    let end = frame::verdict(&verdict(model, &view), &mut middle);
+    let mut verdict = verdict(model, &view);
+    if view.recorded {
+        let works = |(key, _): &(&str, &str)| !keymap::changes_the_host(key);
+        verdict.hint = verdict.hint.filter(works);
+    }
+    let end = frame::verdict(&verdict, &mut middle);
     middle.rule(end);
     screen(model, &view, &mut middle.below(end + 1));
     let mut whole = Canvas::new(buffer, area, theme);

@@ -127,6 +127,24 @@ pub(crate) fn share(ratio: f64) -> String {
     }
 }
 
+/// Tells the limit of a rule in its unit, exactly where that is a share.
+pub(crate) fn limit(limit: f64, unit: &str) -> String {
+    match unit {
+        "percent" => format!("{limit}%"),
+        "seconds" => seconds(limit),
+        _ => quantity(limit),
+    }
+}
+
+/// Tells how long a rule must hold before it fires: `after 30s`, `at once`.
+pub(crate) fn hold(seconds: f64) -> String {
+    if seconds > 0.0 {
+        format!("after {}", age(Duration::from_secs_f64(seconds.min(1e9))))
+    } else {
+        "at once".to_owned()
+    }
+}
+
 /// Tells a relative change with its sign: `-79%`.
 pub(crate) fn change(ratio: f64) -> String {
     if ratio.is_finite() {

@@ -72,6 +72,13 @@ pub(crate) enum Action {
     Quit,
 }
 
+impl Action {
+    /// Tells whether it asks the host to do something.
+    pub(crate) const fn changes_the_host(self) -> bool {
+        matches!(self, Self::Act | Self::Undo | Self::Clear)
+    }
+}
+
 /// A way through the time of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Travel {
@@ -292,11 +299,22 @@ pub(crate) fn action(key: Key, screen: Screen) -> Option<Action> {
         .map(|binding| binding.action)
 }
 
-/// Returns the keys that the footer tells of.
-pub(crate) fn footer(screen: Screen) -> impl Iterator<Item = (String, &'static str)> {
+/// Tells whether a key of this name asks the host to do something.
+pub(crate) fn changes_the_host(name: &str) -> bool {
+    let named = |binding: &&Binding| binding.keys.iter().any(|key| key.name() == name);
+    let mut bindings = BINDINGS.iter().filter(named);
+    bindings.any(|binding| binding.action.changes_the_host())
+}
+
+/// Returns the keys that the footer tells of; in a recording nothing can be done.
+pub(crate) fn footer(
+    screen: Screen,
+    recorded: bool,
+) -> impl Iterator<Item = (String, &'static str)> {
     BINDINGS
         .iter()
         .filter(move |binding| !binding.short.is_empty() && binding.works_on(screen))
+        .filter(move |binding| !(recorded && binding.action.changes_the_host()))
         .filter_map(|binding| Some((binding.keys.first()?.name(), binding.short)))
 }
 

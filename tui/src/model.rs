@@ -165,11 +165,18 @@ pub(crate) enum Link {
     Lost { reason: String, retry_at: Timestamp },
     /// It is a recording.
     Recorded(Reel),
+    /// It is a recording that can't be read.
+    Unreadable { reason: String },
     /// It speaks another version.
     Incompatible { theirs: u32, ours: u32 },
 }
 
 impl Link {
+    /// Tells whether it is a recording, in which nothing can be done.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        matches!(self, Self::Recorded(_) | Self::Unreadable { .. })
+    }
+
     /// How long a host may be silent, three of its ticks, before what it told counts as old.
     pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 }

@@ -41,6 +41,8 @@ pub(crate) enum LinkMsg {
     Lost { reason: String, retry_at: Timestamp },
     /// A recording is shown, at this moment of it.
     Recorded(Reel),
+    /// The recording, or what was to be shown of it, can't be read; the reason is a sentence.
+    Unreadable(String),
     /// The host speaks another version.
     Incompatible { theirs: u32, ours: u32 },
 }

@@ -62,6 +62,7 @@ pub(crate) fn dropped(dropped: &Dropped) -> String {
             dropped.updates,
             "updates that a slow viewer skipped for newer ones",
         ),
+        (dropped.exemplars, "requests not kept whole"),
     ];
     let told: Vec<String> = parts
         .iter()
@@ -117,20 +118,20 @@ mod tests {
 
     #[test]
     fn each_kind_of_drop_says_what_it_means() {
-        let check = |recordings, overflowed, updates, expected: &str| {
+        let check = |[recordings, overflowed, updates, exemplars]: [u64; 4], expected: &str| {
             let drops = Dropped {
                 recordings,
                 overflowed,
                 updates,
+                exemplars,
             };
             assert_eq!(dropped(&drops), expected);
         };
-        check(0, 0, 0, "nothing");
-        check(0, 7, 0, "7 filed under <other>");
+        check([0, 0, 0, 0], "nothing");
+        check([0, 7, 0, 0], "7 filed under <other>");
+        check([0, 0, 0, 3], "3 requests not kept whole");
         check(
-            1,
-            0,
-            2,
+            [1, 0, 2, 0],
             "1 recordings that no total has, 2 updates that a slow viewer skipped for newer ones",
         );
     }

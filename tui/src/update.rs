@@ -103,6 +103,15 @@ fn relink(model: &mut Model, link: LinkMsg) {
             }
         }
         LinkMsg::Recorded(reel) => model.link = Link::Recorded(reel),
+        LinkMsg::Unreadable(reason) => {
+            if let Link::Recorded(reel) = &mut model.link {
+                // What is shown stays, and another tick may be whole.
+                reel.playing = false;
+                model.notice = Some(Notice::bad(format!("that tick can't be read: {reason}")));
+            } else {
+                model.link = Link::Unreadable { reason };
+            }
+        }
         LinkMsg::Incompatible { theirs, ours } => model.link = Link::Incompatible { theirs, ours },
     }
 }

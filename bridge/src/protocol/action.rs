@@ -15,6 +15,8 @@ pub enum Intent {
     },
     /// Take an applied action back.
     Undo(LedgerId),
+    /// Forget the alerts that are over, and put away those that fire until they have been over once.
+    ClearAlerts,
 }
 
 /// The two steps of every action.
@@ -90,6 +92,8 @@ pub enum Risk {
     Backend,
     /// The host process.
     Host,
+    /// What the deck itself tells, its alerts say: nothing of the service.
+    Deck,
     /// A newer host's class.
     #[serde(other)]
     Other,

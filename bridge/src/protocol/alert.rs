@@ -25,6 +25,40 @@ pub struct Alerts {
     pub alerts: Vec<Alert>,
     /// How many rules are watched.
     pub rules: u32,
+    /// The rules with their present limits; a route's own stands right behind the service's.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub limits: Vec<AlertRule>,
+}
+
+/// A rule with its present limit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct AlertRule {
+    /// As in [`Alert::rule`].
+    pub rule: String,
+    /// The route whose own limit this is; `None` for the service's.
+    pub route: Option<String>,
+    /// On which side of the limit it holds.
+    pub side: AlertSide,
+    /// The present limit.
+    pub limit: f64,
+    /// What the limit would be had the service not set it: perfdeck's own, and for a route the service's.
+    pub default_limit: f64,
+    /// The unit of both, as in [`Alert::unit`].
+    pub unit: String,
+    /// How long the condition must hold before the alert fires.
+    pub hold_seconds: f64,
+}
+
+/// A side of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+#[serde(rename_all = "snake_case")]
+pub enum AlertSide {
+    /// A value above the limit is too much.
+    Over,
+    /// A value below the limit is too little.
+    Under,
 }
 
 /// One rule that holds, or held.

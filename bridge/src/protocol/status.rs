@@ -145,6 +145,9 @@ pub struct Dropped {
     pub overflowed: u64,
     /// Updates that a slow viewer did not get.
     pub updates: u64,
+    /// Requests that were worth keeping whole and found no place; the totals have them.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub exemplars: u64,
 }
 
 /// Something that can't be seen.

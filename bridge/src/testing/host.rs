@@ -5,10 +5,10 @@ use super::voice::Voice;
 use super::{Sample, hello_at, sample, updates_at};
 use crate::board::Board;
 use crate::protocol::{
-    ActReply, ActRequest, Answer, Exemplar, Exemplars, Finding, FindingStatus, Hello, Intent,
-    Ledger, LedgerId, LedgerRow, LedgerStatus, PlanId, Preview, QueryDetail, QueryId, QueryRoute,
-    Question, Refusal, RefusalCode, Risk, RouteDetail, RouteStatement, State, Timestamp, Topic,
-    Undo, Update, Verdict, WhichExemplar,
+    ActReply, ActRequest, AlertState, Answer, Exemplar, Exemplars, Finding, FindingStatus, Hello,
+    Intent, Ledger, LedgerId, LedgerRow, LedgerStatus, PlanId, Preview, QueryDetail, QueryId,
+    QueryRoute, Question, Refusal, RefusalCode, Risk, RouteDetail, RouteStatement, State,
+    Timestamp, Topic, Undo, Update, Verdict, WhichExemplar,
 };
 use crate::{BoxFuture, Error, Result, Source, Subscription};
 
@@ -152,6 +152,7 @@ impl SampleHost {
                 index_preview(&finding)?
             }
             Intent::ClearCache { namespace } => clear_preview(namespace, shared.now),
+            Intent::ClearAlerts => clear_alerts_preview(),
             Intent::Undo(id) => {
                 let row = shared
                     .row(*id)
@@ -213,6 +214,14 @@ impl SampleHost {
                 finding.status = FindingStatus::Applied;
             }
             self.put(&mut shared, State::Advice(advice));
+        }
+        if let (Intent::ClearAlerts, Some(State::Alerts(mut alerts))) =
+            (&intent, shared.state(Topic::Alerts))
+        {
+            alerts
+                .alerts
+                .retain(|alert| alert.state == AlertState::Pending);
+            self.put(&mut shared, State::Alerts(alerts));
         }
         Ok(row)
     }
@@ -359,6 +368,7 @@ impl Shared {
             }
             Intent::ClearCache { namespace } => ("clear_cache", namespace.clone(), None),
             Intent::Undo(id) => ("undo", format!("row {id}"), Some(*id)),
+            Intent::ClearAlerts => ("clear_alerts", "alerts".to_owned(), None),
         };
         LedgerRow {
             id,
@@ -373,7 +383,7 @@ impl Shared {
             realised: None,
             interval: None,
             undo_of,
-            undo: Some(Undo {
+            undo: (*intent != Intent::ClearAlerts).then(|| Undo {
                 statement: "what it was before".to_owned(),
                 until: None,
             }),
@@ -423,6 +433,26 @@ fn clear_preview(namespace: &str, now: Timestamp) -> Preview {
         undo: Undo {
             statement: "bring the entries back".to_owned(),
             until: Some(now.after(Duration::from_secs(60))),
+        },
+        confirm: None,
+    }
+}
+
+fn clear_alerts_preview() -> Preview {
+    Preview {
+        plan_id: PlanId(String::new()),
+        expires_at: Timestamp::default(),
+        kind: "clear_alerts".to_owned(),
+        title: "clear the alerts".to_owned(),
+        statement:
+            "put away what fires (2) until it has been over once, and forget what is over (1)"
+                .to_owned(),
+        risk: Risk::Deck,
+        notes: vec!["the service and its rules stay as they are".to_owned()],
+        expected: None,
+        undo: Undo {
+            statement: String::new(),
+            until: None,
         },
         confirm: None,
     }

@@ -50,6 +50,7 @@ fn empty() -> Vec<State> {
         State::Alerts(Alerts {
             alerts: Vec::new(),
             rules: 7,
+            limits: service::limits(),
         }),
         State::Advice(Advice::default()),
         State::Ledger(Ledger::default()),

@@ -285,6 +285,7 @@ pub(crate) fn every_act() -> Vec<ActRequest> {
             namespace: "analytics".to_owned(),
         }),
         ActRequest::Preview(Intent::Undo(LedgerId(1))),
+        ActRequest::Preview(Intent::ClearAlerts),
         ActRequest::Apply(PlanId("plan".to_owned())),
     ]
 }

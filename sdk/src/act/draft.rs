@@ -21,6 +21,7 @@ pub(crate) enum Job {
         namespace: String,
         cleared: LedgerId,
     },
+    ClearAlerts,
 }
 
 /// An action with everything that a person wants to know first.

@@ -1,5 +1,6 @@
 //! Carries out what viewers ask for: preview, apply, undo, and the measurement afterwards.
 
+mod alert;
 #[cfg(feature = "cache")]
 mod cache;
 #[cfg(all(feature = "advisor", feature = "_sqlx"))]
@@ -12,8 +13,8 @@ mod no_index;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    ActReply, ActRequest, FindingId, Intent, LedgerId, LedgerStatus, Level, Refusal, RefusalCode,
-    Risk, Role, Undo, Verdict,
+    ActReply, ActRequest, FindingId, Intent, LedgerId, LedgerRow, LedgerStatus, Level, Refusal,
+    RefusalCode, Risk, Role, Undo, Verdict,
 };
 use perfdeck_bridge::server::Caller;
 use tokio::sync::oneshot;
@@ -160,6 +161,7 @@ impl Agent {
         let draft = match intent {
             Intent::Apply(finding) => return self.preview_finding(caller, &finding, reply),
             Intent::ClearCache { namespace } => self.draft_clear(namespace),
+            Intent::ClearAlerts => Ok(self.draft_clear_alerts()),
             Intent::Undo(row) => match self.undo_job(row) {
                 Ok(Job::DropIndex { finding }) => {
                     return self.preview_drop(caller, row, &finding, reply);
@@ -167,10 +169,9 @@ impl Agent {
                 Ok(Job::RestoreCache { namespace, cleared }) => {
                     self.draft_restore(namespace, cleared)
                 }
-                Ok(Job::CreateIndex { .. } | Job::ClearCache { .. }) => Err(Refusal::new(
-                    RefusalCode::Unknown,
-                    format!("row {row} can't be undone"),
-                )),
+                Ok(Job::CreateIndex { .. } | Job::ClearCache { .. } | Job::ClearAlerts) => Err(
+                    Refusal::new(RefusalCode::Unknown, format!("row {row} can't be undone")),
+                ),
                 Err(refusal) => Err(refusal),
             },
         };
@@ -215,16 +216,7 @@ impl Agent {
         }
         let subject = self.subject(&draft.job);
         let before = measure::before(&self.store, &subject, self.last_done, self.second);
-        let now = self.now();
-        let row = self
-            .ledger
-            .begin(&draft, format!("uid {}", caller.uid), now)
-            .map_err(|_| {
-                Refusal::new(
-                    RefusalCode::Failed,
-                    "the ledger can't be written, and nothing is done that it does not hold",
-                )
-            })?;
+        let row = self.begin(&draft, format!("uid {}", caller.uid))?;
         let acting = Acting {
             row: row.id,
             job: draft.job.clone(),
@@ -250,9 +242,24 @@ impl Agent {
                 let result = self.restore_cache(namespace, *cleared);
                 self.finish(row.id, result);
             }
+            Job::ClearAlerts => {
+                let done = self.clear_alerts();
+                self.finish(row.id, Ok(done));
+            }
         }
         let row = self.ledger.row(row.id).cloned().unwrap_or(row);
         Ok(ActReply::Applied(row))
+    }
+
+    /// Writes down that an action begins.
+    fn begin(&mut self, draft: &Draft, actor: String) -> Result<LedgerRow, Refusal> {
+        let now = self.now();
+        self.ledger.begin(draft, actor, now).map_err(|_| {
+            Refusal::new(
+                RefusalCode::Failed,
+                "the ledger can't be written, and nothing is done that it does not hold",
+            )
+        })
     }
 
     /// Closes a row and opens its measurement.
@@ -280,6 +287,10 @@ impl Agent {
                 undo.until = undo.until.map(|_| self.now().after(UNDO));
                 let undo = (!undo.statement.is_empty()).then_some(undo);
                 self.ledger.change(row, |row| row.done(done.message, undo));
+                if acting.job == Job::ClearAlerts {
+                    self.ledger.change(row, nothing_to_measure);
+                    return;
+                }
                 self.second = self.second.max(self.clock.now().0 / 1_000_000_000);
                 self.last_done = Some(self.second);
                 self.measurements.push(Measurement::new(
@@ -308,7 +319,7 @@ impl Agent {
                 self.close_undone(row);
             }
             Job::RestoreCache { .. } => self.close_undone(row),
-            Job::ClearCache { .. } => {}
+            Job::ClearCache { .. } | Job::ClearAlerts => {}
         }
     }
 
@@ -361,6 +372,11 @@ impl Agent {
                 ))
             })
     }
+}
+
+/// Says of a row that nothing of the service could get faster by it.
+fn nothing_to_measure(row: &mut LedgerRow) {
+    row.measured(Verdict::NoChange, None, None);
 }
 
 fn not_allowed(message: &str) -> Refusal {

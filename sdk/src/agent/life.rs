@@ -155,6 +155,9 @@ fn refuse(parts: &Parts, command: Command) {
         Command::Act(_, _, reply) => {
             let _ = reply.send(Err(refusal()));
         }
+        Command::ClearAlerts(reply) => {
+            let _ = reply.send(Err(refusal()));
+        }
     }
 }
 
@@ -167,6 +170,8 @@ fn status(parts: &Parts) -> Arc<Update> {
             recordings: eyes.recorder.lost() + eyes.custom.dropped(),
             overflowed: eyes.custom.overflowed(),
             updates: parts.board.missed(),
+            // Who counts them died.
+            exemplars: 0,
         },
         viewers: parts.stats.viewers.load(Ordering::Relaxed) as u32,
         agent_deaths: parts.deaths,

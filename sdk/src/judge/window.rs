@@ -18,6 +18,8 @@ pub(crate) struct Window {
     pub(crate) query_seconds: f64,
     /// The busiest routes.
     pub(crate) routes: Vec<Route>,
+    /// The routes that have a limit of their own and were asked for, in the order of their names.
+    pub(crate) watched: Vec<WatchedRoute>,
     /// The statements that take the most time.
     pub(crate) queries: Vec<Query>,
     pub(crate) pools: Vec<Pool>,
@@ -38,6 +40,15 @@ pub(crate) struct Route {
     /// The part of it that was spent waiting for a connection.
     pub(crate) pool_wait_seconds: f64,
     pub(crate) statements: Vec<Statement>,
+}
+
+/// What the rules look at of a route that has a limit of its own.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct WatchedRoute {
+    pub(crate) name: Arc<str>,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) p95_seconds: f64,
 }
 
 /// One statement of a route.

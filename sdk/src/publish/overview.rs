@@ -3,6 +3,7 @@
 use perfdeck_bridge::protocol::{Level, Overview, TimeShare};
 
 use crate::agent::Agent;
+use crate::judge::alert::Rule;
 use crate::judge::finding::is_open;
 
 /// Routes that the overview names.
@@ -38,6 +39,10 @@ fn time(agent: &Agent) -> Vec<TimeShare> {
             .iter()
             .filter(|finding| is_open(finding))
     };
+    let limit = |route: &str| {
+        let rule = Rule::ResponseTimeP95;
+        agent.thresholds.limit_of_route(rule, route)
+    };
     let mut time: Vec<_> = window
         .routes
         .iter()
@@ -46,7 +51,7 @@ fn time(agent: &Agent) -> Vec<TimeShare> {
             route: route.name.to_string(),
             share: share(route.wait_seconds),
             p95_seconds: Some(route.p95_seconds),
-            level: if route.p95_seconds > 2.0 {
+            level: if route.p95_seconds > limit(&route.name) {
                 Level::Over
             } else if open().any(|found| found.impact.route.as_deref() == Some(&*route.name)) {
                 Level::Near

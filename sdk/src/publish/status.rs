@@ -37,6 +37,7 @@ pub(super) fn status(agent: &Agent) -> Status {
         recordings: recorder.lost() + store.totals.refused + custom.dropped(),
         overflowed: store.totals.overflowed + custom.overflowed(),
         updates: agent.board.missed(),
+        exemplars: store.totals.missed,
     };
     let facts = facts(agent, dropped);
     Status {

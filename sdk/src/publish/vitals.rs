@@ -5,6 +5,7 @@ use perfdeck_bridge::series::Kind;
 
 use crate::agent::Agent;
 use crate::agent::history::Numbers;
+use crate::judge::alert::Rule;
 use crate::record::store::per_second;
 
 /// A statement from which on it is slow.
@@ -125,16 +126,18 @@ pub(super) fn vitals(agent: &Agent) -> Vitals {
     let now = Now::of(agent);
     let told = now.told();
     let vital = |name: &str, level| vital(&agent.numbers, &told, name, level);
+    let limit = |rule| agent.thresholds.limit(rule);
+    let percent = |rule| limit(rule) / 100.0;
     let pool = match (now.pool_in_use, now.pool_size) {
-        (Some(used), Some(size)) => over(Some(used / size), 0.6, 0.8),
+        (Some(used), Some(size)) => over(Some(used / size), 0.75, percent(Rule::PoolInUse)),
         _ => Level::Good,
     };
-    let request_p95 = over(now.request_p95_seconds, 1.0, 2.0);
-    let errors = over(now.error_ratio, 0.02, 0.05);
+    let request_p95 = over(now.request_p95_seconds, 0.5, limit(Rule::ResponseTimeP95));
+    let errors = over(now.error_ratio, 0.4, percent(Rule::ErrorRate));
     let query_p95 = over(now.query_p95_seconds, 0.5, SLOW_SECONDS);
-    let hits = under(now.cache_hit_ratio, 0.8, 0.7);
-    let cpu = over(now.cpu_ratio, 0.7, 0.8);
-    let memory = over(agent.host.memory_ratio, 0.7, 0.85);
+    let hits = under(now.cache_hit_ratio, percent(Rule::CacheHitRate));
+    let cpu = over(now.cpu_ratio, 0.85, percent(Rule::CpuPercent));
+    let memory = over(agent.host.memory_ratio, 0.8, percent(Rule::MemoryPercent));
     let good = Level::Good;
     Vitals {
         requests_per_second: vital("requests_per_second", good),
@@ -167,14 +170,20 @@ fn vital(numbers: &Numbers, told: &[(&str, Kind, Option<f64>)], name: &str, leve
     }
 }
 
+/// The level of a value beside its limit, and the part of the limit that is near it.
 fn over(value: Option<f64>, near: f64, limit: f64) -> Level {
     match value {
         Some(value) if value > limit => Level::Over,
-        Some(value) if value > near => Level::Near,
+        Some(value) if value > near * limit => Level::Near,
         _ => Level::Good,
     }
 }
 
-fn under(value: Option<f64>, near: f64, limit: f64) -> Level {
-    over(value.map(|value| -value), -near, -limit)
+/// The level of a share that should be above its limit, and is near it within a third of what is left to all.
+fn under(share: Option<f64>, limit: f64) -> Level {
+    match share {
+        Some(share) if share < limit => Level::Over,
+        Some(share) if share < limit + (1.0 - limit) / 3.0 => Level::Near,
+        _ => Level::Good,
+    }
 }

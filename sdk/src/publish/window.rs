@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::MAX_ROWS;
 use crate::agent::Agent;
-use crate::judge::window::{Cache, Pool, Query, Route, Statement, Window};
+use crate::judge::window::{Cache, Pool, Query, Route, Statement, WatchedRoute, Window};
 use crate::record::store::per_second;
 
 /// Takes the last minute from the record.
@@ -40,6 +40,7 @@ pub(crate) fn window(agent: &Agent) -> Window {
         wait_seconds: times.sum_seconds(),
         query_seconds: agent.store.all_queries.minute().0.sum_seconds(),
         routes: routes(agent),
+        watched: watched(agent),
         queries: queries(agent, uptime),
         pools: pools.collect(),
         caches: caches.collect(),
@@ -86,6 +87,22 @@ fn routes(agent: &Agent) -> Vec<Route> {
         }
     };
     records.into_iter().map(route).collect()
+}
+
+/// The routes that have a limit of their own.
+fn watched(agent: &Agent) -> Vec<WatchedRoute> {
+    let routes = agent.thresholds.watched_routes().into_iter();
+    let watched = routes.filter_map(|route| {
+        let (name, record) = agent.store.requests.get_key_value(route)?;
+        let (times, sums) = record.timeline.minute();
+        Some(WatchedRoute {
+            name: Arc::clone(name),
+            requests: sums.requests,
+            errors: sums.errors,
+            p95_seconds: times.quantile(0.95),
+        })
+    });
+    watched.collect()
 }
 
 /// The share of a route's time that its statements took; statements side by side can't take more than all of it.

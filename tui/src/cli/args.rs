@@ -100,8 +100,15 @@ pub(super) enum Verb {
     Queries,
     /// Show what was: all requests, one route, statement, function, pool or number, in steps
     History(HistoryOptions),
-    /// List the alerts
-    Alerts,
+    /// List the alerts and the rules with their limits, or clear the alerts
+    Alerts {
+        /// Forget those that are over, and put away those that fire until they have been over once
+        #[arg(long)]
+        clear: bool,
+        /// Do it; without this it is only said what would be done
+        #[arg(long, requires = "clear")]
+        apply: bool,
+    },
     /// List what would help, and how much
     Recommendations {
         /// Also those that were applied or dismissed

@@ -279,6 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_may_not_be_read_is_told_with_whom_to_run_as() {
+        let problem = Error::Io {
+            operation: "read /run/user/7/perfdeck".to_owned(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        let spot = closed(&problem);
+        assert_eq!(
+            (&*spot.kind, spot.blindness),
+            ("folder_closed", Blindness::Blind)
+        );
+        assert_eq!(
+            spot.why,
+            "could not read /run/user/7/perfdeck: permission denied"
+        );
+        assert_eq!(spot.fix, "run perfdeck as the service's user");
+    }
+
+    #[test]
     fn hostile_text_is_written_out_and_wrapped() {
         let status = status(Sample::Hostile);
         let text = host(&hello(Sample::Hostile), &status).unwrap().text;

@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "status",
     "doctor",
     "requests",
@@ -30,6 +30,8 @@ const COMMANDS: [&str; 20] = [
     "host",
     "cache clear analytics",
     "cache clear analytics --apply",
+    "alerts --clear",
+    "alerts --clear --apply",
     "undo 3",
 ];
 
@@ -187,6 +189,27 @@ fn nothing_is_changed_without_apply() {
 }
 
 #[test]
+fn alerts_are_cleared_with_apply_alone() {
+    let host = testing::host(Sample::Typical);
+    let states = || {
+        let told = asked(&host, "alerts").unwrap().json;
+        let alerts = told["alerts"].as_array().unwrap().clone();
+        let states = alerts.iter().map(|alert| alert["state"].to_string());
+        states.collect::<Vec<_>>().join(" ")
+    };
+    let before = states();
+    let outcome = asked(&host, "alerts --clear").unwrap();
+    assert_eq!(outcome.json["applied"], false);
+    assert!(outcome.text.contains("undo:   none"), "{}", outcome.text);
+    assert_eq!(states(), before);
+    let outcome = asked(&host, "alerts --clear --apply").unwrap();
+    assert_eq!(outcome.json["row"]["action"], "clear_alerts");
+    assert_eq!(states(), "\"pending\"");
+    let wrong = Args::try_parse_from(["perfdeck", "alerts", "--apply"]).unwrap_err();
+    assert_eq!(wrong.exit_code(), 2);
+}
+
+#[test]
 fn an_unknown_id_is_one_sentence() {
     let host = testing::host(Sample::Typical);
     let error = |line| crate::error::sentence(&asked(&host, line).unwrap_err());
@@ -245,7 +268,7 @@ fn tables_and_help_look_as_they_did() {
         }
         let mut command = Args::command().term_width(100);
         insta::assert_snapshot!("cli_help", command.render_long_help());
-        for name in ["apply", "cache"] {
+        for name in ["alerts", "apply", "cache"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help();
             insta::assert_snapshot!(format!("cli_help_{name}"), help);
         }

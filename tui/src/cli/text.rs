@@ -1,8 +1,9 @@
 //! What each command prints for a person. Everything from the host passes the table's cells or [`printable`].
 
 use perfdeck_bridge::protocol::{
-    Advice, AlertState, Alerts, Caches, Confidence, Finding, FindingStatus, Hello, Host, Ledger,
-    LedgerRow, LedgerStatus, Preview, Queries, Requests, Severity, Status, Timestamp, Verdict,
+    Advice, AlertRule, AlertSide, AlertState, Alerts, Caches, Confidence, Finding, FindingStatus,
+    Hello, Host, Ledger, LedgerRow, LedgerStatus, Preview, Queries, Requests, Severity, Status,
+    Timestamp, Verdict,
 };
 use perfdeck_bridge::socket::Found;
 
@@ -204,9 +205,19 @@ pub(super) fn queries(queries: &Queries) -> String {
 }
 
 pub(super) fn alerts(alerts: &Alerts, now: Timestamp) -> String {
-    if alerts.alerts.is_empty() {
-        return format!("No alert fires; {} rules are watched.\n", alerts.rules);
+    let told = if alerts.alerts.is_empty() {
+        format!("No alert fires; {} rules are watched.\n", alerts.rules)
+    } else {
+        raised(alerts, now)
+    };
+    // A host from before limits could be set tells none.
+    if alerts.limits.is_empty() {
+        return told;
     }
+    format!("{told}\n{}", limits(&alerts.limits))
+}
+
+fn raised(alerts: &Alerts, now: Timestamp) -> String {
     let rows: Vec<Vec<String>> = alerts
         .alerts
         .iter()
@@ -226,6 +237,28 @@ pub(super) fn alerts(alerts: &Alerts, now: Timestamp) -> String {
         })
         .collect();
     render(&["state", "severity", " since", "rule", "what"], &rows)
+}
+
+fn limits(limits: &[AlertRule]) -> String {
+    let rows: Vec<Vec<String>> = limits
+        .iter()
+        .map(|rule| {
+            let side = match rule.side {
+                AlertSide::Over => "over",
+                AlertSide::Under => "under",
+            };
+            vec![
+                rule.rule.clone(),
+                side.to_owned(),
+                format::limit(rule.limit, &rule.unit),
+                format::limit(rule.default_limit, &rule.unit),
+                format::hold(rule.hold_seconds),
+                rule.route.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let titles = ["rule", "", " limit", " default", "fires", "route"];
+    render(&titles, &rows)
 }
 
 pub(super) fn recommendations(advice: &Advice) -> String {
@@ -408,10 +441,11 @@ pub(super) fn preview(preview: &Preview) -> String {
     if let Some(expected) = &preview.expected {
         text.push_str(&format!("brings: {}\n", printable(expected, 400)));
     }
-    text.push_str(&format!(
-        "undo:   {}\n",
-        printable(&preview.undo.statement, 4_000)
-    ));
+    let undo = match preview.undo.statement.as_str() {
+        "" => "none".to_owned(),
+        statement => printable(statement, 4_000),
+    };
+    text.push_str(&format!("undo:   {undo}\n"));
     text.push_str("\nNothing was changed. The same command with --apply does it.\n");
     text
 }
@@ -439,6 +473,8 @@ const fn outcome(row: &LedgerRow) -> &'static str {
         (LedgerStatus::Undone, _) => "undone",
         (LedgerStatus::Done, Verdict::Measuring) => "done, measuring",
         (LedgerStatus::Done, Verdict::Helped) => "helped",
+        // Nothing was to be measured.
+        (LedgerStatus::Done, Verdict::NoChange) if row.realised.is_none() => "done",
         (LedgerStatus::Done, Verdict::NoChange) => "no change",
         (LedgerStatus::Done, Verdict::Worse) => "worse",
         (LedgerStatus::Done, Verdict::NotEnoughTraffic) => "not enough traffic",

@@ -94,11 +94,15 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             let history = history::ask(source, options).await?;
             told(&history, history::tell(&history))
         }
-        Verb::Alerts => {
+        Verb::Alerts { clear: true, apply } => {
+            let consent = Consent { apply: *apply };
+            act(source, Intent::ClearAlerts, consent, quiet).await
+        }
+        Verb::Alerts { .. } => {
             let (State::Alerts(alerts), at) = state(source, Topic::Alerts).await? else {
                 bail!(CONFUSED)
             };
-            told(&alerts.alerts, text::alerts(&alerts, at))
+            told(&alerts, text::alerts(&alerts, at))
         }
         Verb::Recommendations { all } => {
             let (State::Advice(mut advice), _) = state(source, Topic::Advice).await? else {

@@ -139,7 +139,11 @@ fn undo(preview: &Preview, room: usize) -> Vec<Piece> {
     let until = undo
         .until
         .map(|until| format!(" (until {} UTC)", format::clock_seconds(until)));
-    let text = format!("undo: {}{}", undo.statement, until.unwrap_or_default());
+    let statement = match undo.statement.as_str() {
+        "" => "none",
+        statement => statement,
+    };
+    let text = format!("undo: {statement}{}", until.unwrap_or_default());
     paragraph(&text, room, 3, Role::Dim).collect()
 }
 
@@ -155,6 +159,7 @@ const fn risk(risk: Risk) -> &'static str {
         Risk::Schema => "schema",
         Risk::Backend => "backend",
         Risk::Host => "host",
+        Risk::Deck => "deck",
         Risk::Other => "unknown",
     }
 }

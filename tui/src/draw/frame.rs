@@ -129,6 +129,7 @@ fn link(model: &Model) -> (Mark, String, Role) {
             let wait = format::age(retry_at.since(model.now));
             (Mark::Lost, format!("lost, again in {wait}"), Role::Over)
         }
+        Link::Unreadable { .. } => (Mark::Lost, "unreadable".to_owned(), Role::Over),
         Link::Incompatible { theirs, ours } => (
             Mark::Lost,
             format!("speaks {theirs}, not {ours}"),
@@ -265,7 +266,9 @@ pub(super) fn footer(model: &Model, canvas: &mut Canvas<'_>) {
         canvas.put(x, 0, &notice.text, role);
         return;
     }
-    if let (Link::Lost { reason, .. }, Focus::Screen) = (&model.link, &model.focus) {
+    if let (Link::Lost { reason, .. } | Link::Unreadable { reason }, Focus::Screen) =
+        (&model.link, &model.focus)
+    {
         let x = canvas.put(1, 0, canvas.theme().mark(Mark::Lost), Role::Over) + 1;
         canvas.put(x, 0, reason, Role::Over);
         return;
@@ -284,7 +287,8 @@ pub(super) fn footer(model: &Model, canvas: &mut Canvas<'_>) {
     if !filter.is_empty() {
         x = canvas.put(1, 0, &format!("/{filter}"), Role::Selected) + 3;
     }
-    let keys: Vec<(String, &str)> = keymap::footer(model.screen).collect();
+    let recorded = model.link.is_recorded();
+    let keys: Vec<(String, &str)> = keymap::footer(model.screen, recorded).collect();
     let room = usize::from(canvas.width());
     let mut kept: Vec<(&str, &str)> = keys
         .iter()

@@ -56,9 +56,7 @@ impl Link {
         match self.target.replay() {
             Some(Ok(replay)) => return self.play(replay, ends).await,
             Some(Err(error)) => {
-                let reason = sentence(&error);
-                let retry_at = now().after(LONGEST_WAIT);
-                return self.tell(LinkMsg::Lost { reason, retry_at }).await;
+                return self.tell(LinkMsg::Unreadable(sentence(&error))).await;
             }
             None => {}
         }
@@ -157,9 +155,9 @@ impl Link {
             match moved {
                 Ok(_) => self.tell(reel(&replay, playing)).await,
                 Err(error) => {
+                    playing = false;
                     let reason = sentence(&error.into());
-                    let retry_at = now().after(LONGEST_WAIT);
-                    return self.tell(LinkMsg::Lost { reason, retry_at }).await;
+                    self.tell(LinkMsg::Unreadable(reason)).await;
                 }
             }
         }

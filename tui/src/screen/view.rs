@@ -10,6 +10,8 @@ use crate::widget::{Piece, piece};
 pub(crate) struct View<'a> {
     pub(crate) data: &'a Data,
     pub(crate) now: Timestamp,
+    /// Whether it is a recording, in which no key acts.
+    pub(crate) recorded: bool,
 }
 
 /// A screen's answer in words.

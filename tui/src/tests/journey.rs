@@ -1,14 +1,15 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    ActRequest, ExemplarId, Hello, LedgerId, Question, Topic, WhichExemplar,
+    ActRequest, ExemplarId, Hello, LedgerId, Question, State, Topic, Update, WhichExemplar,
 };
 use perfdeck_bridge::testing::{NOW, Sample, hello};
 
 use super::harness::{Scene, Viewer, frame};
 use crate::effect::Effect;
 use crate::keymap::Key;
-use crate::model::{Act, Focus, Link};
+use crate::model::{Act, Focus, Link, Model, Reel};
 use crate::msg::{LinkMsg, Msg};
 use crate::screen::Screen;
 use crate::update::update;
@@ -296,6 +297,92 @@ fn a_lost_link_ends_an_act_that_waits() {
     ));
     viewer.press("esc");
     assert_eq!(viewer.model.focus, Focus::Screen);
+}
+
+#[test]
+fn limits_that_were_set_are_told_with_what_they_would_be() {
+    check(
+        "6 j j",
+        &["limit 2.00s   fires after 30s   set, else 2.00s"],
+    );
+    let mut viewer = Viewer::new(Sample::Typical);
+    let mut alerts = viewer.model.data().alerts().cloned().unwrap();
+    alerts.alerts.clear();
+    let state = State::Alerts(alerts);
+    update(
+        &mut viewer.model,
+        Msg::Update(Arc::new(Update { at: NOW, state })),
+    );
+    viewer.press("6");
+    let drawn = viewer.frame();
+    for line in [
+        "response_time_p95  over 2.50s    after 30s    set, else 2.00s",
+        "response_time_p95  over 30.0s    after 30s    GET /export  set, else 2.50s",
+        "cache_hit_rate     under 70%     after 1m00s",
+    ] {
+        assert!(drawn.contains(line), "no `{line}`:\n{drawn}");
+    }
+    // A filter that leaves no row is told instead.
+    viewer.press("/ x enter");
+    assert!(!viewer.frame().contains("cache_hit_rate"));
+}
+
+/// Shows the typical sample as a recording that plays.
+fn recorded() -> Viewer {
+    let mut viewer = Viewer::new(Sample::Typical);
+    let reel = Reel {
+        at: NOW,
+        before: 7,
+        after: 7,
+        playing: true,
+    };
+    update(&mut viewer.model, Msg::Link(LinkMsg::Recorded(reel)));
+    viewer
+}
+
+#[test]
+fn a_recording_tells_no_key_that_it_would_refuse() {
+    for (keys, live) in [
+        ("1", &["a act", "a see and apply it"][..]),
+        ("4 j", &["c clear", "u undo", "u bring its entries back"]),
+        (
+            "7",
+            &["a act", "a preview and apply", "a preview and apply it"],
+        ),
+        ("8", &["u undo", "u take it back"]),
+    ] {
+        check(keys, live);
+        let mut viewer = recorded();
+        viewer.press(keys);
+        let drawn = viewer.frame();
+        let told = |text: &&&str| drawn.contains(**text);
+        assert_eq!(live.iter().find(told), None, "{drawn}");
+        assert!(drawn.contains("enter open   / filter"), "{drawn}");
+    }
+}
+
+#[test]
+fn a_tick_that_can_t_be_read_leaves_what_is_shown_and_promises_nothing() {
+    let changed = || Msg::Link(LinkMsg::Unreadable("the file was changed".to_owned()));
+    let mut viewer = recorded();
+    update(&mut viewer.model, changed());
+    let drawn = viewer.frame();
+    let word = "that tick can't be read: the file was changed";
+    assert!(
+        drawn.contains(word) && drawn.contains("recording 14:21:40  "),
+        "{drawn}"
+    );
+    assert!(drawn.contains("GET /documents") && !drawn.contains("again in"));
+    assert!(matches!(&viewer.model.link, Link::Recorded(reel) if !reel.playing));
+
+    let mut model = Model::new(NOW);
+    update(&mut model, changed());
+    let drawn = frame(&model, 120, 40);
+    assert!(
+        drawn.contains("unreadable") && drawn.contains("the file was changed"),
+        "{drawn}"
+    );
+    assert!(!drawn.contains("again in"));
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(super) fn states(voice: &Voice, now: Timestamp) -> Vec<State> {
         recordings: 18_204_331,
         overflowed: 96_201,
         updates: 12,
+        exemplars: 4_120,
     };
     status.blind_spots.insert(
         0,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{before, course};
 use crate::protocol::{
-    Alert, AlertState, Alerts, BlindSpot, Blindness, BudgetLevel, Change, CurrentMetrics, DeckCost,
-    Dropped, FindingId, Level, OptimizationSummary, Overview, Score, ScorePart, Seen, Severity,
-    Status, Summary, TimeShare, Timestamp, Vital, Vitals,
+    Alert, AlertRule, AlertSide, AlertState, Alerts, BlindSpot, Blindness, BudgetLevel, Change,
+    CurrentMetrics, DeckCost, Dropped, FindingId, Level, OptimizationSummary, Overview, Score,
+    ScorePart, Seen, Severity, Status, Summary, TimeShare, Timestamp, Vital, Vitals,
 };
 use crate::testing::voice::Voice;
 
@@ -268,6 +268,45 @@ pub(super) fn alerts(voice: &Voice, now: Timestamp) -> Alerts {
                 )
             },
         ],
-        rules: 7,
+        rules: 8,
+        limits: set_limits(&voice.aside()),
     }
+}
+
+/// The rules of a service that has set a limit, and another for one of its routes.
+fn set_limits(voice: &Voice) -> Vec<AlertRule> {
+    let set = |rule: AlertRule| {
+        let route = (rule.rule == "response_time_p95").then(|| AlertRule {
+            route: Some(voice.say("GET /export")),
+            limit: 30.0,
+            default_limit: 2.5,
+            ..rule.clone()
+        });
+        let limit = route.as_ref().map_or(rule.limit, |_| 2.5);
+        [Some(AlertRule { limit, ..rule }), route]
+    };
+    limits().into_iter().flat_map(set).flatten().collect()
+}
+
+/// The rules with the limits that perfdeck begins with.
+pub(super) fn limits() -> Vec<AlertRule> {
+    use AlertSide::{Over, Under};
+    let rule = |rule: &str, side, limit, unit: &str, hold_seconds| AlertRule {
+        rule: rule.to_owned(),
+        route: None,
+        side,
+        limit,
+        default_limit: limit,
+        unit: unit.to_owned(),
+        hold_seconds,
+    };
+    vec![
+        rule("cpu_percent", Over, 80.0, "percent", 60.0),
+        rule("memory_percent", Over, 85.0, "percent", 60.0),
+        rule("response_time_p95", Over, 2.0, "seconds", 30.0),
+        rule("error_rate", Over, 5.0, "percent", 30.0),
+        rule("pool_in_use", Over, 80.0, "percent", 30.0),
+        rule("cache_hit_rate", Under, 70.0, "percent", 60.0),
+        rule("pool_timeouts", Over, 0.0, "count", 0.0),
+    ]
 }

@@ -243,7 +243,9 @@ impl Agent {
         let (made, finding) = match job {
             Job::CreateIndex { finding } => (self.verified.proposals.get(finding), finding),
             Job::DropIndex { finding } => (self.made.get(finding), finding),
-            Job::ClearCache { .. } | Job::RestoreCache { .. } => return Subject::default(),
+            Job::ClearCache { .. } | Job::RestoreCache { .. } | Job::ClearAlerts => {
+                return Subject::default();
+            }
         };
         let found = self
             .verdicts

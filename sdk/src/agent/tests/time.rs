@@ -58,7 +58,8 @@ pub(super) fn by_hand() -> (Agent, Hand) {
         stats: Arc::new(Stats::default()),
         ledger: Ledger::default(),
         store: Store::new(),
-        limits: Limits::default(),
+        limits: Arc::default(),
+        budget: Limits::default(),
         first_deck: true,
         #[cfg(feature = "recording")]
         recording: None,

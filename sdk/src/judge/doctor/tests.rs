@@ -1,6 +1,6 @@
-use perfdeck_bridge::protocol::{Blindness, BudgetLevel, Dropped};
+use perfdeck_bridge::protocol::{Blindness, BudgetLevel, Dropped, RecordingState};
 
-use super::{Advice, Facts, Jump, Pool, Statements, examine, seen};
+use super::{Advice, Facts, Jump, MOST_DEATHS, Pool, Statements, examine, seen};
 use crate::observe::layer::Installed;
 
 /// A service of which all is seen.
@@ -71,6 +71,185 @@ fn check(facts: &Facts, expected: &[(&str, Blindness)]) {
             "{spot:?}"
         );
     }
+}
+
+#[test]
+fn each_blind_spot_is_told_with_the_line_that_helps() {
+    let check = |facts: Facts, kind: &str, fix: &str| {
+        let spots = examine(&facts);
+        let told = spots.iter().find(|spot| spot.kind == kind);
+        assert!(
+            told.is_some_and(|spot| spot.fix.contains(fix)),
+            "no {kind} with `{fix}`: {spots:#?}"
+        );
+    };
+    let hidden = |debug_compiled_out| Facts {
+        layer: Installed::SlowOnly,
+        debug_compiled_out,
+        ..clear()
+    };
+    let of_pool = |advice| Facts {
+        pools: vec![pool(advice)],
+        ..clear()
+    };
+    let dropped = |recordings, overflowed| Facts {
+        dropped: Dropped {
+            recordings,
+            overflowed,
+            ..Dropped::default()
+        },
+        ..clear()
+    };
+    check(hidden(false), "sqlx_events_filtered", "with_filter");
+    check(
+        hidden(true),
+        "debug_compiled_out",
+        "drop that feature of `tracing`",
+    );
+    check(
+        Facts {
+            wrapped: Statements::default(),
+            ..clear()
+        },
+        "no_statements",
+        "log_statements",
+    );
+    check(
+        unwrapped(),
+        "pool_not_named",
+        "deck.pool(\"primary\", pool)",
+    );
+    check(
+        Facts {
+            layer: Installed::No,
+            ..unwrapped()
+        },
+        "statements_not_observed",
+        "deck.pool(\"primary\", pool)",
+    );
+    check(
+        Facts {
+            heard: Statements {
+                calls: 9,
+                unattributed: 9,
+            },
+            ..clear()
+        },
+        "statements_unattributed",
+        ".in_current_span()",
+    );
+    check(
+        Facts {
+            templates: 0,
+            ..clear()
+        },
+        "no_route_template",
+        "`Router::layer` after the routes",
+    );
+    check(
+        Facts {
+            redis_connections: Some(1),
+            ..clear()
+        },
+        "redis_not_wrapped",
+        "#[perfdeck::monitor]",
+    );
+    check(
+        of_pool(Advice::Modelled),
+        "hypopg_missing",
+        "CREATE EXTENSION hypopg",
+    );
+    check(
+        of_pool(Advice::Failed("no right".into())),
+        "database_not_asked",
+        "may read the catalog",
+    );
+    check(
+        Facts {
+            symbols: Some(false),
+            ..clear()
+        },
+        "no_symbols",
+        "strip = false",
+    );
+    check(
+        Facts {
+            first_deck: false,
+            ..clear()
+        },
+        "second_deck",
+        "start one deck a process",
+    );
+    check(dropped(1, 0), "recordings_dropped", "report it if it grows");
+    check(
+        dropped(0, 1),
+        "keys_overflowed",
+        "pass values as parameters",
+    );
+    let jump = Some(Jump {
+        seconds: 60.0,
+        age_seconds: 1,
+    });
+    check(
+        Facts { jump, ..clear() },
+        "clock_jump",
+        "restart the service",
+    );
+    check(
+        Facts {
+            recording: Some(RecordingState {
+                error: Some("the disk is full".into()),
+                ..RecordingState::default()
+            }),
+            ..clear()
+        },
+        "recording_failed",
+        "make room",
+    );
+    check(
+        Facts {
+            agent_panics: 1,
+            ..clear()
+        },
+        "agent_panicked",
+        "report it",
+    );
+    check(
+        Facts {
+            agent_deaths: 1,
+            ..clear()
+        },
+        "agent_died",
+        "report it",
+    );
+    check(
+        Facts {
+            agent_deaths: MOST_DEATHS,
+            ..clear()
+        },
+        "agent_dead",
+        "restart the service",
+    );
+}
+
+#[test]
+fn an_agent_in_trouble_is_told_by_how_far_it_got() {
+    use Blindness::{Blind, Partly};
+    let facts = |agent_deaths, agent_panics| Facts {
+        agent_deaths,
+        agent_panics,
+        ..clear()
+    };
+    check(&facts(0, 0), &[]);
+    check(&facts(0, 3), &[("agent_panicked", Partly)]);
+    // The death is the worse news, and is told alone.
+    check(&facts(1, 0), &[("agent_died", Partly)]);
+    check(&facts(1, 3), &[("agent_died", Partly)]);
+    check(&facts(2, 0), &[("agent_dead", Blind)]);
+    check(&facts(2, 3), &[("agent_dead", Blind)]);
+    let why = |deaths, panics| examine(&facts(deaths, panics))[0].why.clone();
+    assert!(why(0, 3).starts_with("3 steps of its agent panicked"));
+    assert!(why(2, 0).starts_with("the deck's agent died 2 times"));
 }
 
 #[test]
@@ -248,6 +427,7 @@ fn what_was_not_kept_is_told_unless_it_is_only_a_late_frame() {
             recordings,
             overflowed,
             updates,
+            ..Dropped::default()
         },
         ..clear()
     };

@@ -89,7 +89,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 Role::Dim
             };
             let saved = finding.impact.wait_share;
-            let act = if finding.status == FindingStatus::Ready {
+            let act = if finding.status == FindingStatus::Ready && !view.recorded {
                 "a"
             } else {
                 ""
@@ -114,7 +114,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         rows.collect()
     };
     let story = |finding: &Finding, canvas: &mut Canvas<'_>| {
-        told(finding, canvas);
+        told(finding, view.recorded, canvas);
     };
     page.draw(canvas, cells, story);
 }
@@ -127,7 +127,7 @@ fn points(finding: &Finding) -> String {
     }
 }
 
-fn told(finding: &Finding, canvas: &mut Canvas<'_>) {
+fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
     let mut y = story::told(canvas, 0, "what", &finding.title, Role::Strong, 2);
     y = match &finding.evidence {
         Evidence::MissingIndex(evidence) => missing_index(evidence, canvas, y),
@@ -143,6 +143,7 @@ fn told(finding: &Finding, canvas: &mut Canvas<'_>) {
         y = story::told(canvas, y, "undo", &action.undo, Role::Text, 2);
     }
     let (key, words) = match finding.status {
+        FindingStatus::Ready if recorded => ("", "It was ready to be applied."),
         FindingStatus::Ready => ("a", " preview and apply it"),
         FindingStatus::Code => ("", "Only code helps here."),
         FindingStatus::Applied => ("8", " what it brought"),

@@ -1,6 +1,6 @@
-use perfdeck_bridge::protocol::{Alert, AlertState, Alerts, Level, Severity};
+use perfdeck_bridge::protocol::{Alert, AlertRule, AlertSide, AlertState, Alerts, Level, Severity};
 
-use crate::format::{self, plural};
+use crate::format::{self, plural, printable, width};
 use crate::screen::page::{Page, State};
 use crate::screen::story::{self, number};
 use crate::screen::view::host;
@@ -96,12 +96,57 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         rows.collect()
     };
     let story = |alert: &Alert, canvas: &mut Canvas<'_>| {
-        told(view, alert, canvas);
+        told(view, rule_of(alert, alerts), alert, canvas);
     };
     page.draw(canvas, cells, story);
+    if alerts.alerts.is_empty() && state.list.filter().is_empty() {
+        rules(&alerts.limits, &mut canvas.below(3));
+    }
 }
 
-fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
+/// Draws the rules that are watched, a line each.
+fn rules(limits: &[AlertRule], canvas: &mut Canvas<'_>) {
+    let name = |rule: &AlertRule| printable(&rule.rule, 32);
+    let names = limits.iter().map(|rule| width(&name(rule)));
+    let widest = names.max().unwrap_or(0);
+    for (y, rule) in (0..).zip(limits) {
+        let side = match rule.side {
+            AlertSide::Over => "over",
+            AlertSide::Under => "under",
+        };
+        let limit = format!("{side} {}", format::limit(rule.limit, &rule.unit));
+        let name = format!("{:<widest$}", name(rule));
+        let mut pieces = vec![
+            piece(name, Role::Dim),
+            piece(format!("{limit:<12}"), Role::Text),
+            piece(
+                format!("{:<11}", format::hold(rule.hold_seconds)),
+                Role::Dim,
+            ),
+        ];
+        pieces.extend(rule.route.as_ref().map(|route| host(route, Role::Text)));
+        pieces.extend(instead(rule));
+        canvas.whole(2, y, 2, &pieces);
+    }
+}
+
+/// The rule that raised an alert.
+fn rule_of<'a>(alert: &Alert, alerts: &'a Alerts) -> Option<&'a AlertRule> {
+    let rules = || alerts.limits.iter().filter(|rule| rule.rule == alert.rule);
+    let own = rules().find(|rule| rule.route.as_deref() == Some(&alert.subject));
+    own.or_else(|| rules().find(|rule| rule.route.is_none()))
+}
+
+/// Says of a limit that was set what it would be else.
+fn instead(rule: &AlertRule) -> Option<Piece> {
+    let text = format!(
+        "set, else {}",
+        format::limit(rule.default_limit, &rule.unit)
+    );
+    (rule.limit != rule.default_limit).then(|| piece(text, Role::Dim))
+}
+
+fn told(view: &View<'_>, rule: Option<&AlertRule>, alert: &Alert, canvas: &mut Canvas<'_>) {
     let mut y = story::told(canvas, 0, "what", &alert.message, Role::Strong, 3);
     let subject = if alert.subject.is_empty() {
         "the whole service"
@@ -114,15 +159,13 @@ fn told(view: &View<'_>, alert: &Alert, canvas: &mut Canvas<'_>) {
         "rule",
         &[host(&alert.rule, Role::Text), number("on", subject)],
     );
-    y = story::listed(
-        canvas,
-        y,
-        "value",
-        &[
-            piece(value(alert, alert.value), role(alert.state)),
-            number("limit", value(alert, alert.threshold)),
-        ],
-    );
+    let mut limit = vec![
+        piece(value(alert, alert.value), role(alert.state)),
+        number("limit", format::limit(alert.threshold, &alert.unit)),
+    ];
+    limit.extend(rule.map(|rule| number("fires", format::hold(rule.hold_seconds))));
+    limit.extend(rule.and_then(instead));
+    y = story::listed(canvas, y, "value", &limit);
     let since = format::clock_seconds(alert.since);
     let age = format::age(view.now.since(alert.since));
     let mut times = vec![piece(format!("{since} UTC, {age} ago"), Role::Text)];

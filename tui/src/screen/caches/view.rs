@@ -88,7 +88,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         let rows = shown.iter().map(|row| {
             let level = level(row);
             let saved = format!("{}/s", format::seconds(row.saved_seconds_per_second));
-            let mark = if row.undo.is_some() {
+            let mark = if row.undo.is_some() && !view.recorded {
                 "u undo"
             } else {
                 theme.level_mark(level)
@@ -115,12 +115,12 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         rows.collect()
     };
     let story = |row: &CacheRow, canvas: &mut Canvas<'_>| {
-        namespace(row, canvas);
+        namespace(row, view.recorded, canvas);
     };
     page.draw(canvas, cells, story);
 }
 
-fn namespace(row: &CacheRow, canvas: &mut Canvas<'_>) {
+fn namespace(row: &CacheRow, recorded: bool, canvas: &mut Canvas<'_>) {
     let mut y = story::told(canvas, 0, "namespace", &row.namespace, Role::Strong, 1);
     y = story::listed(
         canvas,
@@ -168,6 +168,9 @@ fn namespace(row: &CacheRow, canvas: &mut Canvas<'_>) {
         let mut part = canvas.part(15, y + 1, width.saturating_sub(17), rows);
         chart::draw(&mut part, &row.recent, format::share);
         y += rows + 1;
+    }
+    if recorded {
+        return;
     }
     let undo = if row.undo.is_some() { "   u" } else { "" };
     let words = if row.undo.is_some() {

@@ -72,7 +72,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 mark(theme, row),
                 piece(word(row), role(row)),
                 piece(gain.unwrap_or_default(), role(row)),
-                piece(if row.undo.is_some() { "u undo" } else { "" }, Role::Dim),
+                piece(if can_undo(view, row) { "u undo" } else { "" }, Role::Dim),
             ]
         });
         rows.collect()
@@ -81,6 +81,10 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         receipt(view, row, canvas);
     };
     page.draw(canvas, cells, story);
+}
+
+const fn can_undo(view: &View<'_>, row: &LedgerRow) -> bool {
+    row.undo.is_some() && !view.recorded
 }
 
 fn receipt(view: &View<'_>, row: &LedgerRow, canvas: &mut Canvas<'_>) {
@@ -112,7 +116,9 @@ fn receipt(view: &View<'_>, row: &LedgerRow, canvas: &mut Canvas<'_>) {
             )
         });
         let words = until.unwrap_or_else(|| " take it back".to_owned());
-        canvas.line(2, y + 1, &[piece("u", Role::Key), piece(words, Role::Dim)]);
+        if can_undo(view, row) {
+            canvas.line(2, y + 1, &[piece("u", Role::Key), piece(words, Role::Dim)]);
+        }
     }
 }
 
@@ -174,6 +180,8 @@ const fn word(row: &LedgerRow) -> &'static str {
         (LedgerStatus::Undone, _) => "undone",
         (LedgerStatus::Done, Outcome::Measuring) => "measuring",
         (LedgerStatus::Done, Outcome::Helped) => "helped",
+        // Nothing was to be measured.
+        (LedgerStatus::Done, Outcome::NoChange) if row.realised.is_none() => "done",
         (LedgerStatus::Done, Outcome::NoChange) => "no change",
         (LedgerStatus::Done, Outcome::Worse) => "worse",
         (LedgerStatus::Done, Outcome::NotEnoughTraffic) => "too little traffic to tell",
