@@ -35,6 +35,11 @@ fn promise_28_crash_evidence_survives() -> Result<()> {
         })?;
         ensure!(told["error"].is_null() && told["lost"] == 0, "{told:#}");
         let seen = host.json(&["requests"])?;
+        // What was told just now is in the file with the next tick.
+        let ticks = told["blocks"].as_u64().context("no ticks")? + 2;
+        host.json_within(A_MOMENT, "further ticks", &["status"], |status| {
+            (status["recording"]["blocks"].as_u64()? >= ticks).then_some(())
+        })?;
 
         host.process.signal(signal)?;
         let killed = Timestamp::from(SystemTime::now());

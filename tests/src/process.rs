@@ -1,5 +1,6 @@
 //! The built programs, started as a user starts them.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -39,12 +40,28 @@ pub fn program(name: &str) -> Result<PathBuf> {
 ///
 /// If the test fails there, or is not over within `limit`.
 pub fn is_alone(test: &str, limit: Duration) -> Result<bool> {
+    is_alone_under(&[], test, limit)
+}
+
+/// Tells whether this process is the test's own, and runs it in one under a program that is given it as its arguments if it
+/// is not.
+///
+/// # Errors
+///
+/// As [`is_alone`].
+pub fn is_alone_under(wrapper: &[&str], test: &str, limit: Duration) -> Result<bool> {
     const ALONE: &str = "PERFDECK_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return Ok(true);
     }
-    let mut command = Command::new(std::env::current_exe()?);
+    let this = std::env::current_exe()?;
+    let mut words = wrapper
+        .iter()
+        .map(OsString::from)
+        .chain([this.into_os_string()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
     command
+        .args(words)
         .args([test, "--exact", "--nocapture"])
         .env(ALONE, "1")
         .env_remove("PERFDECK");

@@ -5,6 +5,7 @@
 
 mod args;
 mod connect;
+mod diff;
 mod doctor;
 mod exemplar;
 mod history;

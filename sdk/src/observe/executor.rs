@@ -5,7 +5,7 @@
 //! on a thread of their own by a span that they carry there.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -86,7 +86,7 @@ macro_rules! executor {
             {
                 let query = Taken::from(query);
                 async_stream::try_stream! {
-                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     let observed = self.tap.begin(query.sql.clone());
                     let mut rows = observed.over(connection.fetch_many(query));
                     while let Some(row) = rows.try_next().await? {
@@ -106,7 +106,7 @@ macro_rules! executor {
             {
                 let query = Taken::from(query);
                 Box::pin(async move {
-                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     self.tap.one(query, &mut *connection).await
                 })
             }
@@ -120,7 +120,7 @@ macro_rules! executor {
                 'p: 'e,
             {
                 Box::pin(async move {
-                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     connection.prepare_with(sql, parameters).await
                 })
             }
@@ -130,7 +130,7 @@ macro_rules! executor {
                 'p: 'e,
             {
                 Box::pin(async move {
-                    let mut connection = self.tap.acquired(self.inner.acquire()).await?;
+                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     connection.describe(sql).await
                 })
             }

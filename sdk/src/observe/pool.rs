@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::pin::pin;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
@@ -45,7 +46,7 @@ impl<DB: Database> Pool<DB> {
     ///
     /// As [`sqlx::Pool::acquire`].
     pub async fn acquire(&self) -> Result<Connection<DB>, Error> {
-        let held = self.tap.acquired(self.inner.acquire()).await?;
+        let held = self.tap.acquired(pin!(self.inner.acquire())).await?;
         Ok(Connection(Executing {
             held: Held::Connection(held),
             tap: self.tap.clone(),
@@ -58,7 +59,7 @@ impl<DB: Database> Pool<DB> {
     ///
     /// As [`sqlx::Pool::begin`].
     pub async fn begin(&self) -> Result<Transaction<DB>, Error> {
-        let connection = self.tap.acquired(self.inner.acquire()).await?;
+        let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
         let begin = sqlx::Transaction::begin(connection, None);
         let held = self.tap.statement("BEGIN", begin).await?;
         Ok(Transaction(Executing {

@@ -150,6 +150,15 @@ pub(super) enum Verb {
         #[arg(long, value_name = "SECONDS")]
         seconds: Option<u64>,
     },
+    /// Tell what changed between two recordings, beyond chance; exits with 1 if anything got worse
+    Diff {
+        /// The recording of before: five minutes at least, and more show more
+        #[arg(value_name = "BEFORE")]
+        before: PathBuf,
+        /// The recording of after
+        #[arg(value_name = "AFTER")]
+        after: PathBuf,
+    },
     /// Show the screens of a recording; with --recording FILE every other command reads one, too
     Replay {
         /// The recording

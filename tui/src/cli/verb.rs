@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{CacheVerb, Consent, Global, Verb};
-use super::{Outcome, connect, doctor, exemplar, history, record, text, wait};
+use super::{Outcome, connect, diff, doctor, exemplar, history, record, text, wait};
 use crate::runtime::now;
 
 /// Runs a command that answers.
@@ -34,6 +34,9 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Result<Outcome> {
     } = verb
     {
         return record::run(&target, output, *size, *seconds, global.json).await;
+    }
+    if let Verb::Diff { before, after } = verb {
+        return diff::run(before, after);
     }
     if let Some(replay) = target.replay() {
         return ask(verb, &replay?, global.json).await;
@@ -153,6 +156,7 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
         Verb::Attach
         | Verb::Ls
         | Verb::Record { .. }
+        | Verb::Diff { .. }
         | Verb::Replay { .. }
         | Verb::Relay
         | Verb::Completions { .. } => {
