@@ -316,9 +316,13 @@ impl Store {
         record.errors += sums.errors;
         record.cancelled += sums.cancelled;
         sums.head.drain_into(&mut [times, &mut record.tick.0]);
-        sums.body.drain_into(&mut [&mut record.body.now]);
-        sums.per_request
-            .drain_into(&mut [&mut record.per_request.now]);
+        let body = &mut record.body.now;
+        sums.body.drain_into(&mut [body]);
+        let at_once = &mut [times, &mut record.tick.0, body];
+        sums.at_once.drain_into(at_once);
+        let per_request = &mut record.per_request.now;
+        sums.per_request.drain_into(&mut [per_request]);
+        per_request.record_many(0, sums.ended.saturating_sub(sums.with_queries));
         record.tick.1 = record.tick.1 + window;
         if let Some(key) = &key {
             sums.slowest = Slowest::over(if self.keeps_requests {

@@ -77,7 +77,11 @@ pub(super) struct RequestSums {
     pub(super) cancelled: u64,
     pub(super) head: Buckets,
     pub(super) body: Buckets,
-    /// Statements a request, counted as if they were nanoseconds.
+    /// Of responses whose body was there with their head: most are, and one visit to a histogram is cheaper than two.
+    pub(super) at_once: Buckets,
+    /// Requests that ran a statement.
+    pub(super) with_queries: u64,
+    /// Statements of each of those, counted as if they were nanoseconds.
     pub(super) per_request: Buckets,
     pub(super) queries: u64,
     pub(super) query_nanos: u64,
@@ -260,14 +264,21 @@ impl Tables {
         let room = &mut self.room;
         let sums = self.requests.entry(scope.progress.route, room);
         sums.ended += 1;
-        if let Some(head) = head {
-            sums.head(head, room);
-        }
-        match body {
-            Some(Body::Whole { nanos }) => sums.body.record(nanos, room),
-            Some(Body::Failed) => sums.errors += 1,
-            Some(Body::Cancelled) => sums.cancelled += 1,
-            None => {}
+        match (head, body) {
+            (Some(Head::Answered { failed, nanos }), Some(Body::Whole { nanos: end }))
+                if *nanos == end =>
+            {
+                sums.answered(*failed);
+                sums.at_once.record(end, room);
+            }
+            _ => {
+                if let Some(head) = head {
+                    sums.head(head, room);
+                }
+                if let Some(body) = body {
+                    sums.body(body, room);
+                }
+            }
         }
         sums.pool_wait_nanos += scope.pool_wait_nanos;
         match scope.remote() {
@@ -350,18 +361,34 @@ impl RequestSums {
     fn head(&mut self, head: &Head, room: &mut Room) {
         match *head {
             Head::Answered { failed, nanos } => {
-                self.requests += 1;
-                self.errors += u64::from(failed);
+                self.answered(failed);
                 self.head.record(nanos, room);
             }
             Head::Cancelled => self.cancelled += 1,
         }
     }
 
+    fn body(&mut self, body: Body, room: &mut Room) {
+        match body {
+            Body::Whole { nanos } => self.body.record(nanos, room),
+            Body::Failed => self.errors += 1,
+            Body::Cancelled => self.cancelled += 1,
+        }
+    }
+
+    fn answered(&mut self, failed: bool) {
+        self.requests += 1;
+        self.errors += u64::from(failed);
+    }
+
     /// Files what a request did.
     #[inline]
     fn work(&mut self, work: &Work, room: &mut Room) {
         let (calls, nanos) = work.sum();
+        if calls == 0 {
+            return;
+        }
+        self.with_queries += 1;
         self.queries += u64::from(calls);
         self.query_nanos += nanos;
         self.per_request.record(u64::from(calls), room);
@@ -411,7 +438,8 @@ impl Sums for RequestSums {
 
     fn clear(&mut self) {
         (self.ended, self.requests) = (0, 0);
-        (self.errors, self.cancelled, self.queries) = (0, 0, 0);
+        (self.errors, self.cancelled) = (0, 0);
+        (self.queries, self.with_queries) = (0, 0);
         (self.query_nanos, self.pool_wait_nanos) = (0, 0);
         self.statements.clear();
     }
@@ -424,6 +452,7 @@ impl Sums for RequestSums {
     fn bytes(&self) -> usize {
         self.head.bytes()
             + self.body.bytes()
+            + self.at_once.bytes()
             + self.per_request.bytes()
             + self.statements.capacity() * size_of::<StatementSums>()
     }

@@ -22,6 +22,8 @@ pub(crate) struct Outfit {
     /// What must be known to read the numbers.
     pub(crate) note: &'static str,
     pub(crate) statement_log: StatementLog,
+    /// What its process finds in the environment.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
     /// Is called in the context of the service's runtime, when the database is there.
     pub(crate) dress: fn(SqlitePool) -> Result<Dressed>,
 }
@@ -34,6 +36,7 @@ pub(crate) const OUTFITS: &[Outfit] = &[
         "the same once more: what it is off by, the others may be off by, too",
         bare,
     ),
+    deck::OFF,
     deck::LAYERS,
     deck::POOL,
     peer::HOTPATH,
@@ -51,6 +54,7 @@ impl Outfit {
             name,
             note,
             statement_log: StatementLog::On,
+            environment: &[],
             dress,
         }
     }

@@ -33,6 +33,7 @@ impl Server {
         processor: Option<usize>,
     ) -> Result<Self> {
         environment::clear(&mut command);
+        command.envs(outfit.environment.iter().copied());
         command.args(["--child", outfit.name, route.name]);
         if let Some(processor) = processor {
             command.args(["--processor", &processor.to_string()]);

@@ -10,6 +10,16 @@ use tracing_subscriber::registry;
 use super::{Dressed, Outfit, Router, router};
 use crate::database::StatementLog;
 
+pub(crate) const OFF: Outfit = Outfit {
+    environment: &[("PERFDECK", "off")],
+    ..Outfit::new(
+        "perfdeck, off",
+        "as the next, with `PERFDECK=off`: what axum takes for a layer around a router and for a body in a body, whatever \
+         the layer does",
+        off,
+    )
+};
+
 pub(crate) const LAYERS: Outfit = Outfit::new(
     "perfdeck, layers alone",
     "`deck.layer()` hears sqlx's own events, `http_layer()` times requests, no query changes; SQLite's statements are not \
@@ -25,6 +35,14 @@ pub(crate) const POOL: Outfit = Outfit {
         wrapped,
     )
 };
+
+fn off(pool: SqlitePool) -> Result<Dressed> {
+    Ok(Dressed {
+        settle: Box::new(|| Ok(())),
+        known: Box::new(|_| Ok(None)),
+        ..layers(pool)?
+    })
+}
 
 fn layers(pool: SqlitePool) -> Result<Dressed> {
     let perfdeck = Perfdeck::start()?;
