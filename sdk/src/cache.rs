@@ -33,7 +33,7 @@ mod tick;
 
 pub use key::{CacheKey, KeyWriter};
 pub use namespace::Namespace;
-pub use policy::Policy;
+pub use policy::{Eviction, Policy};
 
 use crate::clock::Clock;
 use space::{Origin, Space};

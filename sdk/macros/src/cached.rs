@@ -12,6 +12,7 @@ pub(crate) struct Words {
     ttl: Option<std::time::Duration>,
     namespace: Option<LitStr>,
     capacity: Option<u64>,
+    eviction: Option<Ident>,
     key: Option<(Ident, TokenStream)>,
     skip: Option<Vec<Ident>>,
     deck: Option<Expr>,
@@ -40,6 +41,10 @@ impl Parse for Words {
                     let entries = input.parse::<LitInt>()?.base10_parse()?;
                     argument::set(&mut words.capacity, &word, entries)?;
                 }
+                "eviction" => {
+                    let name = argument::text(input)?;
+                    argument::set(&mut words.eviction, &word, eviction(&name)?)?;
+                }
                 "key" => {
                     let key = key::parse(input)?;
                     argument::set(&mut words.key, &word, (word.clone(), key))?;
@@ -58,8 +63,8 @@ impl Parse for Words {
                     return Err(Error::new(
                         word.span(),
                         format!(
-                            "`{word}` means nothing to #[cached]: use ttl, namespace, capacity, key, skip, deck, \
-                             result, option or inline"
+                            "`{word}` means nothing to #[cached]: use ttl, namespace, capacity, eviction, key, \
+                             skip, deck, result, option or inline"
                         ),
                     ));
                 }
@@ -206,10 +211,26 @@ fn site(words: &Words, function: &ItemFn) -> TokenStream {
         quote!(::core::time::Duration::new(#seconds, #nanos))
     }));
     let capacity = optional(words.capacity.map(|capacity| quote!(#capacity)));
+    let eviction = words.eviction.as_ref();
+    let eviction = optional(eviction.map(|name| quote!(::perfdeck::cache::Eviction::#name)));
     quote! {
         static __PERFDECK_SITE: ::perfdeck::__private::Site =
-            ::perfdeck::__private::Site::new(#namespace, #ttl, #capacity);
+            ::perfdeck::__private::Site::new(#namespace, #ttl, #capacity, #eviction);
     }
+}
+
+/// Names the variant, at the place of the text, where a build without moka has its error.
+fn eviction(name: &LitStr) -> Result<Ident> {
+    let variant = match name.value().as_str() {
+        "default" => "Default",
+        "lru" => "Lru",
+        "tiny_lfu" => "TinyLfu",
+        _ => {
+            let known = "an eviction is \"default\", \"lru\" or \"tiny_lfu\"";
+            return Err(Error::new(name.span(), known));
+        }
+    };
+    Ok(Ident::new(variant, name.span()))
 }
 
 fn refusal(kept: &Kept, function: &ItemFn) -> TokenStream {

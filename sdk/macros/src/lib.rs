@@ -23,6 +23,7 @@ mod monitor;
 /// | `ttl = 300`, `ttl = "5m"` | how long an entry is served, in seconds or as text of `ms`, `s`, `m`, `h`, `d`; it may only shorten the namespace's |
 /// | `namespace = "analytics"` | the namespace; the function's path by default |
 /// | `capacity = 1000` | entries of the namespace, if this function is the first to say so |
+/// | `eviction = "lru"` | which entry has to go when the namespace is full, if this function is the first to say so: `"default"`, or, with the feature `moka`, `"lru"`, `"tiny_lfu"` |
 /// | `key = "workspace"` | an expression over the arguments instead of all of them; methods need it |
 /// | `key = "docs:{workspace}:{status}"` | a text with arguments in it; they are kept apart whatever they contain |
 /// | `skip(pool, now)` | arguments that are not part of the key |

@@ -31,7 +31,12 @@ fn mistakes_in_the_words_are_named_with_a_remedy() {
         ("ttl = 5, ttl = 6", "`ttl` is given twice: leave one out"),
         (
             "tttl = 5",
-            "`tttl` means nothing to #[cached]: use ttl, namespace, capacity, key, skip, deck, result, option or inline",
+            "`tttl` means nothing to #[cached]: use ttl, namespace, capacity, eviction, key, skip, deck, result, option or \
+             inline",
+        ),
+        (
+            "eviction = \"fifo\"",
+            "an eviction is \"default\", \"lru\" or \"tiny_lfu\"",
         ),
         ("skip(b)", "there is no argument `b` to skip: remove it"),
         (

@@ -42,14 +42,15 @@ impl Census {
 
 fn count(space: &Space) -> u64 {
     let tick = space.shared.tick.now();
+    let local = space.local();
     let mut entries = 0;
-    for (key, slot) in space.local().entries() {
+    local.each(|key, slot| {
         if slot.expires <= tick {
             // Nothing brings an expired entry back; one under an old stamp may return with an undo.
-            space.local().remove(&key, &slot);
+            local.remove(&key, &slot);
         } else if slot.stamp == space.stamps.read(key.probe().stripe()) {
             entries += 1;
         }
-    }
+    });
     entries
 }

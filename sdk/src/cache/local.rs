@@ -3,17 +3,19 @@
 //! All functions of a namespace share one map, so that its capacity means what it says; each entry holds its value
 //! behind one shared pointer of an erased type. That costs a hit two reference counts more than a map a function would,
 //! and it buys that no value of the host's is cloned or dropped under a lock of the map. Stamps, expiry and the single
-//! flight are not the engine's business.
+//! flight are not the engine's business: what one engine does differently from another is which entry has to go.
 
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter};
-
-use super::key::{Hashed, Probe, StoredKey};
+use super::key::{Probe, StoredKey};
+use super::policy::{Eviction, Policy};
 use super::stamp::Stamp;
+
+#[cfg(feature = "moka")]
+mod moka;
+mod quick;
 
 /// A value and what it is valid under.
 pub(super) struct Slot<T: ?Sized = dyn Any + Send + Sync> {
@@ -23,14 +25,30 @@ pub(super) struct Slot<T: ?Sized = dyn Any + Send + Sync> {
     value: T,
 }
 
+/// A namespace's map, and how many entries it has pushed out.
 pub(super) struct Local {
-    map: Cache<StoredKey, Arc<Slot>, UnitWeighter, Hashed, Evictions>,
+    engine: Chosen,
     evictions: Arc<AtomicU64>,
 }
 
-/// Counts what is pushed out, and lets it be dropped after the shard's lock.
-#[derive(Clone)]
-struct Evictions(Arc<AtomicU64>);
+/// What a namespace wants of a map.
+trait Engine {
+    fn get(&self, probe: &Probe<'_>) -> Option<Arc<Slot>>;
+    fn insert(&self, key: StoredKey, slot: Arc<Slot>);
+    /// Removes the entry if it is still `slot`.
+    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>);
+    /// Shows each entry once; those that come or go meanwhile may be left out.
+    fn each(&self, seen: &mut dyn FnMut(StoredKey, Arc<Slot>));
+    /// Changes how many entries are held.
+    fn resize(&self, capacity: u64);
+}
+
+/// The engine of the policy's choice: a look-up asks for it by a comparison, and not through a table of functions.
+enum Chosen {
+    Quick(quick::Map),
+    #[cfg(feature = "moka")]
+    Moka(moka::Map),
+}
 
 impl Slot {
     pub(super) fn new<V: Any + Send + Sync>(value: V, stamp: Stamp, expires: u64) -> Arc<Self> {
@@ -47,68 +65,52 @@ impl Slot {
 }
 
 impl Local {
-    pub(super) fn new(capacity: u64) -> Self {
+    pub(super) fn new(policy: &Policy) -> Self {
         let evictions = Arc::<AtomicU64>::default();
-        let items = usize::try_from(capacity).unwrap_or(usize::MAX);
-        let mut options = OptionsBuilder::new();
-        options
-            .estimated_items_capacity(items.min(1 << 20))
-            .weight_capacity(capacity);
-        if capacity == 1 {
-            // The engine's share for newcomers would round the only place away.
-            options.hot_allocation(1.0);
-        }
-        let lifecycle = Evictions(Arc::clone(&evictions));
-        let map = match options.build() {
-            Ok(options) => Cache::with_options(options, UnitWeighter, Hashed::default(), lifecycle),
-            // Both capacities were given, so this is not reached; the same map by the other door.
-            Err(_) => Cache::with(0, capacity, UnitWeighter, Hashed::default(), lifecycle),
+        let counted = Arc::clone(&evictions);
+        let engine = match policy.eviction {
+            Eviction::Default => Chosen::Quick(quick::Map::new(policy.capacity, counted)),
+            #[cfg(feature = "moka")]
+            Eviction::Lru => Chosen::Moka(moka::Map::lru(policy.capacity, counted)),
+            #[cfg(feature = "moka")]
+            Eviction::TinyLfu => Chosen::Moka(moka::Map::tiny_lfu(policy.capacity, counted)),
         };
-        Self { map, evictions }
+        Self { engine, evictions }
     }
 
     pub(super) fn get(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
-        self.map.get(probe)
+        match &self.engine {
+            Chosen::Quick(map) => map.get(probe),
+            #[cfg(feature = "moka")]
+            Chosen::Moka(map) => map.get(probe),
+        }
     }
 
     pub(super) fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
-        // Held until after the insert, so that the host's destructor doesn't run under the lock of the map.
-        let overwritten = self.map.peek(&key.probe());
-        self.map.insert(key, slot);
-        drop(overwritten);
+        self.engine().insert(key, slot);
     }
 
-    /// Removes the entry if it is still `slot`.
     pub(super) fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
-        self.map
-            .remove_if(&key.probe(), |present| Arc::ptr_eq(present, slot));
+        self.engine().remove(key, slot);
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (StoredKey, Arc<Slot>)> + '_ {
-        self.map.iter()
+    pub(super) fn each(&self, mut seen: impl FnMut(StoredKey, Arc<Slot>)) {
+        self.engine().each(&mut seen);
     }
 
-    /// Changes the capacity; not below two entries a shard, under which the engine admits nothing.
     pub(super) fn resize(&self, capacity: u64) {
-        let least = 2 * self.map.num_shards() as u64;
-        self.map.set_capacity(if capacity == 0 {
-            0
-        } else {
-            capacity.max(least)
-        });
+        self.engine().resize(capacity);
     }
 
     pub(super) fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Relaxed)
     }
-}
 
-impl Lifecycle<StoredKey, Arc<Slot>> for Evictions {
-    /// An insert of weight one pushes out one, or two while the map shrinks; a resize may push out all.
-    type RequestState = Vec<(StoredKey, Arc<Slot>)>;
-
-    fn on_evict(&self, dropped: &mut Self::RequestState, key: StoredKey, slot: Arc<Slot>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        dropped.push((key, slot));
+    fn engine(&self) -> &dyn Engine {
+        match &self.engine {
+            Chosen::Quick(map) => map,
+            #[cfg(feature = "moka")]
+            Chosen::Moka(map) => map,
+        }
     }
 }

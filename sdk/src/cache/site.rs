@@ -12,7 +12,7 @@ use super::Caches;
 use super::key::{CacheKey, KeyWriter};
 use super::load::{self, Call};
 use super::namespace::Namespace;
-use super::policy::Policy;
+use super::policy::{Eviction, Policy};
 use super::space::Origin;
 
 pub use super::load::Refusal;
@@ -25,6 +25,7 @@ pub struct Site {
     namespace: &'static str,
     ttl: Option<Duration>,
     capacity: Option<u64>,
+    eviction: Option<Eviction>,
     id: OnceLock<u32>,
     bound: OnceLock<Namespace>,
 }
@@ -109,11 +110,13 @@ impl Site {
         namespace: &'static str,
         ttl: Option<Duration>,
         capacity: Option<u64>,
+        eviction: Option<Eviction>,
     ) -> Self {
         Self {
             namespace,
             ttl,
             capacity,
+            eviction,
             id: OnceLock::new(),
             bound: OnceLock::new(),
         }
@@ -164,6 +167,7 @@ impl Site {
         let policy = self
             .capacity
             .map_or(policy.clone(), |capacity| policy.capacity(capacity));
+        let policy = policy.eviction(self.eviction.unwrap_or_default());
         namespace.space.settle(&policy, Origin::Function);
     }
 }

@@ -11,7 +11,7 @@ use super::flight::{Boarding, Flight, Flights, Lead};
 use super::key::{Probe, StoredKey};
 use super::local::{Local, Slot};
 use super::meter::Meter;
-use super::policy::Policy;
+use super::policy::{Eviction, Policy};
 use super::stamp::{Stamp, Stamps};
 use super::{Row, Shared};
 
@@ -167,9 +167,12 @@ impl Space {
         }
         let mut terms = self.terms();
         if terms.by < by || by == Origin::Builder {
-            terms.policy = policy.clone();
+            let former = std::mem::replace(&mut terms.policy, policy.clone());
             terms.by = by;
             if let Some(local) = self.local.get() {
+                // A map evicts as it was made to.
+                terms.policy.eviction = former.eviction;
+                terms.conflict |= policy.eviction != former.eviction;
                 local.resize(policy.capacity);
             }
         }
@@ -182,7 +185,7 @@ impl Space {
         }
         // Held until the map is in its place, so that a policy that is settled meanwhile finds it or is found.
         let terms = self.terms();
-        self.local.get_or_init(|| Local::new(terms.policy.capacity))
+        self.local.get_or_init(|| Local::new(&terms.policy))
     }
 
     pub(super) fn address(&self) -> usize {
@@ -251,7 +254,9 @@ impl Space {
         };
         let resized =
             policy.capacity != Policy::DEFAULT_CAPACITY && policy.capacity != terms.policy.capacity;
-        terms.conflict |= longer || resized;
+        let evicted = policy.eviction;
+        let evicts_else = evicted != Eviction::Default && evicted != terms.policy.eviction;
+        terms.conflict |= longer || resized || evicts_else;
     }
 
     fn terms(&self) -> MutexGuard<'_, Terms> {

@@ -8,6 +8,7 @@ use tokio::sync::{Barrier, Notify};
 use super::*;
 
 mod counts;
+mod eviction;
 mod stale;
 
 fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
@@ -82,29 +83,6 @@ fn promise_32_time_jumps_cause_no_refresh_storm() {
             assert_eq!(loads.load(Ordering::SeqCst), round, "after {jump:?}");
             pass(&hand, jump + Duration::from_nanos(1));
         }
-    }
-}
-
-#[test]
-fn a_full_namespace_pushes_out_and_counts_it() {
-    for capacity in [0, 1, 2, 10, 1_000] {
-        let (caches, _) = manual(true);
-        caches.policy("users", &Policy::new().capacity(capacity));
-        let users = caches.namespace("users");
-        (0..5_000).for_each(|key| users.insert(&key, key));
-        let row = row(&caches, "users");
-        // Shards are rounded up.
-        assert!(
-            row.entries <= capacity + capacity / 10,
-            "{} of {capacity}",
-            row.entries
-        );
-        assert!(
-            row.entries >= capacity * 9 / 10,
-            "{} of {capacity}",
-            row.entries
-        );
-        assert_eq!(row.evictions, 5_000 - row.entries);
     }
 }
 
@@ -426,30 +404,4 @@ fn values_of_two_types_under_one_key_are_no_hits() {
     users.insert(&1, "text");
     assert_eq!(users.get::<u32>(&1), None);
     assert_eq!(users.get(&1), Some("text"));
-}
-
-#[test]
-fn hostile_values_do_not_run_under_the_lock_of_the_map() {
-    /// Uses its own namespace when cloned and when dropped.
-    struct Nested(Namespace);
-    impl Clone for Nested {
-        fn clone(&self) -> Self {
-            let _ = self.0.get::<u32>(&1);
-            Self(self.0.clone())
-        }
-    }
-    impl Drop for Nested {
-        fn drop(&mut self) {
-            self.0.insert(&1, 1u32);
-        }
-    }
-    let (caches, _) = manual(true);
-    caches.policy("users", &Policy::new().capacity(1));
-    let users = caches.namespace("users");
-    for key in 2..20 {
-        users.insert(&key, Nested(users.clone()));
-        users.insert(&key, Nested(users.clone()));
-        drop(users.get::<Nested>(&key));
-    }
-    caches.rows();
 }

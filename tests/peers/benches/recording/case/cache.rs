@@ -26,11 +26,15 @@ pub(super) const CASE: Case = Case {
         Row::new("perfdeck `#[cached]`, sync", perfdeck).note("metered, with a time to live"),
         Row::new("perfdeck `#[cached]`, async", perfdeck_async)
             .note("metered, with a time to live"),
+        Row::new("perfdeck `#[cached]`, sync, lru", perfdeck_lru).note("the same over moka"),
+        Row::new("perfdeck `#[cached]`, sync, tiny_lfu", perfdeck_tiny_lfu)
+            .note("the same over moka"),
         Row::new("cached 4.1, sync", cached_sync),
         Row::new("cached 4.1, sync, ttl", cached_sync_ttl),
         Row::new("cached 4.1, async", cached_async),
         Row::new("cached 4.1, async, ttl", cached_async_ttl),
-        Row::new("moka 0.12, sync", moka),
+        Row::new("moka 0.12, sync, lru", moka_lru),
+        Row::new("moka 0.12, sync", moka).note("its default, tiny_lfu"),
         Row::new("moka 0.12, future", moka_future),
     ],
 };
@@ -62,6 +66,16 @@ fn perfdeck_value(key: &str) -> Value {
 
 #[perfdeck::cached(ttl = "1h", namespace = "async", capacity = 2048)]
 async fn perfdeck_value_async(key: &str) -> Value {
+    load(key)
+}
+
+#[perfdeck::cached(ttl = "1h", namespace = "lru", capacity = 2048, eviction = "lru")]
+fn perfdeck_value_lru(key: &str) -> Value {
+    load(key)
+}
+
+#[perfdeck::cached(ttl = "1h", namespace = "tiny_lfu", capacity = 2048, eviction = "tiny_lfu")]
+fn perfdeck_value_tiny_lfu(key: &str) -> Value {
     load(key)
 }
 
@@ -126,6 +140,16 @@ fn perfdeck_async(job: &Job) -> Result<Report> {
     look_up(job, || |key: &str| at_once(perfdeck_value_async(key)))
 }
 
+fn perfdeck_lru(job: &Job) -> Result<Report> {
+    let _perfdeck = Perfdeck::start()?;
+    look_up(job, || perfdeck_value_lru)
+}
+
+fn perfdeck_tiny_lfu(job: &Job) -> Result<Report> {
+    let _perfdeck = Perfdeck::start()?;
+    look_up(job, || perfdeck_value_tiny_lfu)
+}
+
 fn cached_sync(job: &Job) -> Result<Report> {
     look_up(job, || cached_value)
 }
@@ -143,7 +167,18 @@ fn cached_async_ttl(job: &Job) -> Result<Report> {
 }
 
 fn moka(job: &Job) -> Result<Report> {
-    let cache = moka::sync::Cache::<String, Value>::new(CAPACITY as u64);
+    moka_by(job, moka::policy::EvictionPolicy::tiny_lfu())
+}
+
+fn moka_lru(job: &Job) -> Result<Report> {
+    moka_by(job, moka::policy::EvictionPolicy::lru())
+}
+
+fn moka_by(job: &Job, eviction: moka::policy::EvictionPolicy) -> Result<Report> {
+    let cache = moka::sync::Cache::<String, Value>::builder()
+        .max_capacity(CAPACITY as u64)
+        .eviction_policy(eviction)
+        .build();
     look_up(job, || {
         |key: &str| {
             cache.get(key).unwrap_or_else(|| {
