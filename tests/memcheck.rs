@@ -1,9 +1,11 @@
-//! The SDK's one unsafe function under valgrind's memcheck: the layer is found by its type, as tracing's registry finds it.
+//! Under valgrind's memcheck: the SDK's one unsafe function, which finds the layer by its type as tracing's registry does;
+//! and the clock of caches, for services that are run there.
 
 use std::any::TypeId;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use perfdeck::cache::{Namespace, Policy};
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::process::is_alone_under;
 use tracing::Dispatch;
@@ -33,6 +35,19 @@ fn ran(rows: u64) {
         rows_returned = rows,
         elapsed_secs = 0.001,
     );
+}
+
+#[test]
+fn a_cache_tells_the_time_under_valgrind_too() -> Result<()> {
+    const THIS: &str = "memcheck::a_cache_tells_the_time_under_valgrind_too";
+    if !is_alone_under(&MEMCHECK, THIS, LIMIT)? {
+        return Ok(());
+    }
+    let policy = Policy::new().ttl(Duration::from_secs(3_600));
+    let users = Namespace::new("users", policy);
+    users.insert(&7, "Ada");
+    ensure!(users.get(&7) == Some("Ada"));
+    Ok(())
 }
 
 #[test]

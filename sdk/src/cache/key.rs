@@ -106,6 +106,7 @@ enum Tag {
 }
 
 impl KeyWriter {
+    #[inline]
     pub(super) const fn new() -> Self {
         Self {
             inline: [0; INLINE],
@@ -134,10 +135,12 @@ impl KeyWriter {
         part.write(self);
     }
 
+    #[inline]
     pub(super) const fn is_refused(&self) -> bool {
         self.refused
     }
 
+    #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         if self.spill.is_empty() {
             self.inline.get(..self.length).unwrap_or_default()
@@ -146,36 +149,44 @@ impl KeyWriter {
         }
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
-        if self.spill.is_empty()
-            && let Some(room) = self.inline.get_mut(self.length..end)
-        {
-            room.copy_from_slice(bytes);
-            self.length = end;
-            return;
+        match self.inline.get_mut(self.length..end) {
+            Some(room) if self.spill.is_empty() => {
+                room.copy_from_slice(bytes);
+                self.length = end;
+            }
+            _ => self.outgrow(bytes, end),
         }
+    }
+
+    #[cold]
+    fn outgrow(&mut self, bytes: &[u8], end: usize) {
         if end > LONGEST {
             self.refused = true;
             return;
         }
         if self.spill.is_empty() {
-            self.spill
-                .extend_from_slice(self.inline.get(..self.length).unwrap_or_default());
+            let inline = self.inline.get(..self.length);
+            self.spill.extend_from_slice(inline.unwrap_or_default());
         }
         self.spill.extend_from_slice(bytes);
         self.length = end;
     }
 
+    #[inline]
     fn tag(&mut self, tag: Tag) {
         self.put(&[tag as u8]);
     }
 
+    #[inline]
     fn tagged<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) {
         self.tag(tag);
         self.put(&bytes);
     }
 
+    #[inline]
     fn length(&mut self, tag: Tag, length: usize) {
         self.tagged(tag, (length as u64).to_le_bytes());
     }
@@ -191,6 +202,7 @@ impl fmt::Debug for KeyWriter {
 }
 
 impl<'a> Probe<'a> {
+    #[inline]
     pub(super) fn new(
         site: u32,
         key: &'a KeyWriter,
@@ -296,6 +308,7 @@ impl Hasher for Hashed {
 macro_rules! unsigned {
     ($($int:ty)*) => {$(
         impl CacheKey for $int {
+            #[inline]
             fn write(&self, key: &mut KeyWriter) {
                 key.tagged(Tag::Integer, (*self as u64).to_le_bytes());
             }
@@ -306,6 +319,7 @@ macro_rules! unsigned {
 macro_rules! signed {
     ($($int:ty)*) => {$(
         impl CacheKey for $int {
+            #[inline]
             fn write(&self, key: &mut KeyWriter) {
                 let tag = if *self < 0 { Tag::Negative } else { Tag::Integer };
                 key.tagged(tag, (*self as i64).to_le_bytes());
@@ -318,6 +332,7 @@ unsigned!(u8 u16 u32 u64 usize);
 signed!(i8 i16 i32 i64 isize);
 
 impl CacheKey for u128 {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         match u64::try_from(*self) {
             Ok(small) => small.write(key),
@@ -327,6 +342,7 @@ impl CacheKey for u128 {
 }
 
 impl CacheKey for i128 {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         match (u128::try_from(*self), i64::try_from(*self)) {
             (Ok(positive), _) => positive.write(key),
@@ -337,18 +353,21 @@ impl CacheKey for i128 {
 }
 
 impl CacheKey for bool {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.tag(if *self { Tag::True } else { Tag::False });
     }
 }
 
 impl CacheKey for char {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.tagged(Tag::Char, u32::from(*self).to_le_bytes());
     }
 }
 
 impl CacheKey for f64 {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         if self.is_nan() {
             key.refuse();
@@ -358,12 +377,14 @@ impl CacheKey for f64 {
 }
 
 impl CacheKey for f32 {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         f64::from(*self).write(key);
     }
 }
 
 impl CacheKey for str {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.length(Tag::Text, self.len());
         key.put(self.as_bytes());
@@ -371,24 +392,28 @@ impl CacheKey for str {
 }
 
 impl CacheKey for String {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         self.as_str().write(key);
     }
 }
 
 impl CacheKey for Duration {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.tagged(Tag::Duration, self.as_nanos().to_le_bytes());
     }
 }
 
 impl CacheKey for () {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.tag(Tag::Unit);
     }
 }
 
 impl<T: CacheKey> CacheKey for Option<T> {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         match self {
             None => key.tag(Tag::None),
@@ -401,6 +426,7 @@ impl<T: CacheKey> CacheKey for Option<T> {
 }
 
 impl<T: CacheKey> CacheKey for [T] {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.length(Tag::Sequence, self.len());
         self.iter().for_each(|item| item.write(key));
@@ -408,18 +434,21 @@ impl<T: CacheKey> CacheKey for [T] {
 }
 
 impl<T: CacheKey, const N: usize> CacheKey for [T; N] {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         self.as_slice().write(key);
     }
 }
 
 impl<T: CacheKey> CacheKey for Vec<T> {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         self.as_slice().write(key);
     }
 }
 
 impl<K: CacheKey, V: CacheKey> CacheKey for BTreeMap<K, V> {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.length(Tag::Sequence, self.len());
         self.iter().for_each(|entry| entry.write(key));
@@ -427,6 +456,7 @@ impl<K: CacheKey, V: CacheKey> CacheKey for BTreeMap<K, V> {
 }
 
 impl<T: CacheKey> CacheKey for BTreeSet<T> {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         key.length(Tag::Sequence, self.len());
         self.iter().for_each(|item| item.write(key));
@@ -434,6 +464,7 @@ impl<T: CacheKey> CacheKey for BTreeSet<T> {
 }
 
 impl<T: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, T> {
+    #[inline]
     fn write(&self, key: &mut KeyWriter) {
         (**self).write(key);
     }
@@ -442,6 +473,7 @@ impl<T: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, T> {
 macro_rules! pointers {
     ($($pointer:ty)*) => {$(
         impl<T: CacheKey + ?Sized> CacheKey for $pointer {
+            #[inline]
             fn write(&self, key: &mut KeyWriter) {
                 (**self).write(key);
             }
@@ -454,6 +486,7 @@ pointers!(&T &mut T Box<T> Arc<T> Rc<T>);
 macro_rules! tuples {
     ($(($($item:ident $index:tt)+))*) => {$(
         impl<$($item: CacheKey),+> CacheKey for ($($item,)+) {
+            #[inline]
             fn write(&self, key: &mut KeyWriter) {
                 key.tuple([$($index),+].len());
                 $(self.$index.write(key);)+

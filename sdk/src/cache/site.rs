@@ -124,6 +124,7 @@ impl Site {
 
     /// Begins a call in the first deck that was started; `None`, which runs the body, before any was or if the key
     /// can't be one.
+    #[inline]
     pub fn lookup(&'static self, write: impl FnOnce(&mut KeyWriter)) -> Option<Lookup> {
         let namespace = match self.bound.get() {
             Some(namespace) => namespace,
@@ -137,6 +138,7 @@ impl Site {
     }
 
     /// Begins a call in a deck that the attribute named.
+    #[inline]
     pub fn lookup_in(
         &'static self,
         namespace: Namespace,
@@ -146,6 +148,7 @@ impl Site {
         self.begin(Held::Lent(namespace), write)
     }
 
+    #[inline]
     fn begin(&self, namespace: Held, write: impl FnOnce(&mut KeyWriter)) -> Option<Lookup> {
         let mut key = KeyWriter::new();
         write(&mut key);
@@ -173,6 +176,7 @@ impl Site {
 }
 
 impl Lookup {
+    #[inline]
     fn call<E>(&self, refusal: Refusal<E>) -> Call<'_, E> {
         let namespace = match &self.namespace {
             Held::Bound(namespace) => namespace,

@@ -74,7 +74,12 @@ fn perfdeck_value_lru(key: &str) -> Value {
     load(key)
 }
 
-#[perfdeck::cached(ttl = "1h", namespace = "tiny_lfu", capacity = 2048, eviction = "tiny_lfu")]
+#[perfdeck::cached(
+    ttl = "1h",
+    namespace = "tiny_lfu",
+    capacity = 2048,
+    eviction = "tiny_lfu"
+)]
 fn perfdeck_value_tiny_lfu(key: &str) -> Value {
     load(key)
 }
