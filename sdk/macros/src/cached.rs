@@ -97,11 +97,16 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
     let lookup = match &words.deck {
         Some(deck) => {
             let namespace = namespace(words, &function);
-            quote!(__PERFDECK_SITE.lookup_in((#deck).cache(#namespace), |__perfdeck_key| { #key }))
+            quote!(__PERFDECK_SITE.look_up_in((#deck).cache(#namespace), |__perfdeck_key| { #key }))
         }
-        None => quote!(__PERFDECK_SITE.lookup(|__perfdeck_key| { #key })),
+        None => quote!(__PERFDECK_SITE.look_up(|__perfdeck_key| { #key })),
     };
     let refusal = refusal(&kept, &function);
+    let hit = match kept {
+        Kept::Ok => quote!(::core::result::Result::Ok(__perfdeck_value)),
+        Kept::All => quote!(__perfdeck_value),
+        Kept::Some => quote!(::core::option::Option::Some(__perfdeck_value)),
+    };
     let answer = match kept {
         Kept::Ok => quote!(__perfdeck_answer),
         Kept::All => quote!(match __perfdeck_answer {
@@ -117,7 +122,11 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
     };
     function.block = syn::parse_quote!({
         #site
-        let __perfdeck_lookup = #lookup;
+        // Here, so that a hit moves no key into what the load needs.
+        let __perfdeck_lookup = match #lookup {
+            ::core::result::Result::Ok(__perfdeck_value) => return #hit,
+            ::core::result::Result::Err(lookup) => lookup,
+        };
         let __perfdeck_answer = {
             #[allow(unused_imports)]
             use ::perfdeck::__private::{ByClone as _, ByLoad as _, InCaller as _, InTask as _};
@@ -279,7 +288,8 @@ fn load(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
     quote! {
         #inner
         let __perfdeck_load = ::perfdeck::__private::Loader(move || #future);
-        #kind.answer(__perfdeck_lookup, __perfdeck_refusal, __perfdeck_load).await
+        // Boxed, since a hit needs none of it: the future that each caller moves about is small.
+        ::std::boxed::Box::pin(#kind.answer(__perfdeck_lookup, __perfdeck_refusal, __perfdeck_load)).await
     }
 }
 

@@ -117,6 +117,13 @@ impl KeyWriter {
         }
     }
 
+    #[inline]
+    pub(super) fn written(write: impl FnOnce(&mut Self)) -> Self {
+        let mut key = Self::new();
+        write(&mut key);
+        key
+    }
+
     /// Makes the whole key one that nothing equals, so the call is not cached.
     pub fn refuse(&mut self) {
         self.refused = true;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::Caches;
-use super::key::{CacheKey, KeyWriter};
+use super::key::{CacheKey, KeyWriter, Probe};
 use super::load::{self, Call};
 use super::namespace::Namespace;
 use super::policy::{Eviction, Policy};
@@ -122,36 +122,63 @@ impl Site {
         }
     }
 
-    /// Begins a call in the first deck that was started; `None`, which runs the body, before any was or if the key
-    /// can't be one.
+    /// Answers a call from the cache of the first deck that was started, or begins it; `Err(None)`, which runs the body,
+    /// before any was or if the key can't be one.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is left to do where the cache has no answer.
     #[inline]
-    pub fn lookup(&'static self, write: impl FnOnce(&mut KeyWriter)) -> Option<Lookup> {
+    pub fn look_up<V: Any + Clone>(
+        &'static self,
+        write: impl FnOnce(&mut KeyWriter),
+    ) -> Result<V, Option<Lookup>> {
         let namespace = match self.bound.get() {
             Some(namespace) => namespace,
-            None => {
-                let namespace = Caches::installed()?.namespace(self.namespace);
-                self.register(&namespace);
-                self.bound.get_or_init(|| namespace)
-            }
+            None => self.bind().ok_or(None)?,
         };
-        self.begin(Held::Bound(namespace), write)
+        let key = KeyWriter::written(write);
+        match self.hit(namespace, &key) {
+            Some(value) => Ok(value),
+            None => Err(self.begin(Held::Bound(namespace), key)),
+        }
     }
 
-    /// Begins a call in a deck that the attribute named.
+    /// Does the same in a deck that the attribute named.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is left to do where the cache has no answer.
     #[inline]
-    pub fn lookup_in(
+    pub fn look_up_in<V: Any + Clone>(
         &'static self,
         namespace: Namespace,
         write: impl FnOnce(&mut KeyWriter),
-    ) -> Option<Lookup> {
+    ) -> Result<V, Option<Lookup>> {
         self.register(&namespace);
-        self.begin(Held::Lent(namespace), write)
+        let key = KeyWriter::written(write);
+        match self.hit(&namespace, &key) {
+            Some(value) => Ok(value),
+            None => Err(self.begin(Held::Lent(namespace), key)),
+        }
     }
 
     #[inline]
-    fn begin(&self, namespace: Held, write: impl FnOnce(&mut KeyWriter)) -> Option<Lookup> {
-        let mut key = KeyWriter::new();
-        write(&mut key);
+    fn hit<V: Any + Clone>(&self, namespace: &Namespace, key: &KeyWriter) -> Option<V> {
+        // Without a number the function was never called.
+        let site = *self.id.get()?;
+        if key.is_refused() {
+            return None;
+        }
+        let space = &namespace.space;
+        let probe = Probe::new(site, key, &space.shared.hasher);
+        let found = space.lookup(&probe).ok()?;
+        space.count_hit();
+        Some(found)
+    }
+
+    #[cold]
+    fn begin(&self, namespace: Held, key: KeyWriter) -> Option<Lookup> {
         if key.is_refused() {
             return None;
         }
@@ -162,6 +189,13 @@ impl Site {
             namespace,
             key,
         })
+    }
+
+    #[cold]
+    fn bind(&self) -> Option<&Namespace> {
+        let namespace = Caches::installed()?.namespace(self.namespace);
+        self.register(&namespace);
+        Some(self.bound.get_or_init(|| namespace))
     }
 
     fn register(&self, namespace: &Namespace) {
@@ -317,7 +351,5 @@ pub fn invalidate_in(namespace: &Namespace, key: Option<KeyWriter>) {
 /// Writes a key before the body consumes what it is made of.
 #[must_use]
 pub fn written(value: &(impl CacheKey + ?Sized)) -> KeyWriter {
-    let mut key = KeyWriter::new();
-    value.write(&mut key);
-    key
+    KeyWriter::written(|key| value.write(key))
 }
