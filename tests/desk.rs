@@ -1,5 +1,6 @@
 //! A small service in this process: a deck, a database file, and routes over loopback.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,8 +12,8 @@ use perfdeck::Deck;
 use perfdeck_bridge::Source;
 use perfdeck_bridge::client::{Client, Options};
 use perfdeck_bridge::protocol::{
-    ActReply, ActRequest, Answer, Finding, Intent, LedgerRow, LedgerStatus, PlanId, Question,
-    State, Topic,
+    ActReply, ActRequest, Answer, Finding, HistoryOf, HistoryRequest, Intent, LedgerRow,
+    LedgerStatus, PlanId, Question, RequestRow, State, Topic, WhichExemplar,
 };
 use perfdeck_tests::http::{self, Response};
 use sqlx::SqlitePool;
@@ -76,6 +77,68 @@ pub(crate) async fn finding(client: &Client, kind: &str) -> Result<Option<Findin
     };
     let mut findings = advice.findings.into_iter();
     Ok(findings.find(|finding| finding.kind == kind))
+}
+
+/// All that a viewer can read, as JSON.
+pub(crate) async fn everything(client: &Client) -> Result<Vec<String>> {
+    let mut told = vec![serde_json::to_string(&client.hello().await?)?];
+    let mut subscription = client.subscribe(&Topic::ALL);
+    let mut missing: BTreeSet<Topic> = Topic::ALL.into();
+    while !missing.is_empty() {
+        let published = subscription.next().await.context("the deck is gone")?;
+        missing.remove(&published.update.state.topic());
+        told.push(serde_json::to_string(&published.update)?);
+    }
+    for topic in Topic::ALL {
+        let state = now(client, topic).await?;
+        let questions: Vec<Question> = match &state {
+            State::Queries(queries) => {
+                let rows = queries.queries.iter();
+                rows.map(|row| Question::Query(row.id.clone())).collect()
+            }
+            State::Requests(requests) => requests.routes.iter().flat_map(of_route).collect(),
+            State::Status(_) => vec![Question::Numbers],
+            _ => Vec::new(),
+        };
+        told.push(serde_json::to_string(&state)?);
+        for question in questions {
+            let answer = client.ask(question).await?;
+            if let Answer::Exemplars(kept) = &answer {
+                for row in &kept.exemplars {
+                    let which = Question::Exemplar(WhichExemplar::Id(row.id));
+                    // It may have been given up for another meanwhile.
+                    if let Ok(exemplar) = client.ask(which).await {
+                        told.push(serde_json::to_string(&exemplar)?);
+                    }
+                }
+            }
+            told.push(serde_json::to_string(&answer)?);
+        }
+    }
+    Ok(told)
+}
+
+/// What there is to ask about a route.
+fn of_route(row: &RequestRow) -> [Question; 3] {
+    let route = || row.route.clone();
+    [
+        Question::Route(route()),
+        Question::Exemplars(route()),
+        Question::History(HistoryRequest::of(HistoryOf::Route(route()))),
+    ]
+}
+
+/// Applies a finding's action and waits for its end; returns what was told of it.
+pub(crate) async fn applied(client: &Client, finding: &Finding) -> Result<String> {
+    let plan = preview(client, Intent::Apply(finding.id.clone())).await?;
+    let applied = client.act(ActRequest::Apply(plan.clone())).await?;
+    // A plan is good once, and what refuses it is told as well.
+    let Err(refused) = client.act(ActRequest::Apply(plan)).await else {
+        bail!("a plan was applied twice");
+    };
+    let ended = |row: &LedgerRow| row.status != LedgerStatus::Running;
+    row(client, "end of the action", ended).await?;
+    Ok(format!("{}\n{refused}", serde_json::to_string(&applied)?))
 }
 
 /// Asks what an action would do.

@@ -9,6 +9,7 @@ mod flood;
 mod headers;
 mod in_process;
 mod journey;
+mod literals;
 mod memcheck;
 mod not_tuned;
 mod numbers;

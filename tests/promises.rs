@@ -15,9 +15,9 @@ use perfdeck_bridge::Source;
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::codec::{self, Frames, MAX_FRAME};
 use perfdeck_bridge::protocol::{
-    ActRequest, Evidence, ExemplarId, Finding, FindingId, FromHost, FromViewer, Intent, LedgerId,
-    LedgerRow, LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State,
-    Topic, WhichExemplar,
+    ActRequest, Evidence, ExemplarId, FindingId, FromHost, FromViewer, Intent, LedgerId, LedgerRow,
+    LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State, Topic,
+    WhichExemplar,
 };
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::postgres::Server;
@@ -152,10 +152,10 @@ fn promise_24_no_dump_by_passes_redaction() -> Result<()> {
             "{missing:?}"
         );
         told.push(serde_json::to_string(&[&repeated, &missing])?);
-        told.extend(everything(&client).await?);
+        told.extend(desk::everything(&client).await?);
 
-        told.push(apply(&client, &missing).await?);
-        told.extend(everything(&client).await?);
+        told.push(desk::applied(&client, &missing).await?);
+        told.extend(desk::everything(&client).await?);
         load.abort();
         guard.stop();
 
@@ -236,50 +236,6 @@ async fn repeats(
             .map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)?;
     }
     Ok("done")
-}
-
-/// All that a viewer can read, as JSON.
-async fn everything(client: &Client) -> Result<Vec<String>> {
-    let mut told = vec![serde_json::to_string(&client.hello().await?)?];
-    let mut subscription = client.subscribe(&Topic::ALL);
-    let mut missing: BTreeSet<Topic> = Topic::ALL.into();
-    while !missing.is_empty() {
-        let published = subscription.next().await.context("the deck is gone")?;
-        missing.remove(&published.update.state.topic());
-        told.push(serde_json::to_string(&published.update)?);
-    }
-    for topic in Topic::ALL {
-        let state = desk::now(client, topic).await?;
-        let questions: Vec<Question> = match &state {
-            State::Queries(queries) => {
-                let rows = queries.queries.iter();
-                rows.map(|row| Question::Query(row.id.clone())).collect()
-            }
-            State::Requests(requests) => {
-                let rows = requests.routes.iter();
-                rows.map(|row| Question::Route(row.route.clone())).collect()
-            }
-            _ => Vec::new(),
-        };
-        told.push(serde_json::to_string(&state)?);
-        for question in questions {
-            told.push(serde_json::to_string(&client.ask(question).await?)?);
-        }
-    }
-    Ok(told)
-}
-
-/// Applies a finding's action and waits for its end; returns what was told of it.
-async fn apply(client: &Client, finding: &Finding) -> Result<String> {
-    let plan = desk::preview(client, Intent::Apply(finding.id.clone())).await?;
-    let applied = client.act(ActRequest::Apply(plan.clone())).await?;
-    // A plan is good once, and what refuses it is told as well.
-    let Err(refused) = client.act(ActRequest::Apply(plan)).await else {
-        bail!("a plan was applied twice");
-    };
-    let ended = |row: &LedgerRow| row.status != LedgerStatus::Running;
-    desk::row(client, "end of the action", ended).await?;
-    Ok(format!("{}\n{refused}", serde_json::to_string(&applied)?))
 }
 
 /// What perfdeck has logged.

@@ -17,8 +17,6 @@ use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::desk;
-
 const A_MOMENT: Duration = Duration::from_secs(20);
 
 #[test]
@@ -215,59 +213,8 @@ fn promise_27_a_full_disk_is_told_and_harms_nobody() -> Result<()> {
     })
 }
 
-/// Marks that no export may hold.
-const SECRET: &str = "s3cr3t";
-
-#[test]
-fn promise_23_no_literal_is_in_a_recording() -> Result<()> {
-    let runtime = desk::runtime()?;
-    let folder = Folder::new()?;
-    let file = folder.path().join("flight");
-    let (guard, deck) = perfdeck::Builder::new("promise-23")
-        .socket(folder.path().join("deck.sock"))
-        .record_to(&file, 8 << 20)
-        .start()?;
-    runtime.block_on(async {
-        let pool = deck.pool("primary", desk::database(&folder.path().join("db")).await?);
-        for sql in [
-            "SELECT 's3cr3t-1' AS one",
-            "SELECT count(*) FROM notes WHERE body = 's3cr3t-2' OR ticket IN ('s3cr3t-3', 's3cr3t-4')",
-            "SELECT \"s3cr3t-5\" FROM notes",
-            "SELECT body FROM notes WHERE ticket = ? /* s3cr3t-6 */ -- s3cr3t-7",
-            "INSERT INTO notes (ticket, body) VALUES ('s3cr3t-8', x'73336372337421')",
-            "SELECT 's3cr3t-9 is never closed",
-            "SELEC one FROM 's3cr3t-10'",
-            "SELECT $$s3cr3t-11$$",
-        ] {
-            // Some are wrong on purpose: their errors are looked at, too.
-            let _ = sqlx::query(sqlx::AssertSqlSafe(sql)).bind("s3cr3t-12").fetch_all(&pool).await;
-        }
-        anyhow::Ok(())
-    })?;
-    let recording = within(A_MOMENT, "recorded statements", || {
-        let recording = Recording::open(&file);
-        let told = match &recording {
-            Ok(recording) if !recording.is_empty() => text(recording)?.contains("FROM notes"),
-            _ => false,
-        };
-        Ok(match recording {
-            Ok(recording) if told => Seen::Yes(recording),
-            _ => Seen::NotYet("not yet".into()),
-        })
-    })?;
-    let told = text(&recording)?;
-    ensure!(!told.contains(SECRET), "{told}");
-    let raw = fs::read(&file)?;
-    let found = raw
-        .windows(SECRET.len())
-        .any(|window| window == SECRET.as_bytes());
-    ensure!(!found, "a packed block holds a literal");
-    guard.stop();
-    Ok(())
-}
-
 /// Everything that a recording tells, in words.
-fn text(recording: &Recording) -> Result<String> {
+pub(crate) fn text(recording: &Recording) -> Result<String> {
     let mut text = format!("{:?}", recording.hello());
     for block in 0..recording.len() {
         for update in recording.states(block)? {

@@ -4,6 +4,7 @@ pub mod folder;
 pub mod footprint;
 pub mod host;
 pub mod http;
+pub mod literals;
 pub mod load;
 pub mod postgres;
 pub mod process;

@@ -1,6 +1,6 @@
-//! The lexical grammar that PostgreSQL and SQLite share, with their differences read so that no literal slips through.
+//! The lexical grammar that PostgreSQL, SQLite and MySQL share, with their differences read so that no literal slips through.
 //!
-//! Where the two disagree about where a literal ends, the text is [`Ambiguous`] and nothing of it is told.
+//! Where they disagree about where a literal or a comment ends, the text is [`Ambiguous`] and nothing of it is told.
 
 /// What one token is; the text is the caller's slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(super) struct Tokens<'a> {
     previous: Option<Kind>,
     /// Dollar-quote delimiters that have no second occurrence; each is searched for once, so that the whole stays linear.
     unclosed_dollar: bool,
+    /// Whether the word `ESCAPE` ended just before `at`.
+    behind_escape: bool,
 }
 
 impl<'a> Tokens<'a> {
@@ -49,6 +51,7 @@ impl<'a> Tokens<'a> {
             at: 0,
             previous: None,
             unclosed_dollar: false,
+            behind_escape: false,
         }
     }
 
@@ -88,9 +91,9 @@ impl<'a> Tokens<'a> {
             b':' | b'@' if is_word(self.peek(1)) && !self.peek(1).is_ascii_digit() => {
                 self.named_parameter()
             }
-            b'0'..=b'9' => self.number(),
+            b'0'..=b'9' => self.number()?,
             b'.' if self.peek(1).is_ascii_digit() && self.previous != Some(Kind::Word) => {
-                self.number()
+                self.number()?
             }
             b'(' | b')' | b'[' | b']' | b',' | b'.' | b';' => {
                 self.at += 1;
@@ -98,13 +101,12 @@ impl<'a> Tokens<'a> {
             }
             _ if is_word(byte) => self.word()?,
             0..=31 | 127 => return Err(Ambiguous),
-            _ => self.operator(),
+            _ => self.operator()?,
         };
         self.previous = Some(kind);
-        Ok(Some(Token {
-            kind,
-            text: self.text.get(start..self.at).unwrap_or_default(),
-        }))
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        self.behind_escape = kind == Kind::Word && text.eq_ignore_ascii_case("ESCAPE");
+        Ok(Some(Token { kind, text }))
     }
 
     fn skip_trivia(&mut self) -> Result<(), Ambiguous> {
@@ -118,11 +120,14 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// PostgreSQL ends a line at `\r` too, SQLite doesn't: such a comment has no single reading.
+    /// PostgreSQL ends a line at `\r` too, SQLite doesn't: such a comment has no single reading. In MySQL a comment has a space
+    /// behind its dashes; without one, what opens a string here may really open one.
     fn line_comment(&mut self) -> Result<(), Ambiguous> {
+        let spaced = self.peek(2) <= b' ';
         while self.at < self.bytes().len() {
             match (self.peek(0), self.peek(1)) {
                 (b'\n', _) => return Ok(()),
+                (b'\'' | b'"', _) if !spaced => return Err(Ambiguous),
                 (b'\r', next) if next != b'\n' && next != 0 => return Err(Ambiguous),
                 _ => self.at += 1,
             }
@@ -147,14 +152,17 @@ impl<'a> Tokens<'a> {
     }
 
     /// Reads `'...'`. With `escapes` a backslash takes the next byte with it; without, one right before a quote would end
-    /// the string in one dialect and not in another, unless it is the whole string, as in `ESCAPE '\'`.
+    /// the string in one dialect and not in another. Only `ESCAPE '\'` can't go on behind it.
     fn string(&mut self, escapes: bool) -> Result<Kind, Ambiguous> {
         self.at += 1;
         let start = self.at;
         while self.at < self.bytes().len() {
             match self.peek(0) {
                 b'\\' if escapes => self.at += 2,
-                b'\\' if self.peek(1) == b'\'' && (self.at > start || self.peek(2) == b'\'') => {
+                b'\\'
+                    if self.peek(1) == b'\''
+                        && !(self.behind_escape && self.at == start && self.peek(2) != b'\'') =>
+                {
                     return Err(Ambiguous);
                 }
                 b'\'' if self.peek(1) == b'\'' => self.at += 2,
@@ -182,6 +190,8 @@ impl<'a> Tokens<'a> {
                 }
                 // Only a string would be written like this, and dialects differ on where it ends.
                 (b'\\', next) if next == quote => return Err(Ambiguous),
+                // No name has one, and in PostgreSQL a backtick is an operator.
+                (b'\'' | b'"', _) if quote == b'`' => return Err(Ambiguous),
                 _ => self.at += 1,
             }
         }
@@ -240,13 +250,17 @@ impl<'a> Tokens<'a> {
         Kind::Value
     }
 
-    fn number(&mut self) -> Kind {
+    /// A dollar behind a number may open a string.
+    fn number(&mut self) -> Result<Kind, Ambiguous> {
         while is_word(self.peek(0)) || self.peek(0) == b'.' {
+            if self.peek(0) == b'$' {
+                return Err(Ambiguous);
+            }
             let exponent =
                 matches!(self.peek(0), b'e' | b'E') && matches!(self.peek(1), b'+' | b'-');
             self.at += if exponent { 2 } else { 1 };
         }
-        Kind::Value
+        Ok(Kind::Value)
     }
 
     fn word(&mut self) -> Result<Kind, Ambiguous> {
@@ -255,6 +269,10 @@ impl<'a> Tokens<'a> {
             self.at += 1;
         }
         let word = self.bytes().get(start..self.at).unwrap_or_default();
+        // `AS$$ x $$` is a mistake for a string, not a name.
+        if word.iter().filter(|byte| **byte == b'$').count() > 1 {
+            return Err(Ambiguous);
+        }
         match (word, self.peek(0), self.peek(1)) {
             (b"e" | b"E", b'\'', _) => self.string(true),
             (b"b" | b"B" | b"x" | b"X" | b"n" | b"N", b'\'', _) => self.string(false),
@@ -272,7 +290,7 @@ impl<'a> Tokens<'a> {
 
     /// Reads a run of operator characters. As in PostgreSQL a sign at its end is a token of its own, so `=-1` is `= -1`,
     /// unless the run has a character that only operators have.
-    fn operator(&mut self) -> Kind {
+    fn operator(&mut self) -> Result<Kind, Ambiguous> {
         let start = self.at;
         self.at += 1;
         // A comment may follow an operator without a space.
@@ -293,7 +311,29 @@ impl<'a> Tokens<'a> {
                 .count();
             self.at -= signs.min(run.len() - 1);
         }
-        Kind::Operator
+        if run.contains(&b'#') && !(matches!(run, b"#>" | b"#>>" | b"#-") && self.path_follows()) {
+            return Err(Ambiguous);
+        }
+        Ok(Kind::Operator)
+    }
+
+    /// Returns whether a path into a document is next, which PostgreSQL's operators with a `#` want: in MySQL that begins a
+    /// comment, and what follows in the line is anything.
+    fn path_follows(&self) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let rest = rest.trim_start_matches(' ').as_bytes();
+        match rest {
+            [b'?', ..] => true,
+            [b'$', digit, ..] => digit.is_ascii_digit(),
+            // Within the line, or its end may be another string's beginning.
+            [b'\'', rest @ ..] => {
+                let end = rest.iter().find(|byte| matches!(byte, b'\'' | b'\n'));
+                end == Some(&b'\'')
+            }
+            _ => rest
+                .get(..6)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"ARRAY[")),
+        }
     }
 }
 

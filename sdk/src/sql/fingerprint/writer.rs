@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use super::verb::Verb;
 use super::{Fingerprint, MAX_TEXT, keyword};
 use crate::sql::hash;
 use crate::sql::token::{Kind, Token, Tokens};
@@ -8,7 +9,6 @@ use crate::sql::token::{Kind, Token, Tokens};
 #[derive(Debug)]
 pub(super) struct Writer {
     out: String,
-    /// The first word, in capitals, where it changes how the rest is read.
     verb: Verb,
     previous: Previous,
     /// A list that becomes `…` if nothing but values turns up before its end.
@@ -20,21 +20,10 @@ pub(super) struct Writer {
     after_into: bool,
     /// The name just written stands where a value belongs, so what it is called with is one too.
     value_name: bool,
-    /// For every open parenthesis, whether it stands where a value belongs.
-    open: Vec<bool>,
+    /// The open parentheses.
+    open: Vec<Open>,
     /// The last end of a token at which the text may be cut.
     cut: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    None,
-    Copy,
-    /// `SET` and `PRAGMA`: bare words behind `=` or `TO` are values.
-    Assign {
-        assigned: bool,
-    },
-    Other,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +48,14 @@ enum Role {
     Array,
     Values,
     Plain,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// It stands where a value belongs.
+    value: bool,
+    /// It is a call's, as far as is known, and not a query's.
+    call: bool,
 }
 
 #[derive(Debug)]
@@ -98,9 +95,13 @@ impl Writer {
         }
     }
 
-    /// What follows `COPY ... ;` is data.
+    /// What follows `COPY ... ;` is data, and so may be what follows its `STDIN`.
     pub(super) fn ends_at(&self, token: &Token<'_>) -> bool {
-        self.verb == Verb::Copy && token.kind == Kind::Mark(b';')
+        match self.verb {
+            Verb::Copy => token.kind == Kind::Mark(b';'),
+            Verb::Copied => true,
+            _ => false,
+        }
     }
 
     pub(super) fn take(&mut self, token: &Token<'_>, rest: &Tokens<'_>) {
@@ -162,7 +163,11 @@ impl Writer {
             self.list = None;
         }
         let Some(keyword) = keyword else {
-            self.note_verb("");
+            self.note_verb(word);
+            let from = self.previous == Previous::Keyword(Role::Name);
+            if from && self.verb == Verb::Copy && word.eq_ignore_ascii_case("stdin") {
+                self.verb = Verb::Copied;
+            }
             return self.name(word, true);
         };
         self.note_verb(keyword);
@@ -170,7 +175,20 @@ impl Writer {
             return self.name(word, true);
         }
         let role = match keyword {
+            // As in `IS NOT DISTINCT FROM "x"`.
+            "NOT" | "DISTINCT" | "FROM" if self.previous == Previous::Keyword(Role::Value) => {
+                Role::Value
+            }
+            // As in `TRIM(x FROM "y")`.
+            "FROM" if self.open.last().is_some_and(|open| open.call) => Role::Plain,
             "FROM" | "JOIN" | "UPDATE" | "TABLE" | "AS" | "INDEX" => Role::Name,
+            "SELECT" | "DELETE" => {
+                if let Some(open) = self.open.last_mut() {
+                    open.call = false;
+                }
+                Role::Plain
+            }
+            "INTO" if self.verb == Verb::Vacuum => Role::Value,
             "INTO" => {
                 self.after_into = true;
                 Role::Name
@@ -184,7 +202,9 @@ impl Writer {
                 Role::Value
             }
             "LIKE" | "ILIKE" | "GLOB" | "REGEXP" | "MATCH" | "ESCAPE" | "LIMIT" | "OFFSET"
-            | "THEN" | "ELSE" | "IS" => Role::Value,
+            | "WHEN" | "THEN" | "ELSE" | "IS" | "DEFAULT" | "INTERVAL" => Role::Value,
+            // As in `IDENTIFIED BY "x"`; the words that columns follow are keywords.
+            "BY" if self.previous == Previous::Name => Role::Value,
             "IN" => Role::In,
             "ARRAY" => Role::Array,
             "VALUES" => Role::Values,
@@ -198,14 +218,8 @@ impl Writer {
         self.previous = Previous::Keyword(role);
     }
 
-    fn note_verb(&mut self, keyword: &str) {
-        if self.verb == Verb::None {
-            self.verb = match keyword {
-                "COPY" => Verb::Copy,
-                "SET" | "PRAGMA" => Verb::Assign { assigned: false },
-                _ => Verb::Other,
-            };
-        }
+    fn note_verb(&mut self, word: &str) {
+        self.verb = self.verb.then(word);
     }
 
     fn assign(&mut self) {
@@ -215,8 +229,10 @@ impl Writer {
     }
 
     fn name(&mut self, name: &str, folds: bool) {
-        // Nor is a call right behind a name one of columns.
-        self.value_name = self.expects_value() || self.previous == Previous::Name;
+        // Nor is a call right behind a name or another call one of columns, and a row has values.
+        self.value_name = self.expects_value()
+            || matches!(self.previous, Previous::Name | Previous::Mark(b')'))
+            || name.eq_ignore_ascii_case("row");
         self.write("", false);
         if folds {
             self.out
@@ -267,7 +283,7 @@ impl Writer {
             _ => {
                 self.list.is_some()
                     || matches!(self.values, Values::First(_))
-                    || self.open.last().is_some_and(|value| *value)
+                    || self.open.last().is_some_and(|open| open.value)
             }
         }
     }
@@ -325,7 +341,10 @@ impl Writer {
         } else if let Some(list) = &mut self.list {
             list.depth += 1;
         }
-        self.open.push(value || starts_list);
+        self.open.push(Open {
+            value: value || starts_list,
+            call: self.previous == Previous::Name,
+        });
         if self.previous == Previous::Keyword(Role::Values) {
             self.values = Values::First(self.open.len());
         }
@@ -361,7 +380,7 @@ impl Writer {
             self.previous = Previous::Cast;
             return;
         }
-        if operator == "=" {
+        if matches!(operator, "=" | ":=") {
             self.assign();
         }
         if matches!(operator, "-" | "+") && self.expects_operand() && starts_with_number(rest) {
