@@ -41,7 +41,7 @@ pub use host::{FunctionRow, Host, MetricRow, PoolRow};
 pub use ledger::{Gain, Ledger, LedgerId, LedgerRow, LedgerStatus, Verdict, Window};
 pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
 pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare, Vital, Vitals};
-pub use query::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
+pub use query::{CallFrame, CallSite, Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
 pub use redacted::Redacted;
 pub use request::{Background, RequestRow, Requests, RouteDetail, RouteStatement};
 pub use status::{

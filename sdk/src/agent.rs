@@ -288,9 +288,12 @@ impl Agent {
     }
 
     /// What a tick does, in this order.
-    const STEPS: [(&'static str, Step); 12] = [
+    const STEPS: [(&'static str, Step); 13] = [
         ("merge", |agent| {
             agent.store.drain(agent.eyes.recorder, agent.second);
+        }),
+        ("sites", |agent| {
+            agent.store.seek_sites(agent.eyes.recorder, &agent.clock);
         }),
         ("host", Self::look_at_host),
         ("caches", Self::observe_caches),

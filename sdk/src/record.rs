@@ -15,6 +15,7 @@ pub(crate) mod running;
 pub(crate) mod scope;
 pub(crate) mod series;
 mod shard;
+pub(crate) mod site;
 pub(crate) mod statements;
 pub(crate) mod store;
 mod sync;

@@ -65,6 +65,32 @@ pub struct QueryDetail {
     pub routes: Vec<QueryRoute>,
     /// The distribution over the last minute: upper bound in seconds and count.
     pub distribution: Vec<(f64, u64)>,
+    /// Where the busiest of those call it, as far as that is known; in the order of `routes`.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub call_sites: Vec<CallSite>,
+}
+
+/// Where a route calls a statement. One that it calls at several places has the first that was seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct CallSite {
+    /// The route, or `background`.
+    pub route: String,
+    /// The service's own functions, the one that called first, then its callers; at least one, and at most three.
+    pub frames: Vec<CallFrame>,
+}
+
+/// A function of the service's, on the way to a statement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct CallFrame {
+    /// Its path, and for an asynchronous body the function's; a long one is cut. Where debug information has only lines it
+    /// is without its modules, or `None`.
+    pub function: Option<String>,
+    /// The file as the compiler was given it; `None` without debug information.
+    pub file: Option<String>,
+    /// The line of the call there.
+    pub line: Option<u32>,
 }
 
 /// A route that runs a statement.

@@ -96,7 +96,7 @@ impl SampleHost {
                 .find(|update| update.state.topic() == *topic)
                 .map(|update| Answer::Now(Arc::clone(update)))
                 .ok_or_else(|| unknown("this host has no such topic")),
-            Question::Query(id) => shared.query(id).map(Answer::Query),
+            Question::Query(id) => shared.query(id, &Voice::of(self.sample)).map(Answer::Query),
             Question::Route(route) => {
                 let mut detail = shared.route(route)?;
                 let kept = self.exemplars(&shared);
@@ -275,7 +275,7 @@ impl Shared {
         ledger.rows.into_iter().find(|row| row.id == id)
     }
 
-    fn query(&self, id: &QueryId) -> Result<QueryDetail> {
+    fn query(&self, id: &QueryId, voice: &Voice) -> Result<QueryDetail> {
         let Some(State::Queries(queries)) = self.state(Topic::Queries) else {
             return Err(unknown("this host has no statements"));
         };
@@ -298,6 +298,7 @@ impl Shared {
             .map(|(part, count)| (row.p95_seconds * part, count))
             .collect();
         Ok(QueryDetail {
+            call_sites: sample::call_sites(voice, &routes),
             row,
             routes,
             distribution,

@@ -6,10 +6,12 @@ mod exemplar;
 mod history;
 mod ledger;
 mod service;
+mod site;
 mod table;
 
 pub(super) use self::exemplar::exemplars;
 pub(super) use self::history::{NUMBERS, history};
+pub(super) use self::site::call_sites;
 use super::voice::Voice;
 use super::{Sample, before};
 use crate::protocol::{

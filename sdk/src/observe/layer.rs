@@ -26,6 +26,7 @@ use self::callsite::{Callsites, Columns};
 use super::Eyes;
 use crate::record::recorder::Heard;
 use crate::record::scope::{self, Remote};
+use crate::record::site::{BACKGROUND, Pair};
 use crate::record::table::Ran;
 
 /// The target of the events that tell of statements.
@@ -228,11 +229,16 @@ where
         let Some((statement, nanos)) = filed else {
             return;
         };
-        if let Some(scope) = present.scope() {
+        let route = if let Some(scope) = present.scope() {
             scope.query(statement, nanos, false);
+            scope.progress.route
         } else if let Some(remote) = remote {
-            remote.query(statement, nanos, false);
-        }
+            remote.query(statement, nanos, false)
+        } else {
+            BACKGROUND
+        };
+        let pair = Pair { route, statement };
+        eyes.recorder.sites().pass(pair, || !is_driver());
     }
 }
 

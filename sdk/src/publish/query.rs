@@ -1,12 +1,20 @@
 //! Statements.
 
-use perfdeck_bridge::protocol::{Queries, QueryDetail, QueryId, QueryRoute, QueryRow};
+use perfdeck_bridge::protocol::{
+    CallFrame, CallSite, Queries, QueryDetail, QueryId, QueryRoute, QueryRow,
+};
 
 use super::{MAX_ROWS, ROW_TEXT, WITH_TREND, trend};
 use crate::agent::Agent;
 use crate::observe::layer::Installed;
+use crate::record::site::book::Site;
 use crate::record::store::{QueryRecord, per_second};
 use crate::sql::redacted::cut;
+
+/// What no request runs is told as the route of this name.
+const BACKGROUND: &str = "background";
+/// Call sites that a detail holds.
+const MAX_SITES: usize = 16;
 
 pub(super) fn queries(agent: &Agent) -> Queries {
     let mut records: Vec<_> = agent.store.queries.iter().collect();
@@ -65,12 +73,13 @@ pub(crate) fn detail(agent: &Agent, id: &QueryId) -> Option<QueryDetail> {
         .collect();
     if record.unattributed > 0 {
         routes.push(QueryRoute {
-            route: "background".into(),
+            route: BACKGROUND.into(),
             calls: record.unattributed,
         });
     }
     routes.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.route.cmp(&b.route)));
     row.route = routes.first().map(|first| first.route.clone());
+    let call_sites = call_sites(agent, id, &routes);
     let distribution = record
         .timeline
         .minute()
@@ -79,9 +88,36 @@ pub(crate) fn detail(agent: &Agent, id: &QueryId) -> Option<QueryDetail> {
         .map(|(_, high, count)| (high as f64 / 1e9, count));
     Some(QueryDetail {
         distribution: distribution.collect(),
+        call_sites,
         routes,
         row,
     })
+}
+
+/// Where the routes that run a statement call it, the busiest first.
+fn call_sites(agent: &Agent, id: u64, routes: &[QueryRoute]) -> Vec<CallSite> {
+    let known: std::collections::HashMap<&str, &Site> = agent
+        .store
+        .sites
+        .of(id)
+        .map(|site| (site.route.as_deref().unwrap_or(BACKGROUND), site))
+        .collect();
+    let sites = routes.iter().filter_map(|route| {
+        let site = known.get(route.route.as_str())?;
+        let frames = site.frames.iter().map(|frame| {
+            let (file, line) = frame.at.clone().unzip();
+            CallFrame {
+                function: frame.function.clone(),
+                file,
+                line,
+            }
+        });
+        Some(CallSite {
+            route: route.route.clone(),
+            frames: frames.collect(),
+        })
+    });
+    sites.take(MAX_SITES).collect()
 }
 
 /// The route that runs each statement most.

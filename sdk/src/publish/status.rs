@@ -111,7 +111,8 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         first_deck: agent.first_deck,
         redis_connections: agent.sight.redis_connections,
         elsewhere: store.totals.elsewhere,
-        symbols: agent.sight.symbols,
+        // What stacks have told is surer than the executable's list of sections: names can come from a file beside it.
+        symbols: agent.store.sites.names_functions().or(agent.sight.symbols),
         agent_deaths: agent.deaths,
         agent_panics: agent.panics,
         dropped,

@@ -11,6 +11,7 @@ use http::Method;
 use super::room::Budget;
 use super::scope::{self, Remote, Scope};
 use super::shard::Shard;
+use super::site::{Pair, Sites};
 use super::statements::{Place, Statement};
 use super::table::{Body, Head, Ran, Tables};
 
@@ -46,6 +47,7 @@ pub(crate) struct Recorder {
     /// Goes up whenever names of routes were forgotten, and have to be told again.
     forgotten: AtomicU32,
     lost: AtomicU64,
+    sites: Sites,
     /// The monitored functions, by their number.
     functions: Mutex<Vec<&'static str>>,
 }
@@ -116,6 +118,7 @@ impl Recorder {
             started: AtomicU64::new(0),
             forgotten: AtomicU32::new(0),
             lost: AtomicU64::new(0),
+            sites: Sites::new(),
             functions: Mutex::default(),
         }))
     }
@@ -191,10 +194,20 @@ impl Recorder {
             Some(None) => self.new_query(text, sql, ran),
             None => return,
         };
-        match remote {
+        let route = match remote {
             None => scope::query(id, ran.nanos, ran.failed),
             Some(remote) => remote.query(id, ran.nanos, ran.failed),
-        }
+        };
+        let pair = Pair {
+            route,
+            statement: id,
+        };
+        self.sites.pass(pair, || true);
+    }
+
+    /// Where the agent asks for call sites.
+    pub(crate) const fn sites(&self) -> &Sites {
+        &self.sites
     }
 
     /// Files a statement that an event tells: `read` reads it, and says how it ran. Returns its id and nanoseconds.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::running::Claim;
+use super::site::BACKGROUND;
 use super::trail::{Kind, NOTED_NANOS, STEPS, Step, Trail};
 use crate::clock::{Clock, Start};
 
@@ -89,6 +90,7 @@ pub(crate) struct Use {
 #[derive(Debug)]
 pub(crate) struct Remote {
     clock: Option<&'static Clock>,
+    route: u64,
     done: Mutex<Done>,
 }
 
@@ -272,9 +274,9 @@ impl Work {
 }
 
 impl Remote {
-    /// Counts a statement that ran on another thread.
+    /// Counts a statement that ran on another thread; returns the request's route.
     #[inline]
-    pub(crate) fn query(&self, statement: u64, nanos: u64, failed: bool) {
+    pub(crate) fn query(&self, statement: u64, nanos: u64, failed: bool) -> u64 {
         let step = self
             .clock
             .map(|clock| Step::new(Kind::ran(failed), statement, clock.start(), nanos));
@@ -283,6 +285,7 @@ impl Remote {
         if let Some(step) = step {
             done.push(step);
         }
+        self.route
     }
 
     /// Counts a wait for a connection of a pool in a task of its own.
@@ -360,10 +363,14 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// Counts a statement for the present request.
+/// Counts a statement for the present request; returns its route.
 #[inline]
-pub(crate) fn query(statement: u64, nanos: u64, failed: bool) {
-    with(|scope| scope.query(statement, nanos, failed));
+pub(crate) fn query(statement: u64, nanos: u64, failed: bool) -> u64 {
+    let route = with(|scope| {
+        scope.query(statement, nanos, failed);
+        scope.progress.route
+    });
+    route.unwrap_or(BACKGROUND)
 }
 
 /// Takes the present request's scope, if one is polled on this thread, until the guard is dropped.
@@ -431,10 +438,11 @@ pub(crate) fn step(kind: Kind, what: u64, nanos: u64) {
 /// The part of the present request that other threads may add to.
 pub(crate) fn remote() -> Option<Arc<Remote>> {
     with(|scope| {
-        let clock = scope.clock;
+        let (clock, route) = (scope.clock, scope.progress.route);
         let remote = scope.remote.get_or_insert_with(|| {
             Arc::new(Remote {
                 clock,
+                route,
                 done: Mutex::default(),
             })
         });
@@ -447,6 +455,7 @@ pub(crate) fn child() -> Option<(Box<Scope>, Arc<Remote>)> {
     let request = remote()?;
     let mut scope = Scope::fresh();
     scope.clock = request.clock;
+    scope.progress.route = request.route;
     scope.progress.start = request.clock.map(Clock::start).unwrap_or_default();
     Some((scope, request))
 }

@@ -18,10 +18,12 @@ use super::kept::Kept;
 use super::rank::{self, Rank};
 use super::recorder::Recorder;
 use super::running;
+use super::site::book::Book;
+use super::site::{BACKGROUND, Pair};
 use super::statements::Statements;
 use super::table::{FunctionSums, MAX_KEYS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables};
 use super::timeline::{MINUTE, Retention, Tally, Timeline};
-use crate::clock::Start;
+use crate::clock::{Clock, Start};
 
 /// Keys with the long history, all requests and all statements included.
 const BUSY: usize = 40;
@@ -47,6 +49,8 @@ pub(crate) struct Store {
     /// How many requests of a route are under way, and the beginning of the oldest; as of the last drain.
     pub(crate) running: HashMap<Arc<str>, (u64, Start)>,
     pub(crate) retention: Retention,
+    /// Where routes call statements.
+    pub(crate) sites: Book,
     /// Whether requests are kept whole.
     keeps_requests: bool,
     second: u64,
@@ -109,6 +113,7 @@ impl Store {
             exemplars: Exemplars::default(),
             running: HashMap::new(),
             retention: Retention::FULL,
+            sites: Book::new(),
             keeps_requests: true,
             second: 0,
             names: HashMap::new(),
@@ -149,6 +154,14 @@ impl Store {
         if second.is_multiple_of(ELECT_EVERY) {
             self.elect();
         }
+    }
+
+    /// Asks for the call sites of what ran in this second, where there is time for it, and takes in what was told.
+    pub(crate) fn seek_sites(&mut self, recorder: &Recorder, clock: &Clock) {
+        let name = |route| self.names.get(&route).cloned();
+        let (second, goes_on) = (self.second, self.keeps_requests);
+        self.sites
+            .seek(recorder.sites(), clock, second, goes_on, name);
     }
 
     /// Keeps so much history from now on, and requests whole or not.
@@ -228,6 +241,7 @@ impl Store {
             + self.all_requests.bytes()
             + self.all_queries.bytes()
             + self.exemplars.bytes()
+            + self.sites.bytes()
     }
 
     pub(super) fn take(&mut self, recorder: &Recorder, tables: &mut Tables) {
@@ -267,6 +281,12 @@ impl Store {
             let (times, all) = &mut self.tick.queries;
             *all = *all + window;
             let (id, statement) = key.unzip();
+            if let Some(statement) = id
+                && sums.unattributed > 0
+            {
+                let route = BACKGROUND;
+                self.sites.ran(Pair { route, statement }, sums.unattributed);
+            }
             let new = || QueryRecord::of(statement.as_deref());
             let record = self.queries.entry(id.as_ref(), OTHER_ID, sums.calls, new);
             // One text for all threads that run it.
@@ -333,6 +353,10 @@ impl Store {
         }
         for used in &mut sums.statements {
             let used = StatementRecord::take(used);
+            let statement = used.statement;
+            if let Some(route) = hash.filter(|_| statement != OTHER_ID) {
+                self.sites.ran(Pair { route, statement }, used.calls);
+            }
             for list in [&mut record.statements.now, &mut record.all_statements] {
                 if let Some(record) = find_or_add(list, used.statement) {
                     record.merge(&used);

@@ -49,6 +49,11 @@ pub(crate) fn number(name: &str, value: impl AsRef<str>) -> Piece {
     )
 }
 
+/// Where the text of a line with a label begins on a wide screen.
+pub(crate) const fn text_at(canvas: &Canvas<'_>) -> u16 {
+    if canvas.width() < 60 { 1 } else { 2 + LABEL }
+}
+
 fn label_at(canvas: &mut Canvas<'_>, y: u16, label: &str) -> u16 {
     // On a narrow screen a label stands before its text rather than in a column of its own.
     if canvas.width() < 60 {

@@ -33,15 +33,15 @@ pub(super) fn redis(facts: &Facts) -> Option<BlindSpot> {
     ))
 }
 
-/// The executable was stripped.
+/// The executable was stripped, by its own list of sections or by the stacks that were taken.
 pub(super) fn symbols(facts: &Facts) -> Option<BlindSpot> {
     (facts.symbols == Some(false)).then(|| {
         spot(
             "no_symbols",
             Blindness::Note,
-            "names of functions in backtraces, of a panic say",
-            "the executable has no table of symbols: it was stripped",
-            "build it with `strip = \"debuginfo\"` or `strip = false` in its profile",
+            "call sites of statements, and the functions in any backtrace",
+            "call sites are unknown: the binary has no symbols",
+            "put `strip = false` and `debug = \"limited\"` under `[profile.release]`",
         )
     })
 }

@@ -1,4 +1,4 @@
-use perfdeck_bridge::protocol::{Level, QueryDetail, QueryRow};
+use perfdeck_bridge::protocol::{CallSite, Level, QueryDetail, QueryRow};
 
 use super::State;
 use crate::format::{self, TimeUnit, fit_route, printable};
@@ -176,7 +176,68 @@ const DISTRIBUTION: [Column; 3] = [
     Column::right("calls", 0),
 ];
 
+/// Draws where the busiest routes call the statement, and returns the next free line.
+///
+/// Callers of a caller come where there is room for all of them.
+fn called_from(sites: &[CallSite], canvas: &mut Canvas<'_>) -> u16 {
+    // The tables below take the most.
+    let most = usize::from(canvas.height() / 3);
+    let all: usize = sites.iter().map(|site| site.frames.len()).sum();
+    let each = if all <= most { usize::MAX } else { 1 };
+    let routes = sites.iter().take(most);
+    let routes: Vec<_> = routes
+        .map(|site| (fit_route(&printable(&site.route, 512), 24), site))
+        .collect();
+    if routes.is_empty() {
+        return 0;
+    }
+    let widest = routes.iter().map(|(route, _)| format::width(route)).max();
+    let label = story::told(canvas, 0, "called from", "", Role::Text, 1);
+    let x = story::text_at(canvas);
+    let function = x + widest.unwrap_or(0) as u16 + 2;
+    let room = usize::from(canvas.width().saturating_sub(function));
+    let mut y = 0;
+    for (route, site) in &routes {
+        canvas.put(x, y, route, Role::Dim);
+        for frame in site.frames.iter().take(each) {
+            let place = match (&frame.file, frame.line) {
+                (Some(file), Some(line)) => format!("{}:{line}", printable(file, 512)),
+                _ => String::new(),
+            };
+            // Of both the end says the most.
+            let Some(name) = &frame.function else {
+                canvas.put(function, y, &fit_route(&place, room), Role::Text);
+                y += 1;
+                continue;
+            };
+            let place = fit_route(&place, room / 2);
+            let left = room.saturating_sub(format::width(&place) + 2);
+            let name = fit_path(&printable(name, 512), left);
+            let end = canvas.put(function, y, &name, Role::Text);
+            canvas.put(end + 2, y, &place, Role::Dim);
+            y += 1;
+        }
+    }
+    y.max(label) + 1
+}
+
+/// Fits a function's path, of which the last modules say the most.
+fn fit_path(path: &str, limit: usize) -> String {
+    if format::width(path) <= limit {
+        return path.to_owned();
+    }
+    let mut tails = path
+        .match_indices("::")
+        .filter_map(|(at, _)| path.get(at..));
+    match tails.find(|tail| format::width(tail) < limit) {
+        Some(tail) => format!("…{tail}"),
+        None => fit_route(path, limit),
+    }
+}
+
 fn opened(detail: &QueryDetail, canvas: &mut Canvas<'_>) {
+    let y = called_from(&detail.call_sites, canvas);
+    let canvas = &mut canvas.below(y);
     let rows = detail.routes.iter().map(|route| {
         vec![
             host(&route.route, Role::Text),
