@@ -98,8 +98,8 @@ pub mod metrics {
 pub mod __private {
     #[cfg(feature = "cache")]
     pub use crate::cache::site::{
-        ByClone, ByLoad, Caller, Errors, Fallible, InCaller, InTask, Loader, Lookup, Refusal, Site,
-        Task, always, invalidate, invalidate_in, some, written,
+        ByClone, ByLoad, Caller, Errors, Fallible, Found, InCaller, InTask, Loader, Lookup,
+        Refusal, Site, Task, always, invalidate, invalidate_in, some, written,
     };
     pub use crate::observe::monitor::{Function, Monitor};
 }

@@ -124,8 +124,8 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
         #site
         // Here, so that a hit moves no key into what the load needs.
         let __perfdeck_lookup = match #lookup {
-            ::core::result::Result::Ok(__perfdeck_value) => return #hit,
-            ::core::result::Result::Err(lookup) => lookup,
+            ::perfdeck::__private::Found::Value(__perfdeck_value) => return #hit,
+            ::perfdeck::__private::Found::Not(lookup) => lookup,
         };
         let __perfdeck_answer = {
             #[allow(unused_imports)]

@@ -39,6 +39,19 @@ pub struct Lookup {
     key: KeyWriter,
 }
 
+/// What the cache says to a call.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "only a miss moves it, and that is about to load"
+)]
+pub enum Found<V> {
+    /// The answer.
+    Value(V),
+    /// None; what is left to do is to load.
+    Not(Option<Lookup>),
+}
+
 #[derive(Debug)]
 enum Held {
     /// Bound for good, so a hit counts no reference.
@@ -122,44 +135,36 @@ impl Site {
         }
     }
 
-    /// Answers a call from the cache of the first deck that was started, or begins it; `Err(None)`, which runs the body,
+    /// Answers a call from the cache of the first deck that was started, or begins it; `Not(None)`, which runs the body,
     /// before any was or if the key can't be one.
-    ///
-    /// # Errors
-    ///
-    /// Returns what is left to do where the cache has no answer.
     #[inline]
-    pub fn look_up<V: Any + Clone>(
-        &'static self,
-        write: impl FnOnce(&mut KeyWriter),
-    ) -> Result<V, Option<Lookup>> {
+    pub fn look_up<V: Any + Clone>(&'static self, write: impl FnOnce(&mut KeyWriter)) -> Found<V> {
         let namespace = match self.bound.get() {
             Some(namespace) => namespace,
-            None => self.bind().ok_or(None)?,
+            None => match self.bind() {
+                Some(namespace) => namespace,
+                None => return Found::Not(None),
+            },
         };
         let key = KeyWriter::written(write);
         match self.hit(namespace, &key) {
-            Some(value) => Ok(value),
-            None => Err(self.begin(Held::Bound(namespace), key)),
+            Some(value) => Found::Value(value),
+            None => Found::Not(self.begin(Held::Bound(namespace), key)),
         }
     }
 
     /// Does the same in a deck that the attribute named.
-    ///
-    /// # Errors
-    ///
-    /// Returns what is left to do where the cache has no answer.
     #[inline]
     pub fn look_up_in<V: Any + Clone>(
         &'static self,
         namespace: Namespace,
         write: impl FnOnce(&mut KeyWriter),
-    ) -> Result<V, Option<Lookup>> {
+    ) -> Found<V> {
         self.register(&namespace);
         let key = KeyWriter::written(write);
         match self.hit(&namespace, &key) {
-            Some(value) => Ok(value),
-            None => Err(self.begin(Held::Lent(namespace), key)),
+            Some(value) => Found::Value(value),
+            None => Found::Not(self.begin(Held::Lent(namespace), key)),
         }
     }
 
