@@ -6,6 +6,7 @@ mod crash;
 mod desk;
 mod doctor;
 mod exemplars;
+mod exhausted;
 mod flood;
 mod headers;
 mod in_process;
