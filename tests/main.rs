@@ -18,6 +18,7 @@ mod numbers;
 mod off;
 mod own_work;
 mod postgres_loop;
+mod price;
 mod promises;
 mod pty;
 mod readme;
