@@ -184,7 +184,7 @@ fn layered(deck: &Deck) -> HttpService<Runs> {
 
 /// A service whose requests run the statement that they bring.
 #[derive(Clone)]
-struct Runs;
+pub(crate) struct Runs;
 
 impl Service<Request<String>> for Runs {
     type Response = Response<Body>;
@@ -201,7 +201,7 @@ impl Service<Request<String>> for Runs {
 }
 
 /// A statement under way; sqlx tells of it when it has run.
-struct Running(String);
+pub(crate) struct Running(String);
 
 impl Future for Running {
     type Output = Result<Response<Body>, Infallible>;

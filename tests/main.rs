@@ -2,9 +2,11 @@
 
 mod alerts;
 mod bad_input;
+mod crash;
 mod desk;
 mod doctor;
 mod exemplars;
+mod exhausted;
 mod flood;
 mod headers;
 mod in_process;
@@ -16,6 +18,7 @@ mod numbers;
 mod off;
 mod own_work;
 mod postgres_loop;
+mod price;
 mod promises;
 mod pty;
 mod readme;

@@ -1,4 +1,4 @@
-//! Requests as they are on the wire, one connection each, so that nothing but the server decides what comes back.
+//! Requests as they are on the wire, so that nothing but the server decides what comes back.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -32,7 +32,41 @@ impl Response {
     }
 }
 
-/// Sends a GET request.
+/// A connection that is kept for further requests.
+#[derive(Debug)]
+pub struct Kept {
+    from: BufReader<TcpStream>,
+}
+
+impl Kept {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens.
+    pub fn open(to: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self {
+            from: BufReader::new(stream),
+        })
+    }
+
+    /// Sends a GET request.
+    ///
+    /// # Errors
+    ///
+    /// If there is no whole answer within a minute.
+    pub fn get(&mut self, path: &str) -> Result<Response> {
+        write!(
+            self.from.get_mut(),
+            "GET {path} HTTP/1.1\r\nhost: kept\r\n\r\n"
+        )?;
+        read(&mut self.from).with_context(|| format!("no answer to GET {path}"))
+    }
+}
+
+/// Sends a GET request on a connection of its own.
 ///
 /// # Errors
 ///

@@ -389,6 +389,11 @@ impl Store {
             let Some(route) = self.names.get(&route) else {
                 continue;
             };
+            // A route may hang from its first request on: none has ended, and this is when it matters most.
+            if !self.requests.has(route) && self.requests.len() < MAX_KEYS {
+                self.requests
+                    .entry(Some(route), OTHER.into(), 0, RequestRecord::new);
+            }
             let oldest = self.running.entry(Arc::clone(route));
             let (count, oldest) = oldest.or_insert((0, start));
             *count += 1;
