@@ -74,7 +74,8 @@ impl Service<Request<()>> for Desk {
 
 fn start(folder: &Folder) -> Result<(Guard, Deck)> {
     let socket = folder.path().join("deck.sock");
-    Ok(Builder::new("call-sites").socket(socket).start()?)
+    let builder = Builder::new("call-sites").call_sites(true);
+    Ok(builder.socket(socket).start()?)
 }
 
 /// The call sites of the one statement whose text has `marker`, as they are told now.
@@ -184,6 +185,40 @@ async fn a_statement_names_this_very_test() -> Result<()> {
     assert_eq!((&*held.route, &*many.route), ("background", "background"));
     check(&held, 0, TEST, lines.0);
     check(&many, 0, TEST, lines.1);
+    guard.stop();
+    Ok(())
+}
+
+/// PostgreSQL's driver tells of its statements on the caller's thread, so the layer sees their callers, too.
+#[cfg(feature = "sqlx-postgres")]
+#[tokio::test]
+async fn a_statement_that_the_layer_hears_of_names_this_very_test() -> Result<()> {
+    use perfdeck_tests::postgres::Server;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    const TEST: &str = "a_statement_that_the_layer_hears_of_names_this_very_test";
+    let server = Server::shared().map_err(|error| error.to_string())?;
+    let url = server
+        .database("call_sites")
+        .map_err(|error| error.to_string())?;
+    let folder = Folder::new()?;
+    let (guard, deck) = start(&folder)?;
+    let heard = tracing_subscriber::registry().with(deck.layer());
+    let _heard = tracing::subscriber::set_default(heard);
+    let pool = sqlx::PgPool::connect(&url).await?;
+    let begun = Instant::now();
+    let mut line;
+    let site = loop {
+        let query = sqlx::query("SELECT 4 AS by_the_layer");
+        line = line!() + 1;
+        query.fetch_all(&pool).await?;
+        if let Some(site) = told(&deck, "by_the_layer").await?.first() {
+            break site.clone();
+        }
+        in_time(begun)?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    check(&site, 0, TEST, line);
     guard.stop();
     Ok(())
 }

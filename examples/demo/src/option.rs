@@ -57,6 +57,10 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     pub(crate) record_to: Option<PathBuf>,
 
+    /// Tells where in the code statements are called from
+    #[arg(long)]
+    pub(crate) call_sites: bool,
+
     /// Tells each response's cost in its headers
     #[arg(long)]
     pub(crate) headers: bool,

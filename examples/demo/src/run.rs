@@ -47,6 +47,7 @@ fn start_deck(options: &Options) -> Result<(Guard, Deck), perfdeck::Error> {
         .allow(Risk::Schema)
         .allow(Risk::Backend)
         .allow(Risk::Host)
+        .call_sites(options.call_sites)
         .cache("analytics", analytics);
     if let Some(path) = &options.ledger {
         builder = builder.ledger(path);

@@ -293,6 +293,7 @@ impl Recorder {
 
     /// Gives the shards' memory back, once nobody drains them any more.
     pub(crate) fn forget(&self) {
+        self.sites.forget();
         self.drain(|tables| {
             let emptied = Tables::new(self.budget);
             std::mem::replace(tables, emptied).room.settle(0);

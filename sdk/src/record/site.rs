@@ -129,6 +129,12 @@ impl Sites {
         }
     }
 
+    /// Asks for nothing any more, and lets go what nobody will resolve.
+    pub(super) fn forget(&self) {
+        self.want_none();
+        drop(std::mem::take(&mut *wait(&self.held)));
+    }
+
     /// Whether all were taken that may be.
     fn is_over(&self) -> bool {
         self.taken.load(Ordering::Relaxed) >= MOST

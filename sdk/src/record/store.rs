@@ -113,7 +113,7 @@ impl Store {
             exemplars: Exemplars::default(),
             running: HashMap::new(),
             retention: Retention::FULL,
-            sites: Book::new(),
+            sites: Book::new(false),
             keeps_requests: true,
             second: 0,
             names: HashMap::new(),
@@ -123,10 +123,16 @@ impl Store {
         }
     }
 
+    /// Says whether it is looked for where routes call statements.
+    pub(crate) fn with_sites(mut self, wanted: bool) -> Self {
+        self.sites = Book::new(wanted);
+        self
+    }
+
     /// Begins anew where an agent died: with what routes are called, which no thread tells twice, and with how many
     /// requests have ended, without which all of them would seem to be under way.
     pub(crate) fn after(dead: Self) -> Self {
-        let mut store = Self::new();
+        let mut store = Self::new().with_sites(dead.sites.is_wanted());
         store.names = dead.names;
         store.totals.ended = dead.totals.ended;
         store

@@ -23,6 +23,8 @@ const RESOLVING_NANOS: u64 = 5_000_000;
 /// What is known of call sites.
 #[derive(Debug)]
 pub(crate) struct Book {
+    /// Whether anybody wants to know.
+    wanted: bool,
     sites: HashMap<u64, Site, Hashed>,
     /// One of each, for all sites that have it.
     frames: HashSet<Arc<Frame>>,
@@ -48,8 +50,9 @@ pub(crate) struct Site {
 }
 
 impl Book {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(wanted: bool) -> Self {
         Self {
+            wanted,
             sites: HashMap::default(),
             frames: HashSet::new(),
             frame_bytes: 0,
@@ -62,13 +65,17 @@ impl Book {
 
     /// Notes that a route ran a statement.
     pub(in crate::record) fn ran(&mut self, pair: Pair, calls: u64) {
-        if self.is_settled(pair) {
+        if !self.wanted || self.is_settled(pair) {
             return;
         }
         self.active.push((calls, pair));
         if self.active.len() >= ACTIVE {
             self.keep_the_busiest();
         }
+    }
+
+    pub(in crate::record) const fn is_wanted(&self) -> bool {
+        self.wanted
     }
 
     /// Resolves what was taken, and asks for what is not known; `name` names routes. Where `goes_on` says no, the deck has
@@ -88,7 +95,7 @@ impl Book {
                 break;
             }
         }
-        if !goes_on || sites.is_over() {
+        if !self.wanted || !goes_on || sites.is_over() {
             self.active.clear();
             sites.want_none();
             return;

@@ -38,7 +38,7 @@ fn second(
 
 #[test]
 fn a_pair_is_taken_once_it_was_asked_for_and_never_again() {
-    let (mut book, sites) = (Book::new(), Sites::new());
+    let (mut book, sites) = (Book::new(true), Sites::new());
     let one = || std::iter::once(pair(1));
     assert_eq!(second(&mut book, &sites, 1, one(), true), 0, "nobody asked");
     assert_eq!(second(&mut book, &sites, 2, one(), true), 1);
@@ -52,7 +52,7 @@ fn a_pair_is_taken_once_it_was_asked_for_and_never_again() {
 
 #[test]
 fn a_drivers_thread_is_not_looked_at_and_not_asked_again() {
-    let (mut book, sites) = (Book::new(), Sites::new());
+    let (mut book, sites) = (Book::new(true), Sites::new());
     let one = || std::iter::once(pair(1));
     second(&mut book, &sites, 1, one(), false);
     assert_eq!(second(&mut book, &sites, 2, one(), false), 1);
@@ -62,7 +62,7 @@ fn a_drivers_thread_is_not_looked_at_and_not_asked_again() {
 
 #[test]
 fn ten_thousand_statements_cost_no_more_than_the_bounds() {
-    let (mut book, sites) = (Book::new(), Sites::new());
+    let (mut book, sites) = (Book::new(true), Sites::new());
     let mut all = 0;
     let mut most = 0;
     for at in 0..600 {
@@ -85,7 +85,7 @@ fn ten_thousand_statements_cost_no_more_than_the_bounds() {
 
 #[test]
 fn what_all_frames_take_is_counted_once_each() {
-    let mut book = Book::new();
+    let mut book = Book::new(true);
     let frame = |number: usize| Frame {
         function: Some(format!("{number:0>200}")),
         at: Some(("f".repeat(200), 1)),
@@ -104,7 +104,7 @@ fn what_all_frames_take_is_counted_once_each() {
 
 #[test]
 fn a_pair_that_is_gone_makes_room_for_another_at_its_place() {
-    let (mut book, sites) = (Book::new(), Sites::new());
+    let (mut book, sites) = (Book::new(true), Sites::new());
     // They differ in bits that do not tell the place.
     let (gone, there) = (
         pair(1),
@@ -132,7 +132,7 @@ fn a_pair_that_is_gone_makes_room_for_another_at_its_place() {
 
 #[test]
 fn a_deck_that_is_short_of_its_budget_asks_for_nothing() {
-    let (mut book, sites) = (Book::new(), Sites::new());
+    let (mut book, sites) = (Book::new(true), Sites::new());
     let (clock, _hand) = Clock::manual();
     book.ran(pair(1), 1);
     book.seek(&sites, &clock, 1, true, name);
@@ -145,7 +145,7 @@ fn a_deck_that_is_short_of_its_budget_asks_for_nothing() {
 
 #[test]
 fn a_thread_of_the_host_does_not_wait_for_the_agent() {
-    let (mut book, sites) = (Book::new(), Sites::new());
+    let (mut book, sites) = (Book::new(true), Sites::new());
     second(&mut book, &sites, 1, std::iter::once(pair(1)), true);
     let resolving = super::super::wait(&super::super::BUSY);
     let begun = std::time::Instant::now();
@@ -159,4 +159,23 @@ fn a_thread_of_the_host_does_not_wait_for_the_agent() {
         second(&mut book, &sites, 3, std::iter::once(pair(1)), true),
         1
     );
+}
+
+#[test]
+fn a_deck_that_was_not_asked_to_takes_nothing() {
+    let (mut book, sites) = (Book::new(false), Sites::new());
+    for at in 0..20 {
+        assert_eq!(second(&mut book, &sites, at, (0..100).map(pair), true), 0);
+    }
+    assert_eq!(book.active.capacity(), 0);
+}
+
+#[test]
+fn what_a_stopped_deck_has_asked_for_is_not_taken_any_more() {
+    let (mut book, sites) = (Book::new(true), Sites::new());
+    second(&mut book, &sites, 1, [pair(1), pair(2)].into_iter(), false);
+    sites.pass(pair(1), || true);
+    sites.forget();
+    assert!(sites.next().is_none());
+    sites.pass(pair(2), || panic!("it is asked for"));
 }
