@@ -88,16 +88,29 @@ fn a_hostile_host_s_requests_look_as_they_did() {
 }
 
 #[test]
-fn a_request_s_steps_are_seen_in_seven_bits() {
-    let mut viewer = Viewer::new(Sample::Typical);
-    viewer.press("2 p enter");
-    let theme = Theme {
-        glyphs: Glyphs::Ascii,
-        ..Theme::FULL
-    };
-    let drawn = text(&styled(&viewer.model, theme, 80, 24));
-    assert!(drawn.is_ascii(), "{drawn}");
-    kept(|| assert_snapshot!("opened_kept_ascii_80x24", drawn));
+fn what_is_opened_is_seen_in_seven_bits() {
+    for (keys, name) in [("2 p enter", "kept"), ("3 enter", "query")] {
+        let mut viewer = Viewer::new(Sample::Typical);
+        viewer.press(keys);
+        let theme = Theme {
+            glyphs: Glyphs::Ascii,
+            ..Theme::FULL
+        };
+        let drawn = text(&styled(&viewer.model, theme, 80, 24));
+        assert!(drawn.is_ascii(), "{drawn}");
+        let name = format!("opened_{name}_ascii_80x24");
+        kept(|| assert_snapshot!(name, drawn));
+    }
+}
+
+#[test]
+fn where_a_hostile_service_calls_from_does_no_harm() {
+    let mut viewer = Viewer::new(Sample::Hostile);
+    viewer.press("3 enter");
+    for (width, height) in SIZES {
+        let name = format!("opened_hostile_query_{width}x{height}");
+        kept(|| assert_snapshot!(name, frame(&viewer.model, width, height)));
+    }
 }
 
 #[test]
