@@ -42,11 +42,14 @@ fn the_service_reads_its_own_numbers() -> Result<()> {
         })
         .await?;
         ensure!(p95 > 0.0);
-        let slow = deck.slow_queries(1).await;
-        ensure!(
-            slow.len() == 1 && slow[0].text.as_str().contains("FROM notes"),
-            "{slow:?}"
-        );
+        // Until a first call that the machine held up is one of many.
+        desk::until("the scan as the slowest", || async {
+            desk::get(address, "/notes", "").await?;
+            let slow = deck.slow_queries(1).await;
+            ensure!(slow.len() == 1, "{slow:?}");
+            Ok(slow[0].text.as_str().contains("FROM notes").then_some(()))
+        })
+        .await?;
         ensure!(deck.slow_queries(10).await.len() >= 2);
         let past = HistoryRequest::of(HistoryOf::Route("GET /notes".into()));
         let past = deck

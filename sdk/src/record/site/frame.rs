@@ -58,8 +58,8 @@ const BELOW: [&str; 8] = [
     "tower_http",
     "tower_service",
 ];
-/// Modules of tokio's that do.
-const RUNTIME: [&str; 2] = ["tokio::runtime::", "tokio::task::local::"];
+/// Modules of a runtime's crate that do.
+const RUNTIME: [(&str, &str); 2] = [("tokio", "runtime"), ("tokio", "task::local")];
 /// Where cargo keeps the sources of the registry's crates, each in a folder of its name and version.
 const REGISTRY: &str = "/registry/src/";
 /// Where others' sources are otherwise.
@@ -130,12 +130,23 @@ fn without_number(line: &str) -> &str {
     }
 }
 
+/// Whether a path is in one of [`RUNTIME`].
+fn runs_tasks(path: &str) -> bool {
+    let Some((krate, rest)) = path.split_once("::") else {
+        return false;
+    };
+    let mut modules = RUNTIME.iter().filter(|(of, _)| *of == krate);
+    modules.any(|(_, module)| {
+        let inside = rest.strip_prefix(module);
+        inside.is_some_and(|inside| inside.starts_with("::"))
+    })
+}
+
 fn owner(name: &str, place: Option<&str>, here: &str) -> Owner {
     let path = path_of(name);
-    let runs = |path: &str| RUNTIME.iter().any(|module| path.starts_with(module));
     if let Some(path) = path {
         let krate = path.split("::").next().unwrap_or_default();
-        if BELOW.contains(&krate) || runs(path) {
+        if BELOW.contains(&krate) || runs_tasks(path) {
             return Owner::Below;
         }
         if BETWEEN.contains(&krate) {
@@ -148,7 +159,7 @@ fn owner(name: &str, place: Option<&str>, here: &str) -> Owner {
     if let Some((_, of)) = place.split_once(REGISTRY) {
         let module = module_of(of.split_once('/').map_or("", |(_, of)| of));
         let krate = module.split("::").next().unwrap_or_default();
-        return if BELOW.contains(&krate) || runs(&module) {
+        return if BELOW.contains(&krate) || runs_tasks(&module) {
             Owner::Below
         } else {
             Owner::Between
