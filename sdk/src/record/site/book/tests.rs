@@ -3,6 +3,9 @@ use std::time::Duration;
 use super::super::{HELD, MOST};
 use super::*;
 
+/// Stacks are taken one at a time in a process, and so are these tests where they run in one.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 const ROUTE: u64 = 7 << 58;
 
 fn pair(statement: u64) -> Pair {
@@ -38,6 +41,9 @@ fn second(
 
 #[test]
 fn a_pair_is_taken_once_it_was_asked_for_and_never_again() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     let one = || std::iter::once(pair(1));
     assert_eq!(second(&mut book, &sites, 1, one(), true), 0, "nobody asked");
@@ -52,6 +58,9 @@ fn a_pair_is_taken_once_it_was_asked_for_and_never_again() {
 
 #[test]
 fn a_drivers_thread_is_not_looked_at_and_not_asked_again() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     let one = || std::iter::once(pair(1));
     second(&mut book, &sites, 1, one(), false);
@@ -62,6 +71,9 @@ fn a_drivers_thread_is_not_looked_at_and_not_asked_again() {
 
 #[test]
 fn ten_thousand_statements_cost_no_more_than_the_bounds() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     let mut all = 0;
     let mut most = 0;
@@ -85,6 +97,9 @@ fn ten_thousand_statements_cost_no_more_than_the_bounds() {
 
 #[test]
 fn what_all_frames_take_is_counted_once_each() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut book = Book::new(true);
     let frame = |number: usize| Frame {
         function: Some(format!("{number:0>200}")),
@@ -104,6 +119,9 @@ fn what_all_frames_take_is_counted_once_each() {
 
 #[test]
 fn a_pair_that_is_gone_makes_room_for_another_at_its_place() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     // They differ in bits that do not tell the place.
     let (gone, there) = (
@@ -132,6 +150,9 @@ fn a_pair_that_is_gone_makes_room_for_another_at_its_place() {
 
 #[test]
 fn a_deck_that_is_short_of_its_budget_asks_for_nothing() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     let (clock, _hand) = Clock::manual();
     book.ran(pair(1), 1);
@@ -145,6 +166,9 @@ fn a_deck_that_is_short_of_its_budget_asks_for_nothing() {
 
 #[test]
 fn a_thread_of_the_host_does_not_wait_for_the_agent() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     second(&mut book, &sites, 1, std::iter::once(pair(1)), true);
     let resolving = super::super::wait(&super::super::BUSY);
@@ -163,6 +187,9 @@ fn a_thread_of_the_host_does_not_wait_for_the_agent() {
 
 #[test]
 fn a_deck_that_was_not_asked_to_takes_nothing() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(false), Sites::new());
     for at in 0..20 {
         assert_eq!(second(&mut book, &sites, at, (0..100).map(pair), true), 0);
@@ -172,6 +199,9 @@ fn a_deck_that_was_not_asked_to_takes_nothing() {
 
 #[test]
 fn what_a_stopped_deck_has_asked_for_is_not_taken_any_more() {
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (mut book, sites) = (Book::new(true), Sites::new());
     second(&mut book, &sites, 1, [pair(1), pair(2)].into_iter(), false);
     sites.pass(pair(1), || true);
