@@ -19,6 +19,7 @@ mod census;
 mod chain;
 mod flight;
 mod key;
+mod life;
 mod load;
 mod local;
 mod meter;
@@ -30,9 +31,11 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod values;
 
 pub use key::{CacheKey, KeyWriter};
-pub use namespace::Namespace;
+pub use namespace::{Entry, Namespace};
+pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};
 
 use crate::clock::Clock;
@@ -62,11 +65,12 @@ struct Shared {
     tick: Tick,
     clock: Clock,
     flights: Arc<AtomicUsize>,
+    refreshes: Arc<AtomicUsize>,
 }
 
 /// One namespace at one moment. Counts are since the start.
 ///
-/// Without calls under way, `loads + joined + unloaded = misses`.
+/// Without calls under way, `loads + joined + unloaded = misses + refreshes`.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// As what a request did names it.
@@ -78,9 +82,19 @@ pub(crate) struct Row {
     pub(crate) conflict: bool,
     /// Entries that a look-up could answer now.
     pub(crate) entries: u64,
+    /// Of all that is kept, what an undo could bring back too.
+    pub(crate) bytes: u64,
     pub(crate) hits: u64,
+    /// The hits on what was past its time, by the policy's leave.
+    pub(crate) stale_hits: u64,
+    /// The hits that say that there is nothing.
+    pub(crate) negative_hits: u64,
+    /// Answers with an entry that was kept for loads that fail.
+    pub(crate) fail_safe: u64,
     pub(crate) misses: u64,
     pub(crate) loads: u64,
+    /// The loads that nobody waited for.
+    pub(crate) refreshes: u64,
     /// Loads that returned an error or panicked.
     pub(crate) load_errors: u64,
     /// Look-ups that waited for somebody else's load.
@@ -92,6 +106,8 @@ pub(crate) struct Row {
     pub(crate) invalidations: u64,
     /// The loads that ended since the rows were last asked for.
     pub(crate) load_times: Histogram,
+    /// How old the entry was, of one hit in 64 since the rows were last asked for.
+    pub(crate) ages: Histogram,
 }
 
 /// A clear that can be undone for a while.
@@ -127,6 +143,7 @@ impl Caches {
             tick,
             clock: Clock::new(),
             flights: Arc::default(),
+            refreshes: Arc::default(),
         };
         Self {
             spaces: Arc::default(),

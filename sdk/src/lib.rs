@@ -99,7 +99,7 @@ pub mod __private {
     #[cfg(feature = "cache")]
     pub use crate::cache::site::{
         ByClone, ByLoad, Caller, Errors, Fallible, Found, InCaller, InTask, Loader, Lookup,
-        Refusal, Site, Task, always, invalidate, invalidate_in, some, written,
+        Refusal, Site, Task, Values, always, invalidate, invalidate_in, written,
     };
     pub use crate::observe::monitor::{Function, Monitor};
 }

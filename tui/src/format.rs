@@ -9,7 +9,7 @@ mod text;
 
 use std::time::Duration;
 
-use perfdeck_bridge::protocol::Timestamp;
+use perfdeck_bridge::protocol::{CacheRow, Timestamp};
 
 pub(crate) use text::{fit, fit_route, printable, width, wrap};
 
@@ -109,6 +109,15 @@ pub(crate) fn bytes(bytes: f64) -> String {
         &["B", "KiB", "MiB", "GiB", "TiB"],
         Whole::Short,
     )
+}
+
+/// A namespace's capacity, in what it counts.
+pub(crate) fn capacity(row: &CacheRow) -> String {
+    if row.capacity_in_bytes {
+        bytes(row.capacity as f64)
+    } else {
+        count(row.capacity)
+    }
 }
 
 /// Tells a share of one: `0.8%`, `61%`.

@@ -18,16 +18,34 @@ pub struct CacheRow {
     pub namespace: String,
     /// Entries that a look-up could answer now.
     pub entries: u64,
-    /// How many fit.
+    /// How many fit, or how many bytes if `capacity_in_bytes`.
     pub capacity: u64,
-    /// How long an entry is served; `None` for ever.
+    /// What `capacity` counts.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub capacity_in_bytes: bool,
+    /// What the entries take, as far as their functions say; those too that only an undo could bring back.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub bytes: u64,
+    /// How long an entry is fresh; `None` for ever.
     pub ttl_seconds: Option<f64>,
     /// Look-ups answered, since the start.
     pub hits: u64,
+    /// The hits on entries past their time, which the policy allows while they are refreshed.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub stale_hits: u64,
+    /// The hits that said that there is nothing.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub negative_hits: u64,
+    /// Answers with an entry kept for loads that fail, since the start.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub fail_safe: u64,
     /// Look-ups not answered, since the start.
     pub misses: u64,
     /// Loads run, since the start.
     pub loads: u64,
+    /// The loads that refreshed an entry in the background.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub refreshes: u64,
     /// Loads that failed, since the start.
     pub load_errors: u64,
     /// Look-ups that waited for somebody else's load, since the start.
@@ -42,6 +60,9 @@ pub struct CacheRow {
     pub lookups_per_second: f64,
     /// The 95th percentile of a load.
     pub load_p95_seconds: Option<f64>,
+    /// How old an entry is when it is hit, at the median; `None` while no hit was looked at, which one in 64 is.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub age_at_hit_p50_seconds: Option<f64>,
     /// Seconds of loading saved a second.
     pub saved_seconds_per_second: f64,
     /// The hit ratio's last values, oldest first; `NaN` where there were no look-ups.

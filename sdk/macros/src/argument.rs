@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syn::parse::ParseStream;
-use syn::{Error, Expr, Lit, LitStr, Result, Token};
+use syn::{Error, Expr, Lit, LitInt, LitStr, Result, Token};
 
 /// Reads `= 300` or `= "5m"`.
 pub(crate) fn ttl(input: ParseStream<'_>) -> Result<Duration> {
@@ -19,6 +19,12 @@ pub(crate) fn ttl(input: ParseStream<'_>) -> Result<Duration> {
     parsed.filter(|ttl| !ttl.is_zero()).ok_or_else(|| {
         Error::new(literal.span(), "a ttl is whole seconds (300) or a text such as \"250ms\", \"90s\", \"5m\", \"1h\", \"1d\"")
     })
+}
+
+/// Reads `= 1000`.
+pub(crate) fn count(input: ParseStream<'_>) -> Result<u64> {
+    input.parse::<Token![=]>()?;
+    input.parse::<LitInt>()?.base10_parse()
 }
 
 /// Reads `= "text"`.

@@ -8,6 +8,7 @@ use crate::{argument, function, key};
 pub(crate) struct Words {
     namespace: LitStr,
     key: Option<TokenStream>,
+    tag: Option<TokenStream>,
     deck: Option<Expr>,
     result: Option<Ident>,
 }
@@ -23,6 +24,7 @@ impl Parse for Words {
         let mut words = Self {
             namespace,
             key: None,
+            tag: None,
             deck: None,
             result: None,
         };
@@ -34,13 +36,14 @@ impl Parse for Words {
             let word: Ident = input.parse()?;
             match word.to_string().as_str() {
                 "key" => argument::set(&mut words.key, &word, key::parse(input)?)?,
+                "tag" => argument::set(&mut words.tag, &word, key::parse(input)?)?,
                 "deck" => argument::set(&mut words.deck, &word, argument::expression(input)?)?,
                 "result" => argument::set(&mut words.result, &word, word.clone())?,
                 _ => {
                     return Err(Error::new(
                         word.span(),
                         format!(
-                            "`{word}` means nothing to #[cache_invalidate]: use key, deck or result"
+                            "`{word}` means nothing to #[cache_invalidate]: use key, tag, deck or result"
                         ),
                     ));
                 }
@@ -53,7 +56,14 @@ impl Parse for Words {
 pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream> {
     function::check(&function, "cache_invalidate")?;
     let namespace = &words.namespace;
-    let key = match &words.key {
+    if let (Some(_), Some(tag)) = (&words.key, &words.tag) {
+        return Err(Error::new_spanned(
+            tag,
+            "a key or a tag: write an attribute for each",
+        ));
+    }
+    // To the namespace a tag is a key that many entries hang on.
+    let key = match words.key.as_ref().or(words.tag.as_ref()) {
         Some(key) => quote!(::core::option::Option::Some(::perfdeck::__private::written(&(#key)))),
         None => quote!(::core::option::Option::None),
     };

@@ -1,18 +1,27 @@
-use proc_macro2::{Ident, Span, TokenStream};
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ItemFn, LitInt, LitStr, Result, Token, parenthesized};
+use syn::{Error, Expr, ItemFn, LitStr, Result, Token, parenthesized};
 
 use crate::{argument, function, key};
 
 #[derive(Default)]
 pub(crate) struct Words {
-    ttl: Option<std::time::Duration>,
+    ttl: Option<Duration>,
+    stale: Option<Duration>,
+    fail_safe: Option<Duration>,
+    soft_timeout: Option<Duration>,
+    negative_ttl: Option<Duration>,
     namespace: Option<LitStr>,
     capacity: Option<u64>,
+    capacity_bytes: Option<u64>,
     eviction: Option<Ident>,
+    weigh: Option<Expr>,
+    tags: Option<Vec<TokenStream>>,
     key: Option<(Ident, TokenStream)>,
     skip: Option<Vec<Ident>>,
     deck: Option<Expr>,
@@ -35,11 +44,36 @@ impl Parse for Words {
             let word: Ident = input.parse()?;
             match word.to_string().as_str() {
                 "ttl" => argument::set(&mut words.ttl, &word, argument::ttl(input)?)?,
+                "stale_while_revalidate" => {
+                    argument::set(&mut words.stale, &word, argument::ttl(input)?)?;
+                }
+                "fail_safe" => {
+                    argument::set(&mut words.fail_safe, &word, argument::ttl(input)?)?;
+                }
+                "soft_timeout" => {
+                    argument::set(&mut words.soft_timeout, &word, argument::ttl(input)?)?;
+                }
+                "negative_ttl" => {
+                    argument::set(&mut words.negative_ttl, &word, argument::ttl(input)?)?;
+                }
                 "namespace" => argument::set(&mut words.namespace, &word, argument::text(input)?)?,
                 "capacity" => {
-                    input.parse::<Token![=]>()?;
-                    let entries = input.parse::<LitInt>()?.base10_parse()?;
-                    argument::set(&mut words.capacity, &word, entries)?;
+                    argument::set(&mut words.capacity, &word, argument::count(input)?)?;
+                }
+                "capacity_bytes" => {
+                    argument::set(&mut words.capacity_bytes, &word, argument::count(input)?)?;
+                    if words.capacity.is_some() {
+                        let both = "a capacity is of entries or of bytes: leave one out";
+                        return Err(Error::new(word.span(), both));
+                    }
+                }
+                "weigh" => argument::set(&mut words.weigh, &word, argument::expression(input)?)?,
+                "tags" => {
+                    let tags;
+                    parenthesized!(tags in input);
+                    let tags = Punctuated::<key::Key, Token![,]>::parse_terminated(&tags)?;
+                    let tags = tags.into_iter().map(|tag| tag.0).collect();
+                    argument::set(&mut words.tags, &word, tags)?;
                 }
                 "eviction" => {
                     let name = argument::text(input)?;
@@ -63,8 +97,9 @@ impl Parse for Words {
                     return Err(Error::new(
                         word.span(),
                         format!(
-                            "`{word}` means nothing to #[cached]: use ttl, namespace, capacity, eviction, key, \
-                             skip, deck, result, option or inline"
+                            "`{word}` means nothing to #[cached]: use ttl, stale_while_revalidate, fail_safe, \
+                             soft_timeout, negative_ttl, namespace, capacity, capacity_bytes, weigh, eviction, key, \
+                             tags, skip, deck, result, option or inline"
                         ),
                     ));
                 }
@@ -104,17 +139,25 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
     let refusal = refusal(&kept, &function);
     let hit = match kept {
         Kept::Ok => quote!(::core::result::Result::Ok(__perfdeck_value)),
-        Kept::All => quote!(__perfdeck_value),
-        Kept::Some => quote!(::core::option::Option::Some(__perfdeck_value)),
+        Kept::All | Kept::Some => quote!(__perfdeck_value),
     };
+    let values = values(words, &function, &kept);
     let answer = match kept {
         Kept::Ok => quote!(__perfdeck_answer),
-        Kept::All => quote!(match __perfdeck_answer {
+        Kept::All | Kept::Some => quote!(match __perfdeck_answer {
             ::core::result::Result::Ok(value) => value,
             ::core::result::Result::Err(never) => match never {},
         }),
-        Kept::Some => quote!(__perfdeck_answer.ok()),
     };
+    let tags = words.tags.as_deref().unwrap_or_default();
+    let tagged = (!tags.is_empty()).then(|| {
+        quote! {
+            let mut __perfdeck_lookup = __perfdeck_lookup;
+            if let ::core::option::Option::Some(lookup) = &mut __perfdeck_lookup {
+                #(lookup.tag(&(#tags));)*
+            }
+        }
+    });
     let load = if function.sig.asyncness.is_some() {
         load(words, &function, &kept)
     } else {
@@ -127,10 +170,12 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
             ::perfdeck::__private::Found::Value(__perfdeck_value) => return #hit,
             ::perfdeck::__private::Found::Not(lookup) => lookup,
         };
+        #tagged
         let __perfdeck_answer = {
             #[allow(unused_imports)]
             use ::perfdeck::__private::{ByClone as _, ByLoad as _, InCaller as _, InTask as _};
             let __perfdeck_refusal = #refusal;
+            let __perfdeck_values = #values;
             #load
         };
         #answer
@@ -215,17 +260,52 @@ fn namespace(words: &Words, function: &ItemFn) -> TokenStream {
 
 fn site(words: &Words, function: &ItemFn) -> TokenStream {
     let namespace = namespace(words, function);
-    let ttl = optional(words.ttl.map(|ttl| {
-        let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
-        quote!(::core::time::Duration::new(#seconds, #nanos))
-    }));
-    let capacity = optional(words.capacity.map(|capacity| quote!(#capacity)));
-    let eviction = words.eviction.as_ref();
-    let eviction = optional(eviction.map(|name| quote!(::perfdeck::cache::Eviction::#name)));
+    let span = |word: &str, time: Option<Duration>| {
+        let word = Ident::new(word, proc_macro2::Span::call_site());
+        time.map(|time| {
+            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+            quote!(.#word(::core::time::Duration::new(#seconds, #nanos)))
+        })
+    };
+    let terms = [
+        span("ttl", words.ttl),
+        span("stale_while_revalidate", words.stale),
+        span("fail_safe", words.fail_safe),
+        span("soft_timeout", words.soft_timeout),
+        span("negative_ttl", words.negative_ttl),
+        words.capacity.map(|entries| quote!(.capacity(#entries))),
+        words
+            .capacity_bytes
+            .map(|bytes| quote!(.capacity_bytes(#bytes))),
+        words
+            .eviction
+            .as_ref()
+            .map(|name| quote!(.eviction(::perfdeck::cache::Eviction::#name))),
+    ];
+    let terms = terms.into_iter().flatten();
     quote! {
         static __PERFDECK_SITE: ::perfdeck::__private::Site =
-            ::perfdeck::__private::Site::new(#namespace, #ttl, #capacity, #eviction);
+            ::perfdeck::__private::Site::new(#namespace, ::perfdeck::cache::Policy::new() #(#terms)*);
     }
+}
+
+/// What the values are like: when one is absent, what it weighs.
+fn values(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
+    let absent = match kept {
+        Kept::Some => Some(quote!(.absent(::core::option::Option::is_none).drop_absent())),
+        Kept::All if function::returns_option(&function.sig) => {
+            Some(quote!(.absent(::core::option::Option::is_none)))
+        }
+        Kept::Ok if function::returns_result_of_option(&function.sig) => {
+            Some(quote!(.absent(::core::option::Option::is_none)))
+        }
+        Kept::All | Kept::Ok => None,
+    };
+    let weigh = words
+        .weigh
+        .as_ref()
+        .map(|weigh| quote_spanned!(weigh.span()=> .weigh(#weigh)));
+    quote!(::perfdeck::__private::Values::new() #absent #weigh)
 }
 
 /// Names the variant, at the place of the text, where a build without moka has its error.
@@ -244,8 +324,9 @@ fn eviction(name: &LitStr) -> Result<Ident> {
 
 fn refusal(kept: &Kept, function: &ItemFn) -> TokenStream {
     match kept {
-        Kept::All => quote!(::perfdeck::__private::Refusal::<::core::convert::Infallible>::alone()),
-        Kept::Some => quote!(::perfdeck::__private::Refusal::<()>::shared().no_error()),
+        Kept::All | Kept::Some => {
+            quote!(::perfdeck::__private::Refusal::<::core::convert::Infallible>::alone())
+        }
         Kept::Ok => {
             let output = function::output(&function.sig);
             quote!((&::perfdeck::__private::Errors::<<#output as ::perfdeck::__private::Fallible>::Error>::new()).refusal())
@@ -281,15 +362,14 @@ fn load(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
         (quote!(), body, quote!(::perfdeck::__private::Caller))
     };
     let future = match kept {
-        Kept::All => quote!(::perfdeck::__private::always(#future)),
-        Kept::Some => quote!(::perfdeck::__private::some(#future)),
+        Kept::All | Kept::Some => quote!(::perfdeck::__private::always(#future)),
         Kept::Ok => future,
     };
     quote! {
         #inner
         let __perfdeck_load = ::perfdeck::__private::Loader(move || #future);
         // Boxed, since a hit needs none of it: the future that each caller moves about is small.
-        ::std::boxed::Box::pin(#kind.answer(__perfdeck_lookup, __perfdeck_refusal, __perfdeck_load)).await
+        ::std::boxed::Box::pin(#kind.answer(__perfdeck_lookup, __perfdeck_values, __perfdeck_refusal, __perfdeck_load)).await
     }
 }
 
@@ -297,16 +377,10 @@ fn load(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
 fn block(function: &ItemFn, kept: &Kept) -> TokenStream {
     let body = function::body(&function.sig, &function.block);
     let value = match kept {
-        Kept::All => quote!(::core::result::Result::Ok(#body)),
-        Kept::Some => quote!((#body).ok_or(())),
+        Kept::All | Kept::Some => quote!(::core::result::Result::Ok(#body)),
         Kept::Ok => body,
     };
-    quote!(::perfdeck::__private::Caller.block(__perfdeck_lookup.as_ref(), __perfdeck_refusal, move || #value))
-}
-
-fn optional(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote_spanned!(Span::call_site()=> ::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
-    }
+    quote!(::perfdeck::__private::Caller.block(
+        __perfdeck_lookup.as_ref(), __perfdeck_values, __perfdeck_refusal, move || #value,
+    ))
 }

@@ -4,8 +4,8 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::visit::{self, Visit};
 use syn::{
-    Block, Error, FnArg, GenericParam, ItemFn, Lifetime, Pat, PatType, Result, ReturnType,
-    Signature, Type, TypeImplTrait, TypeReference,
+    Block, Error, FnArg, GenericArgument, GenericParam, ItemFn, Lifetime, Pat, PatType,
+    PathArguments, PathSegment, Result, ReturnType, Signature, Type, TypeImplTrait, TypeReference,
 };
 
 /// Refuses what no attribute can wrap.
@@ -54,6 +54,21 @@ pub(crate) fn returns_result(signature: &Signature) -> bool {
 /// Whether the return type is called `Option`.
 pub(crate) fn returns_option(signature: &Signature) -> bool {
     returns(signature, "Option")
+}
+
+/// Whether the return type is called `Result`, and what it holds `Option`.
+pub(crate) fn returns_result_of_option(signature: &Signature) -> bool {
+    let Some(result) = last_segment(signature).filter(|last| last.ident == "Result") else {
+        return false;
+    };
+    let PathArguments::AngleBracketed(arguments) = &result.arguments else {
+        return false;
+    };
+    matches!(
+        arguments.args.first(),
+        Some(GenericArgument::Type(Type::Path(path)))
+            if path.path.segments.last().is_some_and(|last| last.ident == "Option")
+    )
 }
 
 /// The body as an expression whose `return` and `?` end the body alone: a future in an async function, else a value.
@@ -156,16 +171,17 @@ pub(crate) fn instance(function: &ItemFn) -> Vec<TokenStream> {
 }
 
 fn returns(signature: &Signature, name: &str) -> bool {
+    last_segment(signature).is_some_and(|last| last.ident == name)
+}
+
+/// The return type's name, with what stands in its angle brackets.
+fn last_segment(signature: &Signature) -> Option<&PathSegment> {
     match &signature.output {
         ReturnType::Type(_, ty) => match &**ty {
-            Type::Path(path) => path
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident == name),
-            _ => false,
+            Type::Path(path) => path.path.segments.last(),
+            _ => None,
         },
-        ReturnType::Default => false,
+        ReturnType::Default => None,
     }
 }
 

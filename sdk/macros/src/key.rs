@@ -2,14 +2,26 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::parse::ParseStream;
+use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, Lit, LitStr, Result, Token};
 
-/// Reads `= EXPR`, `= "EXPR"` or `= "text:{EXPR}"` into an expression that is a `CacheKey`.
+/// An expression that is a `CacheKey`, written as one, as `"EXPR"` or as `"text:{EXPR}"`.
+pub(crate) struct Key(pub(crate) TokenStream);
+
+/// Reads `= KEY`.
 pub(crate) fn parse(input: ParseStream<'_>) -> Result<TokenStream> {
     input.parse::<Token![=]>()?;
-    let value: Expr = input.parse()?;
-    match &value {
+    input.parse::<Key>().map(|key| key.0)
+}
+
+impl Parse for Key {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        read(&input.parse()?).map(Self)
+    }
+}
+
+fn read(value: &Expr) -> Result<TokenStream> {
+    match value {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) if text.value().contains('{') => pattern(text),
             Lit::Str(text) if text.value().trim().is_empty() => Err(Error::new(

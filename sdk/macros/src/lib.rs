@@ -21,15 +21,22 @@ mod monitor;
 /// | word | meaning |
 /// |---|---|
 /// | `ttl = 300`, `ttl = "5m"` | how long an entry is served, in seconds or as text of `ms`, `s`, `m`, `h`, `d`; it may only shorten the namespace's |
+/// | `stale_while_revalidate = "1m"` | for how long after that it is still served while one load refreshes it |
+/// | `fail_safe = "1h"` | for how long after that it is kept to be served if a load fails |
+/// | `soft_timeout = "200ms"` | how long a caller waits for a load that `fail_safe` could stand in for |
+/// | `negative_ttl = "5s"` | how long `None` or `Ok(None)` is remembered |
 /// | `namespace = "analytics"` | the namespace; the function's path by default |
 /// | `capacity = 1000` | entries of the namespace, if this function is the first to say so |
+/// | `capacity_bytes = 10000000` | bytes of the namespace instead |
+/// | `weigh = \|value\| value.len()` | the bytes that a value takes; without it only the type's own size is known |
 /// | `eviction = "lru"` | which entry has to go when the namespace is full, if this function is the first to say so: `"default"`, or, with the feature `moka`, `"lru"`, `"tiny_lfu"` |
 /// | `key = "workspace"` | an expression over the arguments instead of all of them; methods need it |
 /// | `key = "docs:{workspace}:{status}"` | a text with arguments in it; they are kept apart whatever they contain |
+/// | `tags("user:{id}", shop)` | at most 8 tags, written like keys, by which entries are invalidated together |
 /// | `skip(pool, now)` | arguments that are not part of the key |
 /// | `deck = EXPR` | another deck than the first that was started |
 /// | `result` | the return type is a `Result` under another name |
-/// | `option` | `None` is returned and not cached |
+/// | `option` | `None` is returned and not cached, unless there is a `negative_ttl` |
 /// | `inline` | the load runs in its caller, not in a task of its own |
 ///
 /// Of a `Result` only `Ok` is cached; an error goes to all who waited for it if it is `Clone`, and else each of them
@@ -48,7 +55,7 @@ pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes cached values unusable once the function has succeeded.
 ///
 /// `#[cache_invalidate("analytics")]` takes the whole namespace, `#[cache_invalidate("analytics", key = "workspace")]`
-/// the entries whose key equals, of all functions in it. It acts after the body returned `Ok`, or anything if it
+/// the entries whose key equals, of all functions in it, and `tag = "user:{id}"` those that have the tag. It acts after the body returned `Ok`, or anything if it
 /// returns no `Result`; a call that is cancelled or panics invalidates nothing. The key is made before the body runs.
 /// `result` says that the return type is a `Result` under another name, `deck = EXPR` names another deck than the
 /// first that was started. Several attributes on one function add up.

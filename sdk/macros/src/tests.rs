@@ -31,12 +31,20 @@ fn mistakes_in_the_words_are_named_with_a_remedy() {
         ("ttl = 5, ttl = 6", "`ttl` is given twice: leave one out"),
         (
             "tttl = 5",
-            "`tttl` means nothing to #[cached]: use ttl, namespace, capacity, eviction, key, skip, deck, result, option or \
-             inline",
+            "`tttl` means nothing to #[cached]: use ttl, stale_while_revalidate, fail_safe, soft_timeout, negative_ttl, \
+             namespace, capacity, capacity_bytes, weigh, eviction, key, tags, skip, deck, result, option or inline",
         ),
         (
             "eviction = \"fifo\"",
             "an eviction is \"default\", \"lru\" or \"tiny_lfu\"",
+        ),
+        (
+            "capacity = 10, capacity_bytes = 10",
+            "a capacity is of entries or of bytes: leave one out",
+        ),
+        (
+            "tags(\"user:{a}\", a), weigh = |_| 8, fail_safe = \"1h\"",
+            "",
         ),
         ("skip(b)", "there is no argument `b` to skip: remove it"),
         (

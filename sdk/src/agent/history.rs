@@ -78,6 +78,8 @@ pub(crate) struct CacheHistory {
     seconds: VecDeque<(u64, u64, f64)>,
     /// Each load since the start.
     pub(crate) loads: Histogram,
+    /// How old the entries of some hits were, since the start.
+    pub(crate) ages: Histogram,
 }
 
 impl CacheHistory {
@@ -164,6 +166,7 @@ impl Agent {
         for row in &self.cache_rows {
             let history = self.cache_history.entry(Arc::clone(&row.name)).or_default();
             history.loads.merge(&row.load_times);
+            history.ages.merge(&row.ages);
         }
     }
 }

@@ -5,10 +5,18 @@ use std::time::Duration;
 use super::space::Space;
 use crate::clock::Moment;
 
+/// What a namespace holds.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) entries: u64,
+    /// Of all entries, those too that no look-up could answer.
+    pub(super) bytes: u64,
+}
+
 /// The last count of a namespace.
 #[derive(Default)]
 pub(super) struct Census {
-    entries: u64,
+    held: Held,
     /// The namespace's stamp at the last count.
     stamp: u64,
     taken: Option<(Moment, Duration)>,
@@ -22,7 +30,7 @@ impl Census {
     /// Counts, unless the last count was so long that its share of the time isn't over.
     ///
     /// After an invalidation of the namespace a count is always due, since the last one is then wrong by everything.
-    pub(super) fn entries(&mut self, space: &Space) -> u64 {
+    pub(super) fn held(&mut self, space: &Space) -> Held {
         let now = space.shared.clock.now();
         let stamp = space.stamps.namespace();
         let due = match self.taken {
@@ -32,25 +40,28 @@ impl Census {
             None => true,
         };
         if due {
-            self.entries = count(space);
+            self.held = count(space);
             self.stamp = stamp;
             self.taken = Some((now, space.shared.clock.now().since(now)));
         }
-        self.entries
+        self.held
     }
 }
 
-fn count(space: &Space) -> u64 {
+fn count(space: &Space) -> Held {
     let tick = space.shared.tick.now();
     let local = space.local();
-    let mut entries = 0;
+    let mut held = Held::default();
     local.each(|key, slot| {
-        if slot.expires <= tick {
-            // Nothing brings an expired entry back; one under an old stamp may return with an undo.
+        if slot.life.is_over(tick) {
+            // Nothing brings it back; one under an old stamp may return with an undo.
             local.remove(&key, &slot);
-        } else if slot.stamp == space.stamps.read(key.probe().stripe()) {
-            entries += 1;
+            return;
+        }
+        held.bytes += u64::from(slot.bytes);
+        if slot.life.answers(tick) && slot.stamp == space.stamps.read(&slot.stripes) {
+            held.entries += 1;
         }
     });
-    entries
+    held
 }

@@ -231,7 +231,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    pub(super) const fn stripe(&self) -> u64 {
+    /// The hash that the key's stripe follows from.
+    pub(super) const fn key_hash(&self) -> u64 {
         self.key_hash
     }
 
@@ -246,6 +247,10 @@ impl<'a> Probe<'a> {
 }
 
 impl StoredKey {
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn probe(&self) -> Probe<'_> {
         Probe {
             site: self.site,

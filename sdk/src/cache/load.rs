@@ -7,9 +7,11 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::Instrument;
@@ -17,15 +19,17 @@ use tracing::Instrument;
 use super::chain::{self, Chain, Charge, Load, Panic};
 use super::flight::{Flight, Lead, Outcome, Packed};
 use super::key::{KeyWriter, Probe, StoredKey};
-use super::space::{Space, Turn};
-use super::stamp::Stamp;
+use super::life::Age;
+use super::local::Slot;
+use super::space::{How, Refreshing, Space, Turn};
+use super::stamp::{Stamp, Stripes};
+use super::values::Values;
 use crate::clock::Moment;
 use crate::record::trail::Kind;
 
-/// How an answer that isn't cached is counted, and how it gets to those who joined.
+/// How an error gets to those who joined.
 #[derive(Debug)]
 pub struct Refusal<E> {
-    is_error: bool,
     pack: Option<Pack<E>>,
 }
 
@@ -36,19 +40,22 @@ struct Pack<E> {
 }
 
 /// What a call brings to its namespace.
-pub(super) struct Call<'a, E> {
+pub(super) struct Call<'a, V, E> {
     pub(super) space: &'a Arc<Space>,
     pub(super) site: u32,
     pub(super) key: &'a KeyWriter,
-    /// The longest time to live that the function wants.
-    pub(super) ttl: Option<Duration>,
+    /// The hashes of the tags that its entry is to have.
+    pub(super) tags: &'a [u64],
+    pub(super) values: Values<V>,
     pub(super) refusal: Refusal<E>,
 }
 
 /// What a look-up leaves to do.
 enum Step<V, E> {
     Answer(Result<V, E>),
-    Load(Duty),
+    /// Answer with the value, and load beside.
+    Refresh(V, Duty, Spare, Refreshing),
+    Load(Duty, Spare),
 }
 
 /// Who else wants the load, and whether it is kept.
@@ -56,6 +63,9 @@ enum Duty {
     Lead(Lead),
     Alone(Option<(StoredKey, Stamp)>),
 }
+
+/// The entry that was kept for a load that fails.
+type Spare = Option<Arc<Slot>>;
 
 /// A look-up that is being counted: each miss ends as a load, or as joined if it doesn't get that far.
 struct Asked<'a> {
@@ -65,10 +75,12 @@ struct Asked<'a> {
 }
 
 /// A load that has begun.
-struct Running<E> {
+struct Running<V, E> {
     space: Arc<Space>,
     duty: Duty,
-    ttl: Option<Duration>,
+    stripes: Stripes,
+    spare: Spare,
+    values: Values<V>,
     refusal: Refusal<E>,
     since: Moment,
 }
@@ -76,68 +88,94 @@ struct Running<E> {
 /// Answers from the cache or by a load in a task of its own.
 ///
 /// Without a runtime around, the load runs in its caller.
-pub(super) async fn spawned<V, E, L>(call: Call<'_, E>, load: impl FnOnce() -> L) -> Result<V, E>
+pub(super) async fn spawned<V, E, L>(call: Call<'_, V, E>, load: impl FnOnce() -> L) -> Result<V, E>
 where
     V: Any + Clone + Send + Sync,
     E: Send + 'static,
     L: Future<Output = Result<V, E>> + Send + 'static,
 {
-    let duty = match call.step().await {
+    let (duty, spare) = match call.step(How::Task).await {
         Step::Answer(answer) => return answer,
-        Step::Load(duty) => duty,
+        Step::Refresh(value, duty, spare, place) => {
+            call.refresh(duty, spare, place, load);
+            return Ok(value);
+        }
+        Step::Load(duty, spare) => (duty, spare),
     };
-    let running = Running::new(&call, duty);
+    let running = call.running(duty, spare.clone());
     let Ok(runtime) = Handle::try_current() else {
         return running.inline(call.probe(), load()).await;
     };
-    let load = Load::new(
-        load(),
-        running.chain(call.probe()),
-        Charge::present(call.space.number),
-    );
+    let load = running.load(&call, load());
     let (answer, answered) = oneshot::channel();
     let task = async move {
         // Nobody may be left to hear it; the value is in the map all the same.
         let _ = answer.send(running.finish(load.await));
     };
     drop(runtime.spawn(task.in_current_span()));
-    match answered.await {
-        Ok(answer) => answer.unwrap_or_else(|panic| resume_unwind(panic)),
+    let patience = spare.as_ref().and_then(|_| call.space.soft_timeout());
+    match within_reason(patience, answered).await {
+        Some(Ok(answer)) => call
+            .or_spare(answer, spare.as_deref())
+            .unwrap_or_else(|panic| resume_unwind(panic)),
         // The runtime is going down and took the task along; this caller goes with it.
-        Err(_) => std::future::pending().await,
+        Some(Err(_)) => std::future::pending().await,
+        None => match call.spare(spare.as_deref()) {
+            Some(value) => Ok(value),
+            // There was one when the wait began, of this type.
+            None => std::future::pending().await,
+        },
     }
 }
 
 /// Answers from the cache or by a load in the caller.
-pub(super) async fn inline<V, E, L>(call: Call<'_, E>, load: impl FnOnce() -> L) -> Result<V, E>
+pub(super) async fn inline<V, E, L>(call: Call<'_, V, E>, load: impl FnOnce() -> L) -> Result<V, E>
 where
     V: Any + Clone + Send + Sync,
     L: Future<Output = Result<V, E>>,
 {
-    match call.step().await {
+    match call.step(How::Caller).await {
         Step::Answer(answer) => answer,
-        Step::Load(duty) => Running::new(&call, duty).inline(call.probe(), load()).await,
+        // No caller that has to load itself is asked to refresh.
+        Step::Refresh(_, duty, spare, _) | Step::Load(duty, spare) => {
+            let running = call.running(duty, spare.clone());
+            let output = running.run(call.probe(), load()).await;
+            call.or_spare(output, spare.as_deref())
+                .unwrap_or_else(|panic| resume_unwind(panic))
+        }
     }
 }
 
 /// Answers from the cache or by a load on this thread.
 pub(super) fn blocking<V, E>(
-    call: &Call<'_, E>,
+    call: &Call<'_, V, E>,
     load: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E>
 where
     V: Any + Clone + Send + Sync,
 {
-    let duty = match call.block() {
+    let (duty, spare) = match call.block() {
         Step::Answer(answer) => return answer,
-        Step::Load(duty) => duty,
+        Step::Refresh(_, duty, spare, _) | Step::Load(duty, spare) => (duty, spare),
     };
-    let running = Running::new(call, duty);
+    let running = call.running(duty, spare.clone());
     let chain = running.chain(call.probe());
     let output = chain::within(chain, || catch_unwind(AssertUnwindSafe(load)));
-    running
-        .finish(output)
+    call.or_spare(running.finish(output), spare.as_deref())
         .unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Waits so long, if there is a limit and the runtime has a timer; `None` if the time is over.
+async fn within_reason<F: Future>(limit: Option<Duration>, waited: F) -> Option<F::Output> {
+    // A runtime without a timer says so by a panic; then the wait is as long as it takes.
+    let timer = limit.and_then(|limit| catch_unwind(|| tokio::time::sleep(limit)).ok());
+    let Some(timer) = timer else {
+        return Some(waited.await);
+    };
+    match select(pin!(waited), pin!(timer)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
 }
 
 impl<E> Refusal<E> {
@@ -151,28 +189,13 @@ impl<E> Refusal<E> {
             wrap: |answer: &E| Arc::new(answer.clone()),
             unwrap: |packed| packed.downcast_ref::<E>().cloned(),
         };
-        Self {
-            is_error: true,
-            pack: Some(pack),
-        }
+        Self { pack: Some(pack) }
     }
 
     /// Makes an error that can't be cloned: everybody who joined loads for himself.
     #[must_use]
     pub const fn alone() -> Self {
-        Self {
-            is_error: true,
-            pack: None,
-        }
-    }
-
-    /// Counts it as an answer like another, such as an absent value.
-    #[must_use]
-    pub const fn no_error(self) -> Self {
-        Self {
-            is_error: false,
-            ..self
-        }
+        Self { pack: None }
     }
 }
 
@@ -192,71 +215,114 @@ impl<E> Clone for Pack<E> {
     }
 }
 
-impl<E> Call<'_, E> {
+impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     fn probe(&self) -> Probe<'_> {
         Probe::new(self.site, self.key, &self.space.shared.hasher)
     }
 
-    async fn step<V: Any + Clone>(&self) -> Step<V, E> {
+    fn stripes(&self, probe: &Probe<'_>) -> Stripes {
+        Stripes::new(probe.key_hash(), self.tags)
+    }
+
+    fn running(&self, duty: Duty, spare: Spare) -> Running<V, E> {
+        Running {
+            space: Arc::clone(self.space),
+            duty,
+            stripes: self.stripes(&self.probe()),
+            spare,
+            values: self.values,
+            refusal: self.refusal,
+            since: self.space.shared.clock.now(),
+        }
+    }
+
+    async fn step(&self, how: How) -> Step<V, E> {
         let probe = self.probe();
+        let stripes = self.stripes(&probe);
         let mut asked = Asked::new(self.space);
         loop {
-            let flight = match self.turn(&probe, &mut asked, false) {
-                Ok(flight) => flight,
+            let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, how) {
+                Ok(waiting) => waiting,
                 Err(step) => return step,
             };
-            let outcome = flight.wait().await;
-            if let Some(step) = self.landed(&probe, &mut asked, outcome) {
+            let patience = spare.as_ref().and_then(|_| self.space.soft_timeout());
+            let Some(outcome) = within_reason(patience, flight.wait()).await else {
+                if let Some(value) = self.spare(spare.as_deref()) {
+                    return Step::Answer(Ok(value));
+                }
+                continue;
+            };
+            if let Some(step) = self.landed(&probe, &stripes, &mut asked, outcome, spare) {
                 return step;
             }
         }
     }
 
-    fn block<V: Any + Clone>(&self) -> Step<V, E> {
+    fn block(&self) -> Step<V, E> {
         let probe = self.probe();
+        let stripes = self.stripes(&probe);
         let mut asked = Asked::new(self.space);
         loop {
-            let flight = match self.turn(&probe, &mut asked, true) {
-                Ok(flight) => flight,
+            let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, How::Blocking) {
+                Ok(waiting) => waiting,
                 Err(step) => return step,
             };
-            if let Some(step) = self.landed(&probe, &mut asked, flight.block()) {
+            if let Some(step) = self.landed(&probe, &stripes, &mut asked, flight.block(), spare) {
                 return step;
             }
         }
     }
 
     /// Takes one turn; `Ok` is a flight to wait for.
-    fn turn<V: Any + Clone>(
+    fn turn(
         &self,
         probe: &Probe<'_>,
+        stripes: &Stripes,
         asked: &mut Asked<'_>,
-        blocking: bool,
-    ) -> Result<Arc<Flight>, Step<V, E>> {
-        match self.space.turn(probe, blocking) {
-            Turn::Hit(value) => {
-                asked.hit();
-                Err(Step::Answer(Ok(value)))
-            }
-            Turn::Lead(lead) => Err(asked.load(Duty::Lead(lead))),
-            Turn::Alone(keep) => Err(asked.load(Duty::Alone(keep))),
-            Turn::Join(flight) => {
+        how: How,
+    ) -> Result<(Arc<Flight>, Spare), Step<V, E>> {
+        match self.space.turn::<V>(probe, stripes, how) {
+            Turn::Hit(slot, age) => match slot.value() {
+                Some(value) => {
+                    asked.hit(&slot, age);
+                    Err(Step::Answer(Ok(value)))
+                }
+                // It holds the type, as the space has looked.
+                None => Err(asked.load(Duty::Alone(None), None)),
+            },
+            Turn::Refresh(slot, age, lead, place) => Err(match slot.value() {
+                Some(value) => {
+                    asked.hit(&slot, age);
+                    self.space.count(|meter| &meter.loads);
+                    self.space.count(|meter| &meter.refreshes);
+                    Step::Refresh(value, Duty::Lead(lead), Some(slot), place)
+                }
+                None => asked.load(Duty::Lead(lead), None),
+            }),
+            Turn::Lead(lead, spare) => Err(asked.load(Duty::Lead(lead), spare)),
+            Turn::Alone(keep) => Err(asked.load(Duty::Alone(keep), None)),
+            Turn::Join(flight, spare) => {
                 asked.miss();
-                Ok(flight)
+                Ok((flight, spare))
             }
         }
     }
 
     /// What a flight's outcome means for who joined it; `None` is another turn.
-    fn landed<V: Any + Clone>(
+    fn landed(
         &self,
         probe: &Probe<'_>,
+        stripes: &Stripes,
         asked: &mut Asked<'_>,
         outcome: Outcome,
+        spare: Spare,
     ) -> Option<Step<V, E>> {
         let answer = match outcome {
             Outcome::Abandoned => return None,
             Outcome::Loaded(slot) => slot.value().map(Ok),
+            Outcome::Refused(_) | Outcome::Panicked if spare.is_some() => {
+                self.spare(spare.as_deref()).map(Ok)
+            }
             Outcome::Refused(packed) => packed
                 .zip(self.refusal.pack)
                 .and_then(|(packed, pack)| (pack.unwrap)(&packed))
@@ -266,10 +332,48 @@ impl<E> Call<'_, E> {
         Some(match answer {
             Some(answer) => Step::Answer(answer),
             None => {
-                let stamp = self.space.stamps.read(probe.stripe());
-                asked.load(Duty::Alone(Some((probe.store(), stamp))))
+                let stamp = self.space.stamps.read(stripes);
+                asked.load(Duty::Alone(Some((probe.store(), stamp))), spare)
             }
         })
+    }
+
+    /// Loads in the background.
+    fn refresh<L>(&self, duty: Duty, spare: Spare, place: Refreshing, load: impl FnOnce() -> L)
+    where
+        V: Send,
+        E: Send + 'static,
+        L: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let running = self.running(duty, spare);
+        let Ok(runtime) = Handle::try_current() else {
+            return running.give_up();
+        };
+        let load = running.load(self, load());
+        let task = async move {
+            // An error or a panic has been counted, and there is nobody to hear of it.
+            let _ = running.finish(load.await);
+            drop(place);
+        };
+        drop(runtime.spawn(task.in_current_span()));
+    }
+
+    /// The kept entry's value where the load brought none.
+    fn or_spare(
+        &self,
+        output: Result<Result<V, E>, Panic>,
+        spare: Option<&Slot>,
+    ) -> Result<Result<V, E>, Panic> {
+        match output {
+            Ok(Ok(value)) => Ok(Ok(value)),
+            failed => self.spare(spare).map_or(failed, |value| Ok(Ok(value))),
+        }
+    }
+
+    fn spare(&self, spare: Option<&Slot>) -> Option<V> {
+        let value = spare?.value()?;
+        self.space.count(|meter| &meter.fail_safe);
+        Some(value)
     }
 }
 
@@ -282,9 +386,15 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn hit(&mut self) {
-        if !self.missed {
-            self.space.count_hit();
+    fn hit(&mut self, slot: &Slot, age: Age) {
+        if self.missed {
+            return;
+        }
+        self.space.count_hit(slot);
+        match age {
+            Age::Stale => self.space.count(|meter| &meter.stale_hits),
+            Age::Spare => self.space.count(|meter| &meter.fail_safe),
+            Age::Fresh | Age::Due | Age::Dead => {}
         }
     }
 
@@ -295,11 +405,11 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn load<V, E>(&mut self, duty: Duty) -> Step<V, E> {
+    fn load<V, E>(&mut self, duty: Duty, spare: Spare) -> Step<V, E> {
         self.miss();
         self.loading = true;
         self.space.count(|meter| &meter.loads);
-        Step::Load(duty)
+        Step::Load(duty, spare)
     }
 }
 
@@ -311,17 +421,7 @@ impl Drop for Asked<'_> {
     }
 }
 
-impl<E> Running<E> {
-    fn new(call: &Call<'_, E>, duty: Duty) -> Self {
-        Self {
-            space: Arc::clone(call.space),
-            duty,
-            ttl: call.ttl,
-            refusal: call.refusal,
-            since: call.space.shared.clock.now(),
-        }
-    }
-
+impl<V: Any + Clone + Send + Sync, E> Running<V, E> {
     fn chain(&self, probe: Probe<'_>) -> Chain {
         let key = match &self.duty {
             Duty::Lead(lead) => lead.key().clone(),
@@ -330,62 +430,74 @@ impl<E> Running<E> {
         chain::extended(self.space.address(), key)
     }
 
-    async fn inline<V, L>(self, probe: Probe<'_>, load: L) -> Result<V, E>
+    /// The load as a future that can move to a task.
+    fn load<L: Future>(&self, call: &Call<'_, V, E>, load: L) -> Load<L> {
+        let charge = Charge::present(self.space.number);
+        Load::new(load, self.chain(call.probe()), charge)
+    }
+
+    async fn run<L>(self, probe: Probe<'_>, load: L) -> Result<Result<V, E>, Panic>
     where
-        V: Any + Clone + Send + Sync,
         L: Future<Output = Result<V, E>>,
     {
         let output = Load::new(load, self.chain(probe), None).await;
         self.finish(output)
+    }
+
+    async fn inline<L>(self, probe: Probe<'_>, load: L) -> Result<V, E>
+    where
+        L: Future<Output = Result<V, E>>,
+    {
+        self.run(probe, load)
+            .await
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
+    /// Ends without having loaded.
+    fn give_up(self) {
+        self.space.count(|meter| &meter.load_errors);
+    }
+
     /// Keeps and passes on what the load brought.
-    fn finish<V>(self, output: Result<Result<V, E>, Panic>) -> Result<Result<V, E>, Panic>
-    where
-        V: Any + Clone + Send + Sync,
-    {
-        let Self {
-            space,
-            duty,
-            ttl,
-            refusal,
-            since,
-        } = self;
+    fn finish(self, output: Result<Result<V, E>, Panic>) -> Result<Result<V, E>, Panic> {
+        let space = &self.space;
+        let took = space.shared.clock.now().since(self.since);
         if space.shared.metered {
-            let took = space.shared.clock.now().since(since);
             space.meter.loaded(took);
             let nanos = took.as_nanos() as u64;
             crate::record::scope::step(Kind::CacheLoad, space.number, nanos);
         }
-        match &output {
-            Ok(Ok(value)) => match duty {
-                Duty::Lead(lead) => {
-                    let slot = space.slot(value.clone(), lead.stamp(), ttl);
-                    space.fill(lead.key().clone(), &slot);
-                    lead.settle(Outcome::Loaded(slot));
-                }
-                Duty::Alone(Some((key, stamp))) => {
-                    space.fill(key, &space.slot(value.clone(), stamp, ttl));
-                }
-                Duty::Alone(None) => {}
-            },
-            Ok(Err(refused)) => {
-                if refusal.is_error {
-                    space.count(|meter| &meter.load_errors);
-                }
-                if let Duty::Lead(lead) = duty {
-                    lead.settle(Outcome::Refused(
-                        refusal.pack.map(|pack| (pack.wrap)(refused)),
-                    ));
+        if !matches!(output, Ok(Ok(_))) {
+            space.count(|meter| &meter.load_errors);
+            if let Some(spare) = &self.spare {
+                space.failed(spare);
+            }
+        }
+        match (&output, self.duty) {
+            (Ok(Ok(value)), duty) => {
+                let slot = |key: &StoredKey, stamp| {
+                    let (value, stripes) = (value.clone(), self.stripes.clone());
+                    space.slot(key, value, stamp, stripes, &self.values, took)
+                };
+                match duty {
+                    Duty::Lead(lead) => {
+                        let slot = slot(lead.key(), lead.stamp());
+                        space.keep(lead.key(), &slot, &self.values, self.spare.as_ref());
+                        lead.settle(Outcome::Loaded(slot));
+                    }
+                    Duty::Alone(Some((key, stamp))) => {
+                        let slot = slot(&key, stamp);
+                        space.keep(&key, &slot, &self.values, self.spare.as_ref());
+                    }
+                    Duty::Alone(None) => {}
                 }
             }
-            Err(_) => {
-                space.count(|meter| &meter.load_errors);
-                if let Duty::Lead(lead) = duty {
-                    lead.settle(Outcome::Panicked);
-                }
+            (Ok(Err(refused)), Duty::Lead(lead)) => {
+                let packed = self.refusal.pack.map(|pack| (pack.wrap)(refused));
+                lead.settle(Outcome::Refused(packed));
             }
+            (Err(_), Duty::Lead(lead)) => lead.settle(Outcome::Panicked),
+            (_, Duty::Alone(_)) => {}
         }
         output
     }

@@ -10,19 +10,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::key::{Probe, StoredKey};
-use super::policy::{Eviction, Policy};
-use super::stamp::Stamp;
+use super::life::Life;
+use super::policy::{Eviction, Policy, Unit};
+use super::stamp::{Stamp, Stripes};
 
 #[cfg(feature = "moka")]
 mod moka;
 mod quick;
 
-/// A value and what it is valid under.
+/// A value, what it is valid under and for how long.
 pub(super) struct Slot<T: ?Sized = dyn Any + Send + Sync> {
     pub(super) stamp: Stamp,
-    /// The tick from which it isn't served.
-    pub(super) expires: u64,
-    value: T,
+    pub(super) stripes: Stripes,
+    pub(super) life: Life,
+    /// With its key.
+    pub(super) bytes: u32,
+    /// Whether the value says that there is none.
+    pub(super) absent: bool,
+    pub(super) value: T,
 }
 
 /// A namespace's map, and how many entries it has pushed out.
@@ -39,7 +44,7 @@ trait Engine {
     fn remove(&self, key: &StoredKey, slot: &Arc<Slot>);
     /// Shows each entry once; those that come or go meanwhile may be left out.
     fn each(&self, seen: &mut dyn FnMut(StoredKey, Arc<Slot>));
-    /// Changes how many entries are held.
+    /// Changes how much is held.
     fn resize(&self, capacity: u64);
 }
 
@@ -51,16 +56,22 @@ enum Chosen {
 }
 
 impl Slot {
-    pub(super) fn new<V: Any + Send + Sync>(value: V, stamp: Stamp, expires: u64) -> Arc<Self> {
-        Arc::new(Slot {
-            stamp,
-            expires,
-            value,
-        })
+    pub(super) fn holds<V: Any>(&self) -> bool {
+        self.value.is::<V>()
     }
 
     pub(super) fn value<V: Any + Clone>(&self) -> Option<V> {
         self.value.downcast_ref::<V>().cloned()
+    }
+}
+
+impl Unit {
+    fn weigh(self, slot: &Slot) -> u32 {
+        match self {
+            Self::Entries => 1,
+            // What weighs nothing would never be pushed out.
+            Self::Bytes => slot.bytes.max(1),
+        }
     }
 }
 
@@ -69,11 +80,11 @@ impl Local {
         let evictions = Arc::<AtomicU64>::default();
         let counted = Arc::clone(&evictions);
         let engine = match policy.eviction {
-            Eviction::Default => Chosen::Quick(quick::Map::new(policy.capacity, counted)),
+            Eviction::Default => Chosen::Quick(quick::Map::new(policy, counted)),
             #[cfg(feature = "moka")]
-            Eviction::Lru => Chosen::Moka(moka::Map::lru(policy.capacity, counted)),
+            Eviction::Lru => Chosen::Moka(moka::Map::lru(policy, counted)),
             #[cfg(feature = "moka")]
-            Eviction::TinyLfu => Chosen::Moka(moka::Map::tiny_lfu(policy.capacity, counted)),
+            Eviction::TinyLfu => Chosen::Moka(moka::Map::tiny_lfu(policy, counted)),
         };
         Self { engine, evictions }
     }

@@ -11,6 +11,8 @@ use perfdeck_bridge::histogram::Histogram;
 const LANES: usize = 32;
 const SHARED: usize = LANES - 1;
 const UNASSIGNED: usize = usize::MAX;
+/// One hit in so many, of each lane, has its entry's age noted.
+const AGED: u64 = 64;
 
 /// Lanes that no living thread owns, a bit each; the shared one is never given away.
 static FREE: AtomicU32 = AtomicU32::new(u32::MAX >> 1);
@@ -24,12 +26,21 @@ thread_local! {
 #[derive(Default)]
 pub(super) struct Meter {
     lanes: Box<[Lane; LANES]>,
+    /// Hits on what was past its time.
+    pub(super) stale_hits: AtomicU64,
+    /// Hits that say that there is nothing.
+    pub(super) negative_hits: AtomicU64,
+    /// Answers with a kept entry, since a load failed or was slow.
+    pub(super) fail_safe: AtomicU64,
     pub(super) loads: AtomicU64,
+    /// The loads in the background.
+    pub(super) refreshes: AtomicU64,
     pub(super) load_errors: AtomicU64,
     pub(super) joined: AtomicU64,
     pub(super) unloaded: AtomicU64,
     pub(super) invalidations: AtomicU64,
     load_times: Mutex<Histogram>,
+    ages: Mutex<Histogram>,
 }
 
 #[derive(Default)]
@@ -43,8 +54,9 @@ struct Lane {
 struct Lease(Cell<usize>);
 
 impl Meter {
-    pub(super) fn hit(&self) {
-        self.count(|lane| &lane.hits);
+    /// Counts a hit; returns whether it is one whose age is to be noted.
+    pub(super) fn hit(&self) -> bool {
+        self.count(|lane| &lane.hits).is_multiple_of(AGED)
     }
 
     pub(super) fn miss(&self) {
@@ -68,27 +80,38 @@ impl Meter {
             .record(took);
     }
 
-    /// Takes the load times since they were last taken.
-    pub(super) fn take_load_times(&self) -> Histogram {
-        std::mem::take(
-            &mut *self
-                .load_times
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    /// Notes how old an entry was when it was hit, unless another thread is at it.
+    #[cold]
+    pub(super) fn aged(&self, age: Duration) {
+        if let Ok(mut ages) = self.ages.try_lock() {
+            ages.record(age);
+        }
     }
 
-    fn count(&self, which: impl Fn(&Lane) -> &AtomicU64) {
+    /// Takes the load times since they were last taken.
+    pub(super) fn take_load_times(&self) -> Histogram {
+        take(&self.load_times)
+    }
+
+    /// Takes the ages of some of the hits since they were last taken.
+    pub(super) fn take_ages(&self) -> Histogram {
+        take(&self.ages)
+    }
+
+    /// Returns what the counter had before, in the thread's lane.
+    fn count(&self, which: impl Fn(&Lane) -> &AtomicU64) -> u64 {
         let number = lane();
         let Some(lane) = self.lanes.get(number) else {
-            return;
+            return 1;
         };
         let counter = which(lane);
         if number == SHARED {
-            counter.fetch_add(1, Ordering::Relaxed);
+            counter.fetch_add(1, Ordering::Relaxed)
         } else {
             // No other thread writes here.
-            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            let before = counter.load(Ordering::Relaxed);
+            counter.store(before + 1, Ordering::Relaxed);
+            before
         }
     }
 }
@@ -102,6 +125,10 @@ impl Drop for Lease {
             FREE.fetch_or(1 << number, Ordering::Release);
         }
     }
+}
+
+fn take(times: &Mutex<Histogram>) -> Histogram {
+    std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn lane() -> usize {

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Caches;
 use super::key::{CacheKey, KeyWriter, Probe};
@@ -8,6 +9,8 @@ use super::load::{self, Call, Refusal};
 use super::policy::Policy;
 use super::site;
 use super::space::{Origin, Space};
+use super::stamp::Stripes;
+use super::values::Values;
 
 /// Entries that are put in by hand have this site; functions count from 1.
 const BY_HAND: u32 = 0;
@@ -57,15 +60,7 @@ impl Namespace {
     where
         V: Clone + Send + Sync + 'static,
     {
-        let key = written(key)?;
-        let found = self.space.lookup(&self.probe(&key)).ok();
-        if found.is_some() {
-            self.space.count_hit();
-        } else {
-            self.space.count_miss();
-            self.space.count(|meter| &meter.unloaded);
-        }
-        found
+        self.entry(key).get()
     }
 
     /// Keeps a value.
@@ -76,11 +71,7 @@ impl Namespace {
     where
         V: Clone + Send + Sync + 'static,
     {
-        let Some(key) = written(key) else { return };
-        let probe = self.probe(&key);
-        let stamp = self.space.stamps.read(probe.stripe());
-        self.space
-            .fill(probe.store(), &self.space.slot(value, stamp, None));
+        self.entry(key).insert(value);
     }
 
     /// Returns the value of a key, and loads it if it isn't there.
@@ -116,18 +107,31 @@ impl Namespace {
         E: Clone + Send + Sync + 'static,
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let Some(key) = written(key) else {
-            return load().await;
-        };
-        let refusal = Refusal::shared();
-        let call = Call {
+        self.entry(key).get_or_load(load).await
+    }
+
+    /// Names the entry of a key, to say more of it than the key: its tags, its own time to live.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use perfdeck::cache::{Namespace, Policy};
+    ///
+    /// let pages = Namespace::new("pages", Policy::new());
+    /// pages.entry("/orders/1").tag(&("user", 7)).tag(&("shop", 3)).insert("Order 1");
+    /// pages.entry("/orders/2").tag(&("user", 8)).tag(&("shop", 3)).insert("Order 2");
+    ///
+    /// pages.invalidate_tag(&("user", 7));
+    /// assert_eq!(pages.get::<&str>("/orders/1"), None);
+    /// assert_eq!(pages.get("/orders/2"), Some("Order 2"));
+    /// ```
+    pub fn entry(&self, key: &(impl CacheKey + ?Sized)) -> Entry<'_> {
+        Entry {
             space: &self.space,
-            site: BY_HAND,
-            key: &key,
+            key: site::written(key),
+            tags: Vec::new(),
             ttl: None,
-            refusal,
-        };
-        load::spawned(call, load).await
+        }
     }
 
     /// Makes all entries of the namespace unusable, at once and whatever their number.
@@ -143,15 +147,17 @@ impl Namespace {
         self.invalidate_written(&site::written(key));
     }
 
+    /// Makes all entries with the tag unusable, whatever their keys.
+    pub fn invalidate_tag(&self, tag: &(impl CacheKey + ?Sized)) {
+        self.invalidate_written(&site::written(tag));
+    }
+
     pub(super) fn invalidate_written(&self, key: &KeyWriter) {
         // A key that is never cached has nothing to invalidate.
         if !key.is_refused() {
-            self.space.invalidate_key(&self.probe(key));
+            let probe = Probe::new(BY_HAND, key, &self.space.shared.hasher);
+            self.space.invalidate_stripe(probe.key_hash());
         }
-    }
-
-    fn probe<'a>(&self, key: &'a KeyWriter) -> Probe<'a> {
-        Probe::new(BY_HAND, key, &self.space.shared.hasher)
     }
 }
 
@@ -163,7 +169,127 @@ impl fmt::Debug for Namespace {
     }
 }
 
-fn written(key: &(impl CacheKey + ?Sized)) -> Option<KeyWriter> {
-    let key = site::written(key);
-    (!key.is_refused()).then_some(key)
+/// One entry of a namespace, by its key; see [`Namespace::entry`].
+#[must_use = "nothing is done until it is asked for or put in"]
+pub struct Entry<'a> {
+    space: &'a Arc<Space>,
+    key: KeyWriter,
+    tags: Vec<u64>,
+    ttl: Option<Duration>,
+}
+
+impl Entry<'_> {
+    /// How many tags an entry can have; with more it isn't cached.
+    pub const TAGS: usize = 8;
+
+    /// Gives it a tag, by which it can be invalidated together with others.
+    pub fn tag(mut self, tag: &(impl CacheKey + ?Sized)) -> Self {
+        if let Some(hash) = tag_hash(self.space, &mut self.key, self.tags.len(), tag) {
+            self.tags.push(hash);
+        }
+        self
+    }
+
+    /// Gives it a shorter time to live than the namespace's.
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Returns the value, if it is fresh.
+    #[must_use]
+    pub fn get<V>(self) -> Option<V>
+    where
+        V: Clone + Send + Sync + 'static,
+    {
+        if self.key.is_refused() {
+            return None;
+        }
+        let probe = self.probe();
+        let (slot, value) = self
+            .space
+            .fresh(&probe)
+            .and_then(|slot| slot.value().map(|value| (slot, value)))
+            .unzip();
+        match slot {
+            Some(slot) => self.space.count_hit(&slot),
+            None => {
+                self.space.count_miss();
+                self.space.count(|meter| &meter.unloaded);
+            }
+        }
+        value
+    }
+
+    /// Keeps a value; see [`Namespace::insert`].
+    pub fn insert<V>(self, value: V)
+    where
+        V: Clone + Send + Sync + 'static,
+    {
+        if self.key.is_refused() {
+            return;
+        }
+        let probe = self.probe();
+        let stripes = Stripes::new(probe.key_hash(), &self.tags);
+        let stamp = self.space.stamps.read(&stripes);
+        let values = Values::new().ttl(self.ttl);
+        let key = probe.store();
+        let slot = self
+            .space
+            .slot(&key, value, stamp, stripes, &values, Duration::ZERO);
+        self.space.fill(key, &slot);
+    }
+
+    /// Returns the value, and loads it if it isn't there; see [`Namespace::get_or_load`].
+    ///
+    /// # Errors
+    ///
+    /// Returns what `load` returned, to all who waited for it.
+    pub async fn get_or_load<V, E, F>(self, load: impl FnOnce() -> F) -> Result<V, E>
+    where
+        V: Clone + Send + Sync + 'static,
+        E: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        if self.key.is_refused() {
+            return load().await;
+        }
+        let call = Call {
+            space: self.space,
+            site: BY_HAND,
+            key: &self.key,
+            tags: &self.tags,
+            values: Values::new().ttl(self.ttl),
+            refusal: Refusal::shared(),
+        };
+        load::spawned(call, load).await
+    }
+
+    fn probe(&self) -> Probe<'_> {
+        Probe::new(BY_HAND, &self.key, &self.space.shared.hasher)
+    }
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("namespace", &self.space.name)
+            .field("tags", &self.tags.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The hash of one more tag; a tag that can't be one makes the key none.
+pub(super) fn tag_hash(
+    space: &Space,
+    key: &mut KeyWriter,
+    present: usize,
+    tag: &(impl CacheKey + ?Sized),
+) -> Option<u64> {
+    let tag = site::written(tag);
+    if tag.is_refused() || present >= Entry::TAGS {
+        key.refuse();
+        return None;
+    }
+    Some(Probe::new(BY_HAND, &tag, &space.shared.hasher).key_hash())
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 use super::Caches;
 use super::key::{CacheKey, KeyWriter, Probe};
 use super::load::{self, Call};
-use super::namespace::Namespace;
-use super::policy::{Eviction, Policy};
+use super::namespace::{Namespace, tag_hash};
+use super::policy::Policy;
 use super::space::Origin;
 
 pub use super::load::Refusal;
+pub use super::values::Values;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -23,9 +24,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 #[derive(Debug)]
 pub struct Site {
     namespace: &'static str,
-    ttl: Option<Duration>,
-    capacity: Option<u64>,
-    eviction: Option<Eviction>,
+    policy: Policy,
     id: OnceLock<u32>,
     bound: OnceLock<Namespace>,
 }
@@ -37,6 +36,7 @@ pub struct Lookup {
     ttl: Option<Duration>,
     namespace: Held,
     key: KeyWriter,
+    tags: Vec<u64>,
 }
 
 /// What the cache says to a call.
@@ -119,17 +119,10 @@ impl<T, E> Fallible for Result<T, E> {
 impl Site {
     /// Makes the site of a function.
     #[must_use]
-    pub const fn new(
-        namespace: &'static str,
-        ttl: Option<Duration>,
-        capacity: Option<u64>,
-        eviction: Option<Eviction>,
-    ) -> Self {
+    pub const fn new(namespace: &'static str, policy: Policy) -> Self {
         Self {
             namespace,
-            ttl,
-            capacity,
-            eviction,
+            policy,
             id: OnceLock::new(),
             bound: OnceLock::new(),
         }
@@ -177,9 +170,10 @@ impl Site {
         }
         let space = &namespace.space;
         let probe = Probe::new(site, key, &space.shared.hasher);
-        let found = space.lookup(&probe).ok()?;
-        space.count_hit();
-        Some(found)
+        let slot = space.sure(&probe)?;
+        let value = slot.value()?;
+        space.count_hit(&slot);
+        Some(value)
     }
 
     #[cold]
@@ -190,9 +184,10 @@ impl Site {
         let site = *self.id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed));
         Some(Lookup {
             site,
-            ttl: self.ttl,
+            ttl: self.policy.ttl,
             namespace,
             key,
+            tags: Vec::new(),
         })
     }
 
@@ -204,19 +199,25 @@ impl Site {
     }
 
     fn register(&self, namespace: &Namespace) {
-        let policy = Policy::new();
-        let policy = self.ttl.map_or(policy.clone(), |ttl| policy.ttl(ttl));
-        let policy = self
-            .capacity
-            .map_or(policy.clone(), |capacity| policy.capacity(capacity));
-        let policy = policy.eviction(self.eviction.unwrap_or_default());
-        namespace.space.settle(&policy, Origin::Function);
+        namespace.space.settle(&self.policy, Origin::Function);
     }
 }
 
 impl Lookup {
+    /// Gives the entry a tag, by which it can be invalidated together with others.
+    pub fn tag(&mut self, tag: &(impl CacheKey + ?Sized)) {
+        let namespace = match &self.namespace {
+            Held::Bound(namespace) => namespace,
+            Held::Lent(namespace) => namespace,
+        };
+        let present = self.tags.len();
+        if let Some(hash) = tag_hash(&namespace.space, &mut self.key, present, tag) {
+            self.tags.push(hash);
+        }
+    }
+
     #[inline]
-    fn call<E>(&self, refusal: Refusal<E>) -> Call<'_, E> {
+    fn call<V, E>(&self, values: Values<V>, refusal: Refusal<E>) -> Call<'_, V, E> {
         let namespace = match &self.namespace {
             Held::Bound(namespace) => namespace,
             Held::Lent(namespace) => namespace,
@@ -225,7 +226,8 @@ impl Lookup {
             space: &namespace.space,
             site: self.site,
             key: &self.key,
-            ttl: self.ttl,
+            tags: &self.tags,
+            values: values.ttl(self.ttl),
             refusal,
         }
     }
@@ -236,6 +238,7 @@ impl Task {
     pub async fn answer<V, E, F, L>(
         self,
         lookup: Option<Lookup>,
+        values: Values<V>,
         refusal: Refusal<E>,
         load: Loader<F>,
     ) -> Result<V, E>
@@ -245,8 +248,8 @@ impl Task {
         F: FnOnce() -> L,
         L: Future<Output = Result<V, E>> + Send + 'static,
     {
-        match &lookup {
-            Some(lookup) => load::spawned(lookup.call(refusal), load.0).await,
+        match lookup.as_ref().filter(|lookup| !lookup.key.is_refused()) {
+            Some(lookup) => load::spawned(lookup.call(values, refusal), load.0).await,
             None => (load.0)().await,
         }
     }
@@ -257,6 +260,7 @@ impl Caller {
     pub async fn answer<V, E, F, L>(
         self,
         lookup: Option<Lookup>,
+        values: Values<V>,
         refusal: Refusal<E>,
         load: Loader<F>,
     ) -> Result<V, E>
@@ -265,8 +269,8 @@ impl Caller {
         F: FnOnce() -> L,
         L: Future<Output = Result<V, E>>,
     {
-        match &lookup {
-            Some(lookup) => load::inline(lookup.call(refusal), load.0).await,
+        match lookup.as_ref().filter(|lookup| !lookup.key.is_refused()) {
+            Some(lookup) => load::inline(lookup.call(values, refusal), load.0).await,
             None => (load.0)().await,
         }
     }
@@ -275,14 +279,15 @@ impl Caller {
     pub fn block<V, E>(
         self,
         lookup: Option<&Lookup>,
+        values: Values<V>,
         refusal: Refusal<E>,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E>
     where
         V: Any + Clone + Send + Sync,
     {
-        match lookup {
-            Some(lookup) => load::blocking(&lookup.call(refusal), load),
+        match lookup.filter(|lookup| !lookup.key.is_refused()) {
+            Some(lookup) => load::blocking(&lookup.call(values, refusal), load),
             None => load(),
         }
     }
@@ -327,15 +332,6 @@ impl<E> ByLoad<E> for &Errors<E> {
 /// Never.
 pub async fn always<L: Future>(load: L) -> Result<L::Output, Infallible> {
     Ok(load.await)
-}
-
-/// Runs a load whose `None` isn't cached.
-///
-/// # Errors
-///
-/// Returns `()` for `None`.
-pub async fn some<L: Future<Output = Option<V>>, V>(load: L) -> Result<V, ()> {
-    load.await.ok_or(())
 }
 
 /// Makes a namespace's entries unusable, or those of the key.

@@ -1,7 +1,7 @@
 //! One namespace: its policy, map, stamps, flights and counts.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +9,18 @@ use super::census::Census;
 use super::chain;
 use super::flight::{Boarding, Flight, Flights, Lead};
 use super::key::{Probe, StoredKey};
+use super::life::{Age, Life};
 use super::local::{Local, Slot};
 use super::meter::Meter;
 use super::policy::{Eviction, Policy};
-use super::stamp::{Stamp, Stamps};
-use super::{Row, Shared};
+use super::stamp::{Stamp, Stamps, Stripes};
+use super::values::Values;
+use super::{Row, Shared, life};
+
+/// Loads in the background of one registry; above, what is stale is served until a place is free.
+const REFRESHES: usize = 1_024;
+/// What an entry takes beside its key and its value, in bytes.
+const ENTRY: usize = 100;
 
 /// Namespaces made so far in this process.
 static SPACES: AtomicU64 = AtomicU64::new(0);
@@ -50,13 +57,30 @@ pub(super) enum Origin {
 }
 
 /// What a caller has to do after a look-up.
-pub(super) enum Turn<V> {
-    Hit(V),
-    Lead(Lead),
-    Join(Arc<Flight>),
+pub(super) enum Turn {
+    Hit(Arc<Slot>, Age),
+    /// Answer with the entry, and load a newer one beside.
+    Refresh(Arc<Slot>, Age, Lead, Refreshing),
+    /// The entry, if there is one, is for a load that fails.
+    Lead(Lead, Option<Arc<Slot>>),
+    Join(Arc<Flight>, Option<Arc<Slot>>),
     /// Load without a flight; keep what comes under the stamps, if there are any.
     Alone(Option<(StoredKey, Stamp)>),
 }
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// A task whose load could run in another.
+    Task,
+    /// A task that has to load itself.
+    Caller,
+    /// A thread that isn't to be polled.
+    Blocking,
+}
+
+/// A place among the loads in the background.
+pub(super) struct Refreshing(Arc<AtomicUsize>);
 
 impl Space {
     pub(super) fn new(name: Arc<str>, policy: Policy, by: Origin, shared: Shared) -> Self {
@@ -79,59 +103,155 @@ impl Space {
         }
     }
 
-    pub(super) fn lookup<V: Any + Clone>(&self, probe: &Probe<'_>) -> Result<V, Stamp> {
-        let found = self.local.get().and_then(|local| local.get(probe));
-        // Read after the entry, so that the present stamps are no older than what they are compared with, and before
-        // any load.
-        let stamp = self.stamps.read(probe.stripe());
-        match found {
-            Some(slot) if slot.stamp == stamp && self.shared.tick.now() < slot.expires => {
-                // A value of another type is another function's mistake, and a miss.
-                slot.value::<V>().ok_or(stamp)
-            }
-            _ => Err(stamp),
-        }
+    /// Finds an entry that answers without further thought.
+    #[inline]
+    pub(super) fn sure(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
+        let slot = self.local.get()?.get(probe)?;
+        // The stamps are read after the entry, so they are no older than what they are compared with.
+        let valid = slot.stamp == self.stamps.read(&slot.stripes);
+        (valid && self.shared.tick.now() < slot.life.sure).then_some(slot)
     }
 
-    /// Looks up and, on a miss, says whether to load or to wait.
-    pub(super) fn turn<V: Any + Clone>(&self, probe: &Probe<'_>, blocking: bool) -> Turn<V> {
-        let stamp = match self.lookup(probe) {
-            Ok(value) => return Turn::Hit(value),
-            Err(stamp) => stamp,
+    /// Finds an entry that is fresh.
+    pub(super) fn fresh(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
+        let slot = self.local.get()?.get(probe)?;
+        let valid = slot.stamp == self.stamps.read(&slot.stripes);
+        (valid && slot.life.age(self.shared.tick.now()) < Age::Stale).then_some(slot)
+    }
+
+    /// Finds an entry of the type that a look-up or a failed load could be answered with.
+    fn found<V: Any>(&self, probe: &Probe<'_>) -> Option<(Arc<Slot>, Age)> {
+        let slot = self.local.get()?.get(probe)?;
+        // A value of another type is another function's mistake, and a miss.
+        if slot.stamp != self.stamps.read(&slot.stripes) || !slot.holds::<V>() {
+            return None;
+        }
+        let age = slot.life.age(self.shared.tick.now());
+        (age != Age::Dead).then_some((slot, age))
+    }
+
+    /// Looks up and, if that isn't all, says whether to load or to wait.
+    pub(super) fn turn<V: Any>(&self, probe: &Probe<'_>, stripes: &Stripes, how: How) -> Turn {
+        // Before the look-up, and so before any load.
+        let stamp = self.stamps.read(stripes);
+        let now = self.shared.tick.now();
+        let (spare, age) = match self.found::<V>(probe) {
+            Some((slot, Age::Fresh)) => return Turn::Hit(slot, Age::Fresh),
+            Some((slot, Age::Due)) => {
+                if how != How::Task || !slot.life.draws_early(now, self.draw()) {
+                    return Turn::Hit(slot, Age::Fresh);
+                }
+                (Some(slot), Age::Due)
+            }
+            // One is trying, or failed a moment ago.
+            Some((slot, age)) if slot.life.waits(now) => return Turn::Hit(slot, age),
+            Some((slot, age)) => (Some(slot), age),
+            None => (None, Age::Dead),
         };
         if chain::contains(self.address(), probe) {
             return Turn::Alone(None);
         }
         let key = probe.store();
-        match self.flights.board(key.clone(), stamp, blocking) {
-            Boarding::Join(flight) => Turn::Join(flight),
-            Boarding::Full => Turn::Alone(Some((key, stamp))),
+        let boarding = self.flights.board(key.clone(), stamp, how == How::Blocking);
+        let (served, spare) = match spare {
+            Some(slot) if age < Age::Spare => (Some(slot), None),
+            spare => (None, spare),
+        };
+        match (boarding, served) {
+            (Boarding::Join(_) | Boarding::Full, Some(slot)) => Turn::Hit(slot, age),
+            (Boarding::Join(flight), None) => Turn::Join(flight, spare),
+            (Boarding::Full, None) => Turn::Alone(Some((key, stamp))),
             // Between the look-up and the boarding another leader may have filled the map and landed.
-            Boarding::Lead(lead) => match self.lookup(probe) {
-                Ok(value) => Turn::Hit(value),
-                Err(_) => Turn::Lead(lead),
+            (Boarding::Lead(lead), served) => match (self.found::<V>(probe), served) {
+                (Some((slot, Age::Fresh)), _) => Turn::Hit(slot, Age::Fresh),
+                (_, Some(slot)) if how == How::Task => match self.refreshing() {
+                    Some(place) => Turn::Refresh(slot, age, lead, place),
+                    None => Turn::Hit(slot, age),
+                },
+                (_, served) => Turn::Lead(lead, served.or(spare)),
             },
         }
+    }
+
+    /// Notes that the load for which an entry was kept failed.
+    pub(super) fn failed(&self, slot: &Slot) {
+        slot.life.failed(self.shared.tick.now(), self.draw());
+    }
+
+    fn refreshing(&self) -> Option<Refreshing> {
+        let count = &self.shared.refreshes;
+        if count.fetch_add(1, Ordering::Relaxed) >= REFRESHES {
+            count.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Refreshing(Arc::clone(count)))
     }
 
     /// Keeps a value if nothing was invalidated since its stamps were read.
     pub(super) fn fill(&self, key: StoredKey, slot: &Arc<Slot>) {
         // The look-up compares again; this only spares a newer entry from being overwritten by one that can't be used.
-        if self.stamps.read(key.probe().stripe()) == slot.stamp {
+        if self.stamps.read(&slot.stripes) == slot.stamp {
             self.local().insert(key, Arc::clone(slot));
         }
     }
 
-    pub(super) fn slot<V>(&self, value: V, stamp: Stamp, ttl: Option<Duration>) -> Arc<Slot>
+    /// Keeps what a load brought, in the place of what it was refreshed from; an absent value only where the function or
+    /// the policy wants it.
+    pub(super) fn keep<V>(
+        &self,
+        key: &StoredKey,
+        slot: &Arc<Slot>,
+        values: &Values<V>,
+        former: Option<&Arc<Slot>>,
+    ) {
+        let keeps_absent = || !values.drops_absent() || self.terms().policy.negative_ttl.is_some();
+        if !slot.absent || keeps_absent() {
+            self.fill(key.clone(), slot);
+        } else if let Some(former) = former {
+            self.local().remove(key, former);
+        }
+    }
+
+    /// Makes an entry of a value that was loaded under `stamp`, in the time `cost`.
+    pub(super) fn slot<V>(
+        &self,
+        key: &StoredKey,
+        value: V,
+        stamp: Stamp,
+        stripes: Stripes,
+        values: &Values<V>,
+        cost: Duration,
+    ) -> Arc<Slot>
     where
         V: Any + Send + Sync,
     {
-        Slot::new(value, stamp, self.expiry(ttl))
+        let absent = values.is_absent(&value);
+        let weight = values.bytes(&value);
+        let life = Life::new(self.shared.tick.now(), self.lasts(values.ttl, absent), cost);
+        let bytes = weight + key.length() + ENTRY;
+        Arc::new(Slot {
+            stamp,
+            stripes,
+            life,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            absent,
+            value,
+        })
     }
 
-    pub(super) fn count_hit(&self) {
+    pub(super) fn soft_timeout(&self) -> Option<Duration> {
+        self.terms().policy.soft_timeout
+    }
+
+    pub(super) fn count_hit(&self, slot: &Slot) {
         if self.shared.metered {
-            self.meter.hit();
+            if self.meter.hit() {
+                let age = self.shared.tick.now().saturating_sub(slot.life.born);
+                self.meter.aged(Duration::from_nanos(age));
+            }
+            if slot.absent {
+                self.count(|meter| &meter.negative_hits);
+            }
             crate::record::scope::cache_lookup(self.number, true);
         }
     }
@@ -154,9 +274,10 @@ impl Space {
         self.stamps.bump()
     }
 
-    pub(super) fn invalidate_key(&self, probe: &Probe<'_>) {
+    /// Makes the entries of a key or of a tag unusable.
+    pub(super) fn invalidate_stripe(&self, hash: u64) {
         self.count(|meter| &meter.invalidations);
-        self.stamps.bump_key(probe.stripe());
+        self.stamps.bump_stripe(hash);
     }
 
     /// Takes a policy from whoever has more say than the one before.
@@ -173,7 +294,12 @@ impl Space {
                 // A map evicts as it was made to.
                 terms.policy.eviction = former.eviction;
                 terms.conflict |= policy.eviction != former.eviction;
-                local.resize(policy.capacity);
+                if policy.unit == former.unit {
+                    local.resize(policy.capacity);
+                } else {
+                    (terms.policy.unit, terms.policy.capacity) = (former.unit, former.capacity);
+                    terms.conflict = true;
+                }
             }
         }
         self.settled.store(true, Ordering::Release);
@@ -197,6 +323,11 @@ impl Space {
             let terms = self.terms();
             (terms.policy.clone(), terms.conflict)
         };
+        let held = self
+            .census
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .held(self);
         let (hits, misses) = self.meter.lookups();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Row {
@@ -204,20 +335,22 @@ impl Space {
             name: Arc::clone(&self.name),
             policy,
             conflict,
-            entries: self
-                .census
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entries(self),
+            entries: held.entries,
+            bytes: held.bytes,
             hits,
             misses,
+            stale_hits: count(&self.meter.stale_hits),
+            negative_hits: count(&self.meter.negative_hits),
+            fail_safe: count(&self.meter.fail_safe),
             loads: count(&self.meter.loads),
+            refreshes: count(&self.meter.refreshes),
             load_errors: count(&self.meter.load_errors),
             joined: count(&self.meter.joined),
             unloaded: count(&self.meter.unloaded),
             evictions: self.local.get().map_or(0, Local::evictions),
             invalidations: count(&self.meter.invalidations),
             load_times: self.meter.take_load_times(),
+            ages: self.meter.take_ages(),
         }
     }
 
@@ -226,16 +359,29 @@ impl Space {
         self.flights.count()
     }
 
-    fn expiry(&self, ttl: Option<Duration>) -> u64 {
-        let ttl = match (ttl, self.terms().policy.ttl) {
+    /// How long an entry lasts that was loaded now, by its function and by the policy.
+    fn lasts(&self, own: Option<Duration>, absent: bool) -> life::Terms {
+        let policy = &self.terms().policy;
+        let ttl = match (own, policy.ttl) {
             (Some(own), Some(all)) => Some(own.min(all)),
             (own, all) => own.or(all),
         };
-        let Some(ttl) = ttl else { return u64::MAX };
-        // Between 90 % and 100 %: never longer than promised.
-        self.shared
-            .tick
-            .after(ttl.mul_f64(1.0 - self.draw() / 10.0))
+        let negative = policy.negative_ttl.filter(|_| absent);
+        let jitter = f64::from(policy.jitter) / 100.0;
+        life::Terms {
+            // Never longer than promised.
+            ttl: negative
+                .or(ttl)
+                .map(|ttl| ttl.mul_f64(1.0 - self.draw() * jitter)),
+            // What is absent is no loss.
+            stale: if absent { Duration::ZERO } else { policy.stale },
+            fail_safe: if absent {
+                Duration::ZERO
+            } else {
+                policy.fail_safe
+            },
+            early: policy.early_refresh,
+        }
     }
 
     /// A number from 0 to 1, evenly spread over a run of draws.
@@ -261,5 +407,11 @@ impl Space {
 
     fn terms(&self) -> MutexGuard<'_, Terms> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

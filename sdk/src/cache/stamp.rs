@@ -1,4 +1,4 @@
-//! What makes an entry valid: the namespace's stamp and its key's stripe, compared for equality and never by time.
+//! What makes an entry valid: the namespace's stamp and those of its stripes, compared for equality and never by time.
 //!
 //! Stamps are read before a load begins and travel with its value. An invalidation changes a stamp first and then
 //! returns, so whoever looks up after it returned can't be answered with what was loaded before, however late that
@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Keys share this many stripes; invalidating a key costs its neighbours on the stripe a miss.
+/// Keys and tags share this many stripes; invalidating one costs its neighbours on the stripe a miss.
 const STRIPES: usize = 1024;
 
 /// The present stamps of a namespace.
@@ -14,14 +14,22 @@ pub(super) struct Stamps {
     namespace: AtomicU64,
     /// The next value that the namespace's stamp never had.
     fresh: AtomicU64,
-    keys: Box<[AtomicU64; STRIPES]>,
+    stripes: Box<[AtomicU64; STRIPES]>,
 }
 
 /// The stamps that an entry or a flight was begun under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     pub(super) namespace: u64,
-    pub(super) key: u64,
+    /// The sum over the stripes: each only ever grows, so equal sums are equal stamps.
+    pub(super) stripes: u64,
+}
+
+/// The stripes that an entry hangs on: its key's and its tags'.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Stripes {
+    key: u16,
+    tags: Box<[u16]>,
 }
 
 impl Stamps {
@@ -29,17 +37,15 @@ impl Stamps {
         Self {
             namespace: AtomicU64::new(0),
             fresh: AtomicU64::new(1),
-            keys: Box::new([const { AtomicU64::new(0) }; STRIPES]),
+            stripes: Box::new([const { AtomicU64::new(0) }; STRIPES]),
         }
     }
 
-    pub(super) fn read(&self, key_hash: u64) -> Stamp {
-        let key = self
-            .stripe(key_hash)
-            .map_or(0, |stripe| stripe.load(Ordering::Acquire));
+    pub(super) fn read(&self, stripes: &Stripes) -> Stamp {
+        let tags = stripes.tags.iter().map(|tag| self.stripe(*tag));
         Stamp {
+            stripes: tags.fold(self.stripe(stripes.key), u64::wrapping_add),
             namespace: self.namespace(),
-            key,
         }
     }
 
@@ -53,9 +59,9 @@ impl Stamps {
         (self.namespace.swap(fresh, Ordering::AcqRel), fresh)
     }
 
-    /// Makes a key's entries invalid, whichever function they are of.
-    pub(super) fn bump_key(&self, key_hash: u64) {
-        if let Some(stripe) = self.stripe(key_hash) {
+    /// Makes the entries of a key or a tag invalid, whichever function they are of.
+    pub(super) fn bump_stripe(&self, hash: u64) {
+        if let Some(stripe) = self.stripes.get(usize::from(stripe(hash))) {
             stripe.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -67,8 +73,23 @@ impl Stamps {
             .is_ok()
     }
 
-    fn stripe(&self, key_hash: u64) -> Option<&AtomicU64> {
-        // The map takes its shard and slot from other bits.
-        self.keys.get((key_hash >> 20) as usize % STRIPES)
+    fn stripe(&self, number: u16) -> u64 {
+        self.stripes
+            .get(usize::from(number))
+            .map_or(0, |stripe| stripe.load(Ordering::Acquire))
     }
+}
+
+impl Stripes {
+    pub(super) fn new(key_hash: u64, tag_hashes: &[u64]) -> Self {
+        Self {
+            key: stripe(key_hash),
+            tags: tag_hashes.iter().map(|hash| stripe(*hash)).collect(),
+        }
+    }
+}
+
+fn stripe(hash: u64) -> u16 {
+    // The map takes its shard and slot from other bits.
+    ((hash >> 20) as usize % STRIPES) as u16
 }

@@ -9,6 +9,7 @@ use super::*;
 
 mod counts;
 mod eviction;
+mod freshness;
 mod stale;
 
 fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
@@ -229,7 +230,8 @@ async fn a_load_in_its_caller_is_taken_over_when_the_caller_goes_away() {
         space: &users.space,
         site: 1,
         key: &key,
-        ttl: None,
+        tags: &[],
+        values: values::Values::new(),
         refusal: load::Refusal::<()>::shared(),
     };
     for _ in 0..300 {
@@ -374,7 +376,8 @@ fn blocked_threads_share_one_load() {
                         space: &users.space,
                         site: 1,
                         key: &key,
-                        ttl: None,
+                        tags: &[],
+                        values: values::Values::new(),
                         refusal,
                     };
                     load::blocking(&call, || {

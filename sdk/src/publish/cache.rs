@@ -14,6 +14,7 @@ pub(super) fn caches(agent: &Agent) -> Caches {
     use perfdeck_bridge::protocol::CacheRow;
 
     use crate::agent::history::cache_hit_ratio;
+    use crate::cache::Unit;
 
     let mut namespaces: Vec<_> = agent
         .cache_rows
@@ -27,10 +28,16 @@ pub(super) fn caches(agent: &Agent) -> Caches {
                 namespace: row.name.to_string(),
                 entries: row.entries,
                 capacity: row.policy.capacity,
+                capacity_in_bytes: row.policy.unit == Unit::Bytes,
+                bytes: row.bytes,
                 ttl_seconds: row.policy.ttl.map(|ttl| ttl.as_secs_f64()),
                 hits: row.hits,
+                stale_hits: row.stale_hits,
+                negative_hits: row.negative_hits,
+                fail_safe: row.fail_safe,
                 misses: row.misses,
                 loads: row.loads,
+                refreshes: row.refreshes,
                 load_errors: row.load_errors,
                 joined: row.joined,
                 evictions: row.evictions,
@@ -40,6 +47,9 @@ pub(super) fn caches(agent: &Agent) -> Caches {
                 load_p95_seconds: history
                     .filter(|history| !history.loads.is_empty())
                     .map(|history| history.loads.quantile(0.95)),
+                age_at_hit_p50_seconds: history
+                    .filter(|history| !history.ages.is_empty())
+                    .map(|history| history.ages.quantile(0.5)),
                 saved_seconds_per_second: saved / seconds,
                 recent: agent.numbers.recent(&cache_hit_ratio(&row.name), 60),
                 undo: agent.undo_of_clear(&row.name),

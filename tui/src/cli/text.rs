@@ -304,7 +304,7 @@ pub(super) fn caches(caches: &Caches) -> String {
                 format::rate(row.lookups_per_second),
                 format!("{}/s", format::seconds(row.saved_seconds_per_second)),
                 format::count(row.entries),
-                format::count(row.capacity),
+                format::capacity(row),
                 format::count(row.hits),
                 format::count(row.misses),
                 format::count(row.loads),

@@ -136,8 +136,8 @@ fn instances_share_a_stripe_and_no_entry() {
         key.instance(instance);
     }
     let [plain, one, other] = [&plain, &one, &other].map(|key| Probe::new(1, key, &hasher));
-    assert_eq!(one.stripe(), plain.stripe());
-    assert_eq!(other.stripe(), plain.stripe());
+    assert_eq!(one.key_hash(), plain.key_hash());
+    assert_eq!(other.key_hash(), plain.key_hash());
     assert!(one.store() != other.store() && one.store() != plain.store());
 }
 

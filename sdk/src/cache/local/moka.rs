@@ -9,12 +9,14 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::super::key::{Hashed, Probe, StoredKey};
+use super::super::policy::{Policy, Unit};
 use super::{Engine, Slot};
 
 /// A map of moka's, whose capacity is fixed.
 struct Fixed {
     cache: Cache<StoredKey, Held, Hashed>,
     capacity: u64,
+    unit: Unit,
     evictions: Arc<AtomicU64>,
     let_go: Arc<LetGo>,
 }
@@ -40,28 +42,30 @@ pub(super) struct Map {
 }
 
 impl Map {
-    pub(super) fn lru(capacity: u64, evictions: Arc<AtomicU64>) -> Self {
-        Self::new(EvictionPolicy::lru(), capacity, evictions)
+    pub(super) fn lru(policy: &Policy, evictions: Arc<AtomicU64>) -> Self {
+        Self::new(EvictionPolicy::lru(), policy, evictions)
     }
 
-    pub(super) fn tiny_lfu(capacity: u64, evictions: Arc<AtomicU64>) -> Self {
-        Self::new(EvictionPolicy::tiny_lfu(), capacity, evictions)
+    pub(super) fn tiny_lfu(policy: &Policy, evictions: Arc<AtomicU64>) -> Self {
+        Self::new(EvictionPolicy::tiny_lfu(), policy, evictions)
     }
 
-    fn new(eviction: EvictionPolicy, capacity: u64, evictions: Arc<AtomicU64>) -> Self {
+    fn new(eviction: EvictionPolicy, policy: &Policy, evictions: Arc<AtomicU64>) -> Self {
+        let fixed = Fixed::new(eviction.clone(), policy.capacity, policy.unit, evictions);
         Self {
-            fixed: ArcSwap::from_pointee(Fixed::new(eviction.clone(), capacity, evictions)),
+            fixed: ArcSwap::from_pointee(fixed),
             eviction,
         }
     }
 }
 
 impl Fixed {
-    fn new(eviction: EvictionPolicy, capacity: u64, evictions: Arc<AtomicU64>) -> Self {
+    fn new(eviction: EvictionPolicy, capacity: u64, unit: Unit, evictions: Arc<AtomicU64>) -> Self {
         let counted = Arc::clone(&evictions);
         let cache = Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(eviction)
+            .weigher(move |_, held: &Held| held.slot.as_ref().map_or(1, |slot| unit.weigh(slot)))
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
                     counted.fetch_add(1, Ordering::Relaxed);
@@ -71,6 +75,7 @@ impl Fixed {
         Self {
             cache,
             capacity,
+            unit,
             evictions,
             let_go: Arc::default(),
         }
@@ -173,11 +178,18 @@ impl Engine for Map {
             return;
         }
         let evictions = Arc::clone(&former.evictions);
-        let resized = Fixed::new(self.eviction.clone(), capacity, evictions);
-        for (number, (key, held)) in (0..).zip(former.cache.iter()) {
-            match held.into_slot() {
-                Some(slot) if number < capacity => resized.insert((*key).clone(), slot),
-                _ => {
+        let resized = Fixed::new(self.eviction.clone(), capacity, former.unit, evictions);
+        let mut room = capacity;
+        for (key, held) in former.cache.iter() {
+            let Some(slot) = held.into_slot() else {
+                continue;
+            };
+            match room.checked_sub(u64::from(former.unit.weigh(&slot))) {
+                Some(left) => {
+                    room = left;
+                    resized.insert((*key).clone(), slot);
+                }
+                None => {
                     resized.evictions.fetch_add(1, Ordering::Relaxed);
                 }
             }

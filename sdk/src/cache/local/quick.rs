@@ -4,64 +4,96 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::super::key::{Hashed, Probe, StoredKey};
+use super::super::policy::{Policy, Unit};
 use super::{Engine, Slot};
 
-pub(super) struct Map(Cache<StoredKey, Arc<Slot>, UnitWeighter, Hashed, Evictions>);
+/// A shard holds at least so many bytes, so that a large value isn't too large for its shard; and an entry is taken to
+/// weigh so much, until it is known.
+const SHARD_BYTES: u64 = 4 << 20;
+const ENTRY_BYTES: u64 = 1 << 10;
+
+pub(super) struct Map {
+    cache: Cache<StoredKey, Arc<Slot>, Weight, Hashed, Evictions>,
+    unit: Unit,
+}
+
+#[derive(Clone)]
+struct Weight(Unit);
 
 /// Counts what is pushed out, and lets it be dropped after the shard's lock.
 #[derive(Clone)]
 struct Evictions(Arc<AtomicU64>);
 
 impl Map {
-    pub(super) fn new(capacity: u64, evictions: Arc<AtomicU64>) -> Self {
-        let items = usize::try_from(capacity).unwrap_or(usize::MAX);
+    pub(super) fn new(policy: &Policy, evictions: Arc<AtomicU64>) -> Self {
+        let (capacity, unit) = (policy.capacity, policy.unit);
         let mut options = OptionsBuilder::new();
+        let items = match unit {
+            Unit::Entries => capacity,
+            Unit::Bytes => {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let shards = usize::try_from(capacity / SHARD_BYTES).unwrap_or(usize::MAX);
+                options.shards(shards.clamp(1, 4 * cores));
+                capacity / ENTRY_BYTES
+            }
+        };
+        let items = usize::try_from(items).unwrap_or(usize::MAX);
         options
-            .estimated_items_capacity(items.min(1 << 20))
+            .estimated_items_capacity(items.clamp(1, 1 << 20))
             .weight_capacity(capacity);
         if capacity == 1 {
             // The engine's share for newcomers would round the only place away.
             options.hot_allocation(1.0);
         }
         let lifecycle = Evictions(evictions);
-        Self(match options.build() {
-            Ok(options) => Cache::with_options(options, UnitWeighter, Hashed::default(), lifecycle),
+        let cache = match options.build() {
+            Ok(options) => Cache::with_options(options, Weight(unit), Hashed::default(), lifecycle),
             // Both capacities were given, so this is not reached; the same map by the other door.
-            Err(_) => Cache::with(0, capacity, UnitWeighter, Hashed::default(), lifecycle),
-        })
+            Err(_) => Cache::with(0, capacity, Weight(unit), Hashed::default(), lifecycle),
+        };
+        Self { cache, unit }
+    }
+}
+
+impl Weighter<StoredKey, Arc<Slot>> for Weight {
+    fn weight(&self, _: &StoredKey, slot: &Arc<Slot>) -> u64 {
+        u64::from(self.0.weigh(slot))
     }
 }
 
 impl Engine for Map {
     fn get(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
-        self.0.get(probe)
+        self.cache.get(probe)
     }
 
     fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
         // Held until after the insert, so that the host's destructor doesn't run under the lock of the map.
-        let overwritten = self.0.peek(&key.probe());
-        self.0.insert(key, slot);
+        let overwritten = self.cache.peek(&key.probe());
+        self.cache.insert(key, slot);
         drop(overwritten);
     }
 
     fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
-        self.0
+        self.cache
             .remove_if(&key.probe(), |present| Arc::ptr_eq(present, slot));
     }
 
     fn each(&self, seen: &mut dyn FnMut(StoredKey, Arc<Slot>)) {
-        for (key, slot) in self.0.iter() {
+        for (key, slot) in self.cache.iter() {
             seen(key, slot);
         }
     }
 
     /// Not below two entries a shard, under which the engine admits nothing.
     fn resize(&self, capacity: u64) {
-        let least = 2 * self.0.num_shards() as u64;
-        self.0.set_capacity(if capacity == 0 {
+        let least = match self.unit {
+            Unit::Entries => 2,
+            Unit::Bytes => 2 * ENTRY_BYTES,
+        } * self.cache.num_shards() as u64;
+        self.cache.set_capacity(if capacity == 0 {
             0
         } else {
             capacity.max(least)

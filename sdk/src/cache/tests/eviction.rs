@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn evictions() -> Vec<Eviction> {
+pub(super) fn evictions() -> Vec<Eviction> {
     [
         Eviction::Default,
         #[cfg(feature = "moka")]

@@ -62,7 +62,8 @@ fn stress(capture: Capture, invalidate: Invalidate) -> Seen {
                 space: &users.space,
                 site: 1,
                 key: &key,
-                ttl: None,
+                tags: &[],
+                values: values::Values::new(),
                 refusal,
             };
             load::blocking(&call, || Ok(load())).unwrap()

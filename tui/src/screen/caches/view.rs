@@ -107,7 +107,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                     Role::Text,
                 ),
                 piece(format::count(row.entries), Role::Text),
-                piece(format::count(row.capacity), Role::Dim),
+                piece(format::capacity(row), Role::Dim),
                 piece(ttl(row), Role::Dim),
                 piece(mark, Role::from(level)),
             ]
@@ -128,7 +128,8 @@ fn namespace(row: &CacheRow, recorded: bool, canvas: &mut Canvas<'_>) {
         "holds",
         &[
             number("entries", format::count(row.entries)),
-            number("of", format::count(row.capacity)),
+            number("of", format::capacity(row)),
+            number("in all", format::bytes(row.bytes as f64)),
             number("each for", ttl(row)),
         ],
     );
@@ -140,14 +141,32 @@ fn namespace(row: &CacheRow, recorded: bool, canvas: &mut Canvas<'_>) {
             number("hits", format::count(row.hits)),
             number("misses", format::count(row.misses)),
             number("joined a load", format::count(row.joined)),
+            number(
+                "age at hit",
+                format::maybe(row.age_at_hit_p50_seconds, format::seconds),
+            ),
         ],
     );
+    let special = [
+        ("stale", row.stale_hits),
+        ("absent", row.negative_hits),
+        ("kept for failed loads", row.fail_safe),
+    ];
+    if special.iter().any(|(_, hits)| *hits > 0) {
+        let told: Vec<_> = special
+            .into_iter()
+            .filter(|(_, hits)| *hits > 0)
+            .map(|(what, hits)| number(what, format::count(hits)))
+            .collect();
+        y = story::listed(canvas, y, "answered with", &told);
+    }
     y = story::listed(
         canvas,
         y,
         "loads",
         &[
             number("run", format::count(row.loads)),
+            number("in background", format::count(row.refreshes)),
             number("failed", format::count(row.load_errors)),
             number("p95", format::maybe(row.load_p95_seconds, format::seconds)),
         ],

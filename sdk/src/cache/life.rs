@@ -1,0 +1,122 @@
+//! How good an entry is at a moment: fresh, due for a refresh, stale but still served, or kept in case a load fails.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// An early refresh is possible this many load times before an entry is stale; further away it is drawn less than once in
+/// 2,900 look-ups.
+const EARLY: u64 = 8;
+/// After a failed load the next try waits this long, doubled with each further failure.
+const FIRST_RETRY: u64 = 1_000_000_000;
+const LAST_RETRY: u64 = 30_000_000_000;
+
+/// The moments of an entry, in ticks.
+pub(super) struct Life {
+    pub(super) born: u64,
+    /// Until then a look-up asks nothing else.
+    pub(super) sure: u64,
+    fresh: u64,
+    /// Until then it is served while it is refreshed.
+    stale: u64,
+    /// Until then it is served if a load fails.
+    dead: u64,
+    /// What its load took, in nanoseconds.
+    cost: u64,
+    /// The tick before which nobody tries again, after a failed load.
+    retry: AtomicU64,
+    failures: AtomicU32,
+}
+
+/// How long an entry lasts, as its policy says.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// For ever, if there is none.
+    pub(super) ttl: Option<Duration>,
+    pub(super) stale: Duration,
+    pub(super) fail_safe: Duration,
+    pub(super) early: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Age {
+    Fresh,
+    /// Fresh, and maybe refreshed all the same.
+    Due,
+    Stale,
+    /// Too old to serve, unless a load fails.
+    Spare,
+    Dead,
+}
+
+impl Life {
+    pub(super) fn new(now: u64, terms: Terms, cost: Duration) -> Self {
+        let cost = nanos(cost);
+        let after = |from: u64, wait: Duration| from.saturating_add(nanos(wait));
+        let fresh = terms.ttl.map_or(u64::MAX, |ttl| after(now, ttl));
+        let stale = after(fresh, terms.stale);
+        let window = if terms.early && terms.ttl.is_some() {
+            (EARLY.saturating_mul(cost)).min((fresh - now) / 2)
+        } else {
+            0
+        };
+        Self {
+            born: now,
+            sure: fresh - window,
+            fresh,
+            stale,
+            dead: stale.max(after(fresh, terms.fail_safe)),
+            cost,
+            retry: AtomicU64::new(0),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn age(&self, now: u64) -> Age {
+        match now {
+            now if now < self.sure => Age::Fresh,
+            now if now < self.fresh => Age::Due,
+            now if now < self.stale => Age::Stale,
+            now if now < self.dead => Age::Spare,
+            _ => Age::Dead,
+        }
+    }
+
+    /// Whether this look-up, with a number drawn from 0 to 1, is the one that refreshes early: the nearer the end and the
+    /// longer the load, the likelier (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede
+    /// Prevention", with beta 1).
+    pub(super) fn draws_early(&self, now: u64, drawn: f64) -> bool {
+        let remaining = self.fresh.saturating_sub(now) as f64;
+        !self.waits(now) && drawn < (-remaining / self.cost.max(1) as f64).exp()
+    }
+
+    /// Whether a load failed so lately that nobody should try again yet.
+    pub(super) fn waits(&self, now: u64) -> bool {
+        now < self.retry.load(Ordering::Relaxed)
+    }
+
+    /// Notes a failed load; the wait is cut by up to a tenth, as drawn, so that keys that failed together don't come back
+    /// together.
+    pub(super) fn failed(&self, now: u64, drawn: f64) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        let wait = FIRST_RETRY
+            .saturating_mul(1 << failures.min(16))
+            .min(LAST_RETRY);
+        let wait = (wait as f64 * (1.0 - drawn / 10.0)) as u64;
+        self.retry
+            .store(now.saturating_add(wait), Ordering::Relaxed);
+    }
+
+    /// Whether nothing brings it back.
+    pub(super) const fn is_over(&self, now: u64) -> bool {
+        self.dead <= now
+    }
+
+    /// Whether a look-up could be answered with it.
+    pub(super) const fn answers(&self, now: u64) -> bool {
+        now < self.stale
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,90 @@
+//! What a function's values are like.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What the cache has to know of the values it keeps for a function.
+pub struct Values<V> {
+    /// The longest time that the function wants to see them served.
+    pub(super) ttl: Option<Duration>,
+    absent: Option<fn(&V) -> bool>,
+    drops_absent: bool,
+    weigh: Option<fn(&V) -> usize>,
+}
+
+impl<V> Values<V> {
+    /// Makes values that are all alike.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            ttl: None,
+            absent: None,
+            drops_absent: false,
+            weigh: None,
+        }
+    }
+
+    /// Sets what it means that there is no value.
+    #[must_use]
+    pub const fn absent(self, absent: fn(&V) -> bool) -> Self {
+        Self {
+            absent: Some(absent),
+            ..self
+        }
+    }
+
+    /// Keeps absent values only where the policy has a negative time to live.
+    #[must_use]
+    pub const fn drop_absent(self) -> Self {
+        Self {
+            drops_absent: true,
+            ..self
+        }
+    }
+
+    /// Sets how many bytes a value takes.
+    #[must_use]
+    pub const fn weigh(self, weigh: fn(&V) -> usize) -> Self {
+        Self {
+            weigh: Some(weigh),
+            ..self
+        }
+    }
+
+    pub(super) const fn ttl(self, ttl: Option<Duration>) -> Self {
+        Self { ttl, ..self }
+    }
+
+    pub(super) const fn drops_absent(&self) -> bool {
+        self.drops_absent
+    }
+
+    pub(super) fn is_absent(&self, value: &V) -> bool {
+        self.absent.is_some_and(|absent| absent(value))
+    }
+
+    pub(super) fn bytes(&self, value: &V) -> usize {
+        self.weigh
+            .map_or_else(|| size_of::<V>(), |weigh| weigh(value))
+    }
+}
+
+impl<V> Copy for Values<V> {}
+
+impl<V> Clone for Values<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Default for Values<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V> fmt::Debug for Values<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").finish_non_exhaustive()
+    }
+}
