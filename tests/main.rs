@@ -10,6 +10,7 @@ mod exhausted;
 mod flood;
 mod headers;
 mod in_process;
+mod instances;
 mod journey;
 mod literals;
 mod memcheck;

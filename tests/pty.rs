@@ -91,9 +91,8 @@ fn signals_end_it_and_the_terminal_is_restored() -> Result<()> {
     Ok(())
 }
 
-fn attach(host: &Host) -> Result<Terminal> {
+pub(crate) fn attach(host: &Host) -> Result<Terminal> {
     let mut command = CommandBuilder::new(program("perfdeck")?);
-    command.args(["--service", "pty"]);
     command.env("PERFDECK_RUNTIME_DIR", host.runtime());
     command.env("TERM", "xterm-256color");
     let size = NonZero::new(120).zip(NonZero::new(40));

@@ -25,7 +25,7 @@ mod topic;
 
 pub use action::{ActReply, ActRequest, Intent, PlanId, Preview, Risk, Undo};
 pub use alert::{Alert, AlertRule, AlertSide, AlertState, Alerts, Severity};
-pub use cache::{CacheRow, Caches};
+pub use cache::{CacheRow, Caches, SharedCaches};
 pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
 };

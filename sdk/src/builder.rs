@@ -57,6 +57,8 @@ pub struct Builder {
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
     policies: Vec<(String, crate::cache::Policy)>,
+    #[cfg(feature = "redis")]
+    redis: Option<crate::cache::Url>,
     thresholds: Thresholds,
     /// The first limit that could not be set.
     unfit: Option<Unfit>,
@@ -77,6 +79,8 @@ impl Builder {
             recording: None,
             #[cfg(feature = "cache")]
             policies: Vec::new(),
+            #[cfg(feature = "redis")]
+            redis: None,
             thresholds: Thresholds::default(),
             unfit: None,
         }
@@ -170,6 +174,20 @@ impl Builder {
         self
     }
 
+    /// Shares invalidations with all instances of the service that name the same Redis.
+    ///
+    /// `url` is as the crate `redis` reads it, such as `redis://127.0.0.1:6379/0`. An instance follows another's
+    /// invalidation within milliseconds, and within 1.25 s whatever messages are lost. While it can't reach Redis it
+    /// serves an entry for at most 5 s, and its own invalidations wait until Redis is back. It talks to Redis on a
+    /// thread of its own, `perfdeck-cache`. Redis has to be 6.2 or newer.
+    ///
+    /// An address that can't be read is an error of [`Builder::start`]; a Redis that can't be reached is none.
+    #[cfg(feature = "redis")]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(crate::cache::Url::new(url));
+        self
+    }
+
     /// Sets the limit of a rule that alerts, in the rule's own unit; [`Deck::set_threshold`] sets it later on.
     ///
     /// A limit that is no number, is negative, or is a share of more than 100 percent is an error of [`Builder::start`].
@@ -226,6 +244,14 @@ impl Builder {
         if let Some(unfit) = self.unfit {
             return Err(Kind::Config(unfit.to_string()).into());
         }
+        #[cfg(feature = "redis")]
+        if let Some(Err(error)) = self
+            .redis
+            .as_ref()
+            .map(|redis| redis.address(&self.service))
+        {
+            return Err(Kind::Config(format!("the address of Redis: {error}")).into());
+        }
         if is_off() {
             return Ok(self.off());
         }
@@ -270,7 +296,22 @@ impl Builder {
 
     #[cfg(feature = "cache")]
     fn caches(&self, metered: bool) -> crate::cache::Caches {
-        let caches = crate::cache::Caches::new(metered);
+        #[cfg_attr(not(feature = "redis"), expect(unused_mut, reason = "it joins nobody"))]
+        let mut caches = crate::cache::Caches::new(metered);
+        #[cfg(feature = "redis")]
+        if let Some(redis) = &self.redis {
+            let joined = redis
+                .address(&self.service)
+                .map_err(|error| error.to_string())
+                .and_then(|address| caches.join(address).map_err(|error| error.to_string()));
+            if let Err(error) = joined {
+                // A service that has to start all the same.
+                tracing::warn!(
+                    error,
+                    "perfdeck's caches share nothing with other instances"
+                );
+            }
+        }
         for (namespace, policy) in &self.policies {
             caches.policy(namespace, policy);
         }

@@ -25,6 +25,9 @@ mod local;
 mod meter;
 mod namespace;
 mod policy;
+mod reach;
+#[cfg(feature = "redis")]
+mod remote;
 pub(crate) mod site;
 mod space;
 mod stamp;
@@ -37,6 +40,9 @@ pub use key::{CacheKey, KeyWriter};
 pub use namespace::{Entry, Namespace};
 pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};
+pub use reach::{Invalidation, Reach, Reaching};
+#[cfg(feature = "redis")]
+pub(crate) use remote::{Address, Url};
 
 use crate::clock::Clock;
 use space::{Origin, Space};
@@ -53,9 +59,11 @@ static INSTALLED: OnceLock<Caches> = OnceLock::new();
 /// All namespaces of a deck; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Caches {
-    spaces: Arc<RwLock<HashMap<Arc<str>, Arc<Space>>>>,
+    spaces: Arc<Spaces>,
     shared: Shared,
 }
+
+type Spaces = RwLock<HashMap<Arc<str>, Arc<Space>>>;
 
 /// What all namespaces of a registry have in common.
 #[derive(Clone)]
@@ -66,6 +74,8 @@ struct Shared {
     clock: Clock,
     flights: Arc<AtomicUsize>,
     refreshes: Arc<AtomicUsize>,
+    #[cfg(feature = "redis")]
+    remote: Option<Arc<remote::Remote>>,
 }
 
 /// One namespace at one moment. Counts are since the start.
@@ -144,11 +154,26 @@ impl Caches {
             clock: Clock::new(),
             flights: Arc::default(),
             refreshes: Arc::default(),
+            #[cfg(feature = "redis")]
+            remote: None,
         };
         Self {
             spaces: Arc::default(),
             shared,
         }
+    }
+
+    /// Shares what is invalidated with other instances; namespaces that were made before stay alone.
+    #[cfg(feature = "redis")]
+    pub(crate) fn join(&mut self, address: Address) -> std::io::Result<()> {
+        self.shared.remote = Some(remote::start(&self.spaces, &self.shared, address)?);
+        Ok(())
+    }
+
+    /// How the agreement with other instances stands, where there is one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn standing(&self) -> Option<remote::Standing> {
+        self.shared.remote.as_ref().map(|remote| remote.standing())
     }
 
     /// Makes this the registry that attributes use, unless an earlier deck's is; returns whether it is this one's.
@@ -176,8 +201,7 @@ impl Caches {
 
     /// Reads all namespaces, by name.
     pub(crate) fn rows(&self) -> Vec<Row> {
-        let spaces: Vec<_> = self.read().values().map(Arc::clone).collect();
-        let mut rows: Vec<_> = spaces.iter().map(|space| space.row()).collect();
+        let mut rows: Vec<_> = all(&self.spaces).iter().map(|space| space.row()).collect();
         rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rows
     }
@@ -185,7 +209,7 @@ impl Caches {
     /// Makes all entries of a namespace unusable until [`Self::restore`]; `None` if there is no such namespace.
     pub(crate) fn clear(&self, namespace: &str) -> Option<Cleared> {
         let space = self.known(namespace)?;
-        let (former, since) = space.invalidate();
+        let (former, since, _) = space.invalidate();
         let until = self.shared.tick.after(UNDO);
         Some(Cleared {
             namespace: Arc::clone(&space.name),
@@ -248,6 +272,11 @@ impl Caches {
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, Arc<Space>>> {
         self.spaces.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn all(spaces: &Spaces) -> Vec<Arc<Space>> {
+    let spaces = spaces.read().unwrap_or_else(PoisonError::into_inner);
+    spaces.values().map(Arc::clone).collect()
 }
 
 impl std::fmt::Debug for Caches {

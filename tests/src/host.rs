@@ -32,7 +32,8 @@ pub struct Host {
     names: Value,
     since: Instant,
     runtime: Folder,
-    _turn: MutexGuard<'static, ()>,
+    /// None in an instance that runs beside another.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Host {
@@ -68,6 +69,24 @@ impl Host {
         environment: &[(&str, &str)],
     ) -> Result<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::launch(wrapper, arguments, environment, Some(turn))
+    }
+
+    /// Starts another instance beside this one.
+    ///
+    /// # Errors
+    ///
+    /// If it does not serve; the error has what it said.
+    pub fn start_beside<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<Self> {
+        Self::launch(&[], arguments, &[], None)
+    }
+
+    fn launch<A: AsRef<OsStr>>(
+        wrapper: &[&str],
+        arguments: &[A],
+        environment: &[(&str, &str)],
+        turn: Option<MutexGuard<'static, ()>>,
+    ) -> Result<Self> {
         let runtime = Folder::new()?;
         let demo = program("demo")?;
         let mut command = match wrapper {

@@ -8,6 +8,29 @@ use serde::Serialize;
 pub struct Caches {
     /// The namespaces.
     pub namespaces: Vec<CacheRow>,
+    /// What the instances share through Redis; `None` if it isn't asked for.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub shared: Option<SharedCaches>,
+}
+
+/// How an instance stands with the others that share its caches. Counts are since the start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct SharedCaches {
+    /// Whether Redis answered when it was asked last.
+    pub attached: bool,
+    /// How long after an invalidation anywhere this instance may serve the old value.
+    pub staleness_bound_seconds: f64,
+    /// Invalidations that Redis hasn't got yet.
+    pub deferred: u64,
+    /// Invalidations of other instances that were followed.
+    pub received: u64,
+    /// Times when Redis had lost part of what there was to follow, so that all entries were dropped.
+    pub gaps: u64,
+    /// Times when Redis had gone back to a time before an invalidation.
+    pub rollbacks: u64,
+    /// Times when Redis didn't answer.
+    pub errors: u64,
 }
 
 /// One namespace.

@@ -21,6 +21,10 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     pub(crate) postgres: Option<String>,
 
+    /// Shares its caches' invalidations with the other instances of the service that name the same Redis
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,

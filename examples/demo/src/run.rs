@@ -52,6 +52,9 @@ fn start_deck(options: &Options) -> Result<(Guard, Deck), perfdeck::Error> {
     if let Some(path) = &options.ledger {
         builder = builder.ledger(path);
     }
+    if let Some(url) = &options.redis {
+        builder = builder.redis(url);
+    }
     if let Some(path) = &options.record_to {
         builder = builder.record_to(path, RECORDING_BYTES);
     }

@@ -70,20 +70,25 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
     let (before, invalidate) = match &words.deck {
         Some(deck) => (
             quote!(let __perfdeck_namespace = (#deck).cache(#namespace);),
-            quote!(::perfdeck::__private::invalidate_in(&__perfdeck_namespace, __perfdeck_key);),
+            quote!(::perfdeck::__private::invalidate_in(
+                &__perfdeck_namespace,
+                __perfdeck_key
+            )),
         ),
         None => (
             quote!(),
-            quote!(::perfdeck::__private::invalidate(#namespace, __perfdeck_key);),
+            quote!(::perfdeck::__private::invalidate(#namespace, __perfdeck_key)),
         ),
     };
+    // So that other instances know of it, too, when an async function returns.
+    let wait = function.sig.asyncness.map(|_| quote!(.await));
+    let invalidate = quote!(let _ = #invalidate #wait;);
     let invalidate = if words.result.is_some() || function::returns_result(&function.sig) {
         quote!(if ::core::result::Result::is_ok(&__perfdeck_answer) { #invalidate })
     } else {
         invalidate
     };
     let body = function::body(&function.sig, &function.block);
-    let wait = function.sig.asyncness.map(|_| quote!(.await));
     function.block = syn::parse_quote!({
         // The body may consume what the key is made of.
         let __perfdeck_key = #key;

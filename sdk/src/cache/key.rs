@@ -65,9 +65,7 @@ pub struct KeyWriter {
 #[derive(Clone, Copy)]
 pub(super) struct Probe<'a> {
     site: u32,
-    /// Of the key proper alone, so that all functions of a namespace agree on a key's stripe.
-    key_hash: u64,
-    /// Of the whole and the site.
+    /// Of the bytes and the site.
     hash: u64,
     bytes: &'a [u8],
 }
@@ -76,7 +74,6 @@ pub(super) struct Probe<'a> {
 #[derive(Clone)]
 pub(super) struct StoredKey {
     site: u32,
-    key_hash: u64,
     hash: u64,
     bytes: Arc<[u8]>,
 }
@@ -156,6 +153,14 @@ impl KeyWriter {
         }
     }
 
+    /// The key without what tells a generic function's instances apart: all functions of a namespace agree on it.
+    pub(super) fn proper(&self) -> &[u8] {
+        let bytes = self.bytes();
+        self.proper
+            .and_then(|proper| bytes.get(..proper))
+            .unwrap_or(bytes)
+    }
+
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
@@ -216,30 +221,16 @@ impl<'a> Probe<'a> {
         hasher: &foldhash::quality::RandomState,
     ) -> Self {
         let bytes = key.bytes();
-        let digest = |bytes: &[u8]| {
-            let mut state = hasher.build_hasher();
-            state.write(bytes);
-            state.finish()
-        };
-        let whole = digest(bytes);
-        let proper = key.proper.and_then(|proper| bytes.get(..proper));
         Self {
             site,
-            key_hash: proper.map_or(whole, digest),
-            hash: mix(site, whole),
+            hash: mix(site, hashed(bytes, hasher)),
             bytes,
         }
-    }
-
-    /// The hash that the key's stripe follows from.
-    pub(super) const fn key_hash(&self) -> u64 {
-        self.key_hash
     }
 
     pub(super) fn store(&self) -> StoredKey {
         StoredKey {
             site: self.site,
-            key_hash: self.key_hash,
             hash: self.hash,
             bytes: self.bytes.into(),
         }
@@ -254,11 +245,16 @@ impl StoredKey {
     pub(super) fn probe(&self) -> Probe<'_> {
         Probe {
             site: self.site,
-            key_hash: self.key_hash,
             hash: self.hash,
             bytes: &self.bytes,
         }
     }
+}
+
+pub(super) fn hashed(bytes: &[u8], hasher: &foldhash::quality::RandomState) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(bytes);
+    state.finish()
 }
 
 /// A key's hash spread over the functions of a namespace, without hashing again.

@@ -106,6 +106,12 @@ impl Life {
             .store(now.saturating_add(wait), Ordering::Relaxed);
     }
 
+    /// When its load began, so that what it read is no older.
+    #[cfg(feature = "redis")]
+    pub(super) const fn begun(&self) -> u64 {
+        self.born.saturating_sub(self.cost)
+    }
+
     /// Whether nothing brings it back.
     pub(super) const fn is_over(&self, now: u64) -> bool {
         self.dead <= now

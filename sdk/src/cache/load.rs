@@ -220,15 +220,15 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
         Probe::new(self.site, self.key, &self.space.shared.hasher)
     }
 
-    fn stripes(&self, probe: &Probe<'_>) -> Stripes {
-        Stripes::new(probe.key_hash(), self.tags)
+    fn stripes(&self) -> Stripes {
+        Stripes::new(self.space.stripe(self.key), self.tags)
     }
 
     fn running(&self, duty: Duty, spare: Spare) -> Running<V, E> {
         Running {
             space: Arc::clone(self.space),
             duty,
-            stripes: self.stripes(&self.probe()),
+            stripes: self.stripes(),
             spare,
             values: self.values,
             refusal: self.refusal,
@@ -238,7 +238,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
 
     async fn step(&self, how: How) -> Step<V, E> {
         let probe = self.probe();
-        let stripes = self.stripes(&probe);
+        let stripes = self.stripes();
         let mut asked = Asked::new(self.space);
         loop {
             let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, how) {
@@ -260,7 +260,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
 
     fn block(&self) -> Step<V, E> {
         let probe = self.probe();
-        let stripes = self.stripes(&probe);
+        let stripes = self.stripes();
         let mut asked = Asked::new(self.space);
         loop {
             let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, How::Blocking) {

@@ -7,6 +7,7 @@ use super::Caches;
 use super::key::{CacheKey, KeyWriter, Probe};
 use super::load::{self, Call, Refusal};
 use super::policy::Policy;
+use super::reach::Invalidation;
 use super::site;
 use super::space::{Origin, Space};
 use super::stamp::Stripes;
@@ -138,26 +139,30 @@ impl Namespace {
     ///
     /// Call it after what they were made from has changed. Loads that began before are returned to their callers and
     /// not kept.
-    pub fn invalidate(&self) {
-        self.space.invalidate();
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "it has taken effect, waited for or not"
+    )]
+    pub fn invalidate(&self) -> Invalidation {
+        self.space.invalidate().2
     }
 
     /// Makes the entries of a key unusable, those of functions with an equal key too.
-    pub fn invalidate_key(&self, key: &(impl CacheKey + ?Sized)) {
-        self.invalidate_written(&site::written(key));
+    pub fn invalidate_key(&self, key: &(impl CacheKey + ?Sized)) -> Invalidation {
+        self.invalidate_written(&site::written(key))
     }
 
     /// Makes all entries with the tag unusable, whatever their keys.
-    pub fn invalidate_tag(&self, tag: &(impl CacheKey + ?Sized)) {
-        self.invalidate_written(&site::written(tag));
+    pub fn invalidate_tag(&self, tag: &(impl CacheKey + ?Sized)) -> Invalidation {
+        self.invalidate_written(&site::written(tag))
     }
 
-    pub(super) fn invalidate_written(&self, key: &KeyWriter) {
+    pub(super) fn invalidate_written(&self, key: &KeyWriter) -> Invalidation {
         // A key that is never cached has nothing to invalidate.
-        if !key.is_refused() {
-            let probe = Probe::new(BY_HAND, key, &self.space.shared.hasher);
-            self.space.invalidate_stripe(probe.key_hash());
+        if key.is_refused() {
+            return Invalidation::local();
         }
+        self.space.invalidate_stripe(key)
     }
 }
 
@@ -230,7 +235,7 @@ impl Entry<'_> {
             return;
         }
         let probe = self.probe();
-        let stripes = Stripes::new(probe.key_hash(), &self.tags);
+        let stripes = Stripes::new(self.space.stripe(&self.key), &self.tags);
         let stamp = self.space.stamps.read(&stripes);
         let values = Values::new().ttl(self.ttl);
         let key = probe.store();
@@ -291,5 +296,5 @@ pub(super) fn tag_hash(
         key.refuse();
         return None;
     }
-    Some(Probe::new(BY_HAND, &tag, &space.shared.hasher).key_hash())
+    Some(space.stripe(&tag))
 }

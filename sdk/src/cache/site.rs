@@ -13,6 +13,7 @@ use super::key::{CacheKey, KeyWriter, Probe};
 use super::load::{self, Call};
 use super::namespace::{Namespace, tag_hash};
 use super::policy::Policy;
+use super::reach::Invalidation;
 use super::space::Origin;
 
 pub use super::load::Refusal;
@@ -334,15 +335,24 @@ pub async fn always<L: Future>(load: L) -> Result<L::Output, Infallible> {
     Ok(load.await)
 }
 
-/// Makes a namespace's entries unusable, or those of the key.
-pub fn invalidate(namespace: &str, key: Option<KeyWriter>) {
-    if let Some(caches) = Caches::installed() {
-        invalidate_in(&caches.namespace(namespace), key);
+/// Makes a namespace's entries unusable, or those of the key or the tag.
+#[expect(
+    clippy::must_use_candidate,
+    reason = "it has taken effect, waited for or not"
+)]
+pub fn invalidate(namespace: &str, key: Option<KeyWriter>) -> Invalidation {
+    match Caches::installed() {
+        Some(caches) => invalidate_in(&caches.namespace(namespace), key),
+        None => Invalidation::local(),
     }
 }
 
 /// Does the same in a deck that the attribute named.
-pub fn invalidate_in(namespace: &Namespace, key: Option<KeyWriter>) {
+#[expect(
+    clippy::must_use_candidate,
+    reason = "it has taken effect, waited for or not"
+)]
+pub fn invalidate_in(namespace: &Namespace, key: Option<KeyWriter>) -> Invalidation {
     match key {
         Some(key) => namespace.invalidate_written(&key),
         None => namespace.invalidate(),

@@ -8,11 +8,14 @@ use std::time::Duration;
 use super::census::Census;
 use super::chain;
 use super::flight::{Boarding, Flight, Flights, Lead};
-use super::key::{Probe, StoredKey};
+use super::key::{KeyWriter, Probe, StoredKey, hashed};
 use super::life::{Age, Life};
 use super::local::{Local, Slot};
 use super::meter::Meter;
 use super::policy::{Eviction, Policy};
+use super::reach::Invalidation;
+#[cfg(feature = "redis")]
+use super::remote::What;
 use super::stamp::{Stamp, Stamps, Stripes};
 use super::values::Values;
 use super::{Row, Shared, life};
@@ -107,26 +110,50 @@ impl Space {
     #[inline]
     pub(super) fn sure(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
         let slot = self.local.get()?.get(probe)?;
-        // The stamps are read after the entry, so they are no older than what they are compared with.
-        let valid = slot.stamp == self.stamps.read(&slot.stripes);
-        (valid && self.shared.tick.now() < slot.life.sure).then_some(slot)
+        let now = self.shared.tick.now();
+        (self.is_valid(&slot, now) && now < slot.life.sure).then_some(slot)
     }
 
     /// Finds an entry that is fresh.
     pub(super) fn fresh(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
         let slot = self.local.get()?.get(probe)?;
-        let valid = slot.stamp == self.stamps.read(&slot.stripes);
-        (valid && slot.life.age(self.shared.tick.now()) < Age::Stale).then_some(slot)
+        let now = self.shared.tick.now();
+        (self.is_valid(&slot, now) && slot.life.age(now) < Age::Stale).then_some(slot)
+    }
+
+    /// Whether nothing that an entry was made from was invalidated, as far as this instance can know.
+    #[inline]
+    fn is_valid(&self, slot: &Slot, now: u64) -> bool {
+        // Read after the entry was found, so that the present stamps are no older than what they are compared with.
+        slot.stamp == self.stamps.read(&slot.stripes) && self.is_known(slot, now)
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[expect(clippy::unused_self, reason = "another build asks for more")]
+    const fn is_known(&self, _: &Slot, _: u64) -> bool {
+        true
+    }
+
+    /// Whether what other instances invalidated is known, or the entry too young to matter.
+    #[cfg(feature = "redis")]
+    #[inline]
+    fn is_known(&self, slot: &Slot, now: u64) -> bool {
+        let Some(remote) = &self.shared.remote else {
+            return true;
+        };
+        let detached = super::remote::DETACHED.as_nanos() as u64;
+        now < remote.confirmed() || now < slot.life.begun().saturating_add(detached)
     }
 
     /// Finds an entry of the type that a look-up or a failed load could be answered with.
     fn found<V: Any>(&self, probe: &Probe<'_>) -> Option<(Arc<Slot>, Age)> {
         let slot = self.local.get()?.get(probe)?;
         // A value of another type is another function's mistake, and a miss.
-        if slot.stamp != self.stamps.read(&slot.stripes) || !slot.holds::<V>() {
+        let now = self.shared.tick.now();
+        if !self.is_valid(&slot, now) || !slot.holds::<V>() {
             return None;
         }
-        let age = slot.life.age(self.shared.tick.now());
+        let age = slot.life.age(now);
         (age != Age::Dead).then_some((slot, age))
     }
 
@@ -269,15 +296,42 @@ impl Space {
         }
     }
 
-    pub(super) fn invalidate(&self) -> (u64, u64) {
+    /// Makes all entries unusable; returns the stamp before and the one since.
+    pub(super) fn invalidate(&self) -> (u64, u64, Invalidation) {
         self.count(|meter| &meter.invalidations);
-        self.stamps.bump()
+        let (former, since) = self.stamps.bump();
+        #[cfg(feature = "redis")]
+        if let Some(remote) = &self.shared.remote {
+            return (former, since, remote.invalidate(&self.name, What::All));
+        }
+        (former, since, Invalidation::local())
     }
 
     /// Makes the entries of a key or of a tag unusable.
-    pub(super) fn invalidate_stripe(&self, hash: u64) {
+    pub(super) fn invalidate_stripe(&self, key: &KeyWriter) -> Invalidation {
         self.count(|meter| &meter.invalidations);
+        let hash = self.stripe(key);
         self.stamps.bump_stripe(hash);
+        #[cfg(feature = "redis")]
+        if let Some(remote) = &self.shared.remote {
+            return remote.invalidate(&self.name, What::Stripe(hash));
+        }
+        Invalidation::local()
+    }
+
+    /// The hash that a key's or a tag's stripe follows from: the same in all instances where there are several.
+    pub(super) fn stripe(&self, key: &KeyWriter) -> u64 {
+        #[cfg(feature = "redis")]
+        if self.shared.remote.is_some() {
+            return super::remote::stable(key.proper());
+        }
+        hashed(key.proper(), &self.shared.hasher)
+    }
+
+    /// Makes all entries unusable, since another instance has, or may have.
+    #[cfg(feature = "redis")]
+    pub(super) fn forget(&self) {
+        self.stamps.bump();
     }
 
     /// Takes a policy from whoever has more say than the one before.

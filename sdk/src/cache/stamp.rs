@@ -66,6 +66,14 @@ impl Stamps {
         }
     }
 
+    /// Does the same by the stripe's number, which may be one of a multiple of the stripes here.
+    #[cfg(feature = "redis")]
+    pub(super) fn bump_number(&self, number: u64) {
+        if let Some(stripe) = self.stripes.get(number as usize % STRIPES) {
+            stripe.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// Puts the stamp `former` back if nothing has followed `since`; returns whether it did.
     pub(super) fn restore(&self, former: u64, since: u64) -> bool {
         self.namespace

@@ -10,6 +10,8 @@ use super::*;
 mod counts;
 mod eviction;
 mod freshness;
+#[cfg(feature = "redis")]
+mod shared;
 mod stale;
 
 fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {

@@ -62,5 +62,27 @@ pub(super) fn caches(agent: &Agent) -> Caches {
             .then_with(|| a.namespace.cmp(&b.namespace))
     });
     namespaces.truncate(super::MAX_ROWS);
-    Caches { namespaces }
+    Caches {
+        namespaces,
+        shared: shared(agent),
+    }
+}
+
+#[cfg(all(feature = "cache", not(feature = "redis")))]
+const fn shared(_: &Agent) -> Option<perfdeck_bridge::protocol::SharedCaches> {
+    None
+}
+
+#[cfg(feature = "redis")]
+fn shared(agent: &Agent) -> Option<perfdeck_bridge::protocol::SharedCaches> {
+    let standing = agent.caches.standing()?;
+    Some(perfdeck_bridge::protocol::SharedCaches {
+        attached: standing.attached,
+        staleness_bound_seconds: standing.bound.as_secs_f64(),
+        deferred: standing.deferred,
+        received: standing.received,
+        gaps: standing.gaps,
+        rollbacks: standing.rollbacks,
+        errors: standing.errors,
+    })
 }

@@ -323,7 +323,21 @@ pub(super) fn caches(caches: &Caches) -> String {
         " loads",
         "namespace",
     ];
-    render(&titles, &rows)
+    let told = caches.shared.as_ref().map(|shared| {
+        let state = if shared.attached {
+            ""
+        } else {
+            "Redis doesn't answer; "
+        };
+        format!(
+            "\n{state}stale for at most {}, {} followed, {} to be told, {} gaps\n",
+            format::seconds(shared.staleness_bound_seconds),
+            format::count(shared.received),
+            format::count(shared.deferred),
+            format::count(shared.gaps + shared.rollbacks),
+        )
+    });
+    format!("{}{}", render(&titles, &rows), told.unwrap_or_default())
 }
 
 pub(super) fn ledger(ledger: &Ledger, now: Timestamp) -> String {

@@ -3,7 +3,7 @@
 use super::course;
 use crate::protocol::{
     Background, CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities,
-    Queries, QueryId, QueryRow, RequestRow, Requests,
+    Queries, QueryId, QueryRow, RequestRow, Requests, SharedCaches,
 };
 use crate::testing::voice::Voice;
 
@@ -286,6 +286,12 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 ..CacheRow::default()
             },
         ],
+        shared: Some(SharedCaches {
+            attached: true,
+            staleness_bound_seconds: 1.25,
+            received: 1_841,
+            ..SharedCaches::default()
+        }),
     }
 }
 

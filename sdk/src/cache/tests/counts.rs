@@ -94,8 +94,12 @@ async fn run(steps: &[Step]) -> (Row, u64, u64) {
                 }
             }
             Step::Insert(key) => users.insert(key, *key),
-            Step::Invalidate => users.invalidate(),
-            Step::InvalidateKey(key) => users.invalidate_key(key),
+            Step::Invalidate => {
+                users.invalidate();
+            }
+            Step::InvalidateKey(key) => {
+                users.invalidate_key(key);
+            }
             Step::Clear => {
                 let _ = caches.clear("users");
             }

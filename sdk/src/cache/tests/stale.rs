@@ -97,7 +97,7 @@ fn stress(capture: Capture, invalidate: Invalidate) -> Seen {
             match invalidate {
                 Invalidate::Namespace => users.invalidate(),
                 Invalidate::Key => users.invalidate_key(&7),
-            }
+            };
             announced.store(version, Ordering::SeqCst);
             let seen = Seen {
                 stale: stale.load(Ordering::Relaxed),

@@ -1,4 +1,4 @@
-use perfdeck_bridge::protocol::{CacheRow, Level};
+use perfdeck_bridge::protocol::{CacheRow, Level, SharedCaches};
 
 use crate::format::{self, TimeUnit};
 use crate::screen::page::{Page, State};
@@ -18,6 +18,17 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
             Level::Good,
             "No caches: nothing has been looked up in one yet.",
         );
+    }
+    if let Some(shared) = caches.shared.as_ref().filter(|shared| !shared.attached) {
+        let bound = format::seconds(shared.staleness_bound_seconds);
+        let waits = match shared.deferred {
+            0 => String::new(),
+            1 => " One invalidation waits for it.".to_owned(),
+            many => format!(" {} invalidations wait for it.", format::count(many)),
+        };
+        let text =
+            format!("Redis doesn't answer, so entries are served for {bound} at most.{waits}");
+        return Verdict::new(Level::Over, text);
     }
     let saved: f64 = caches
         .namespaces
@@ -115,12 +126,17 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         rows.collect()
     };
     let story = |row: &CacheRow, canvas: &mut Canvas<'_>| {
-        namespace(row, view.recorded, canvas);
+        namespace(row, caches.shared.as_ref(), view.recorded, canvas);
     };
     page.draw(canvas, cells, story);
 }
 
-fn namespace(row: &CacheRow, recorded: bool, canvas: &mut Canvas<'_>) {
+fn namespace(
+    row: &CacheRow,
+    shared: Option<&SharedCaches>,
+    recorded: bool,
+    canvas: &mut Canvas<'_>,
+) {
     let mut y = story::told(canvas, 0, "namespace", &row.namespace, Role::Strong, 1);
     y = story::listed(
         canvas,
@@ -180,6 +196,20 @@ fn namespace(row: &CacheRow, recorded: bool, canvas: &mut Canvas<'_>) {
             number("invalidated", format::count(row.invalidations)),
         ],
     );
+    if let Some(shared) = shared {
+        let bound = format::seconds(shared.staleness_bound_seconds);
+        y = story::listed(
+            canvas,
+            y,
+            "instances",
+            &[
+                number("stale for at most", bound),
+                number("followed", format::count(shared.received)),
+                number("to be told", format::count(shared.deferred)),
+                number("gaps", format::count(shared.gaps + shared.rollbacks)),
+            ],
+        );
+    }
     let (width, height) = (canvas.width(), canvas.height());
     if height > y + 4 {
         let rows = (height - y - 3).min(6);

@@ -1,0 +1,217 @@
+//! What several instances of a service agree on through Redis: which entries are invalid.
+//!
+//! An invalidation takes effect here at once and is then put down in Redis by one script: the namespace's generation
+//! grows, the journal gets a line, and whoever listens is nudged. Each instance reads generations and journal once a
+//! second, or sooner when nudged, so a lost nudge costs a second and nothing more. What Redis forgot, or brought back
+//! from before, shows as a gap in the journal's count or as another generation, and then everything it may concern is
+//! invalid.
+//!
+//! While Redis can't be reached, an entry is served for [`DETACHED`] after it was last known to be valid or was begun
+//! to be loaded, and invalidations wait in a bounded map until it is back.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Notify, oneshot};
+
+use super::reach::Invalidation;
+
+mod link;
+mod script;
+mod worker;
+
+pub(crate) use link::{Address, Url};
+pub(super) use worker::start;
+
+/// The time between two looks at Redis, at most; drawn between nine tenths of it and all.
+const POLL: Duration = Duration::from_secs(1);
+/// How long Redis may take for an answer.
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// How long an entry is served that nobody can say is still valid.
+pub(super) const DETACHED: Duration = Duration::from_secs(5);
+/// Keys and tags that wait to be invalidated; above, their namespaces wait as a whole.
+const WAITING: usize = 10_000;
+/// Keys and tags share so many stripes in Redis. The local ones are as many or a part of them.
+const STRIPES: u64 = 16 * 1024;
+
+/// An instance's side of the agreement.
+pub(super) struct Remote {
+    waiting: Mutex<Waiting>,
+    /// Wakes the worker.
+    wake: Notify,
+    /// The tick until which what is valid here is so everywhere, as far as it matters.
+    confirmed: AtomicU64,
+    pub(super) state: State,
+    stopped: AtomicBool,
+}
+
+/// What has happened; counts are since the start.
+#[derive(Default)]
+pub(super) struct State {
+    attached: AtomicBool,
+    /// Invalidations by other instances that were taken over.
+    received: AtomicU64,
+    gaps: AtomicU64,
+    rollbacks: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// How the agreement stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) attached: bool,
+    /// How long after an invalidation anywhere this instance may serve the old value.
+    pub(crate) bound: Duration,
+    /// Invalidations that Redis hasn't got yet: keys, tags and whole namespaces.
+    pub(crate) deferred: u64,
+    pub(crate) received: u64,
+    pub(crate) gaps: u64,
+    pub(crate) rollbacks: u64,
+    pub(crate) errors: u64,
+}
+
+/// Invalidations that Redis hasn't got yet, by namespace.
+#[derive(Default)]
+pub(super) struct Waiting {
+    changes: HashMap<Arc<str>, Change>,
+    stripes: usize,
+}
+
+/// What is invalid of one namespace.
+#[derive(Default)]
+pub(super) struct Change {
+    all: bool,
+    stripes: BTreeSet<u64>,
+    told: Vec<oneshot::Sender<()>>,
+}
+
+/// What an invalidation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    All,
+    /// A key or a tag, by the hash that is the same in all instances.
+    Stripe(u64),
+}
+
+impl Remote {
+    /// Begins with nothing known, so that nothing is served for long before Redis was asked.
+    fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            wake: Notify::new(),
+            confirmed: AtomicU64::new(0),
+            state: State::default(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    pub(super) fn confirmed(&self) -> u64 {
+        self.confirmed.load(Ordering::Acquire)
+    }
+
+    /// Tells the other instances of an invalidation that has taken effect here.
+    pub(super) fn invalidate(&self, space: &Arc<str>, what: What) -> Invalidation {
+        // Without Redis it can only wait, and its caller needn't.
+        let attached = self.state.attached.load(Ordering::Relaxed);
+        let (tell, told) = oneshot::channel();
+        self.waiting().add(space, what, attached.then_some(tell));
+        self.wake.notify_one();
+        if self.stopped.load(Ordering::Acquire) {
+            self.waiting().take();
+        }
+        Invalidation::told(told)
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let attached = self.state.attached.load(Ordering::Relaxed);
+        Standing {
+            attached,
+            bound: if attached { POLL + TIMEOUT } else { DETACHED },
+            deferred: self.waiting().count(),
+            received: count(&self.state.received),
+            gaps: count(&self.state.gaps),
+            rollbacks: count(&self.state.rollbacks),
+            errors: count(&self.state.errors),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_served(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Nobody sends any more.
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.waiting().take();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A hash that is the same in all instances.
+pub(super) fn stable(key: &[u8]) -> u64 {
+    let digest = Sha256::digest(key);
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+impl What {
+    fn stripe(hash: u64) -> u64 {
+        // The same bits that the local stripe follows from.
+        (hash >> 20) % STRIPES
+    }
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self, space: &Arc<str>, what: What, tell: Option<oneshot::Sender<()>>) {
+        let change = self.changes.entry(Arc::clone(space)).or_default();
+        // Whoever isn't told hears that it waits; which it does.
+        if change.told.len() < WAITING {
+            change.told.extend(tell);
+        }
+        match what {
+            What::All => change.all = true,
+            What::Stripe(hash) => {
+                self.stripes += usize::from(change.stripes.insert(What::stripe(hash)));
+            }
+        }
+        if change.all || self.stripes > WAITING {
+            change.all = true;
+            self.stripes -= change.stripes.len();
+            change.stripes.clear();
+        }
+    }
+
+    /// Puts back what Redis didn't get; who waited for it is told so.
+    pub(super) fn put_back(&mut self, space: Arc<str>, failed: Change) {
+        let change = self.changes.entry(space).or_default();
+        change.all |= failed.all;
+        self.stripes -= change.stripes.len();
+        change.stripes.extend(failed.stripes);
+        if change.all || self.stripes + change.stripes.len() > WAITING {
+            change.all = true;
+            change.stripes.clear();
+        }
+        self.stripes += change.stripes.len();
+    }
+
+    pub(super) fn take(&mut self) -> HashMap<Arc<str>, Change> {
+        self.stripes = 0;
+        std::mem::take(&mut self.changes)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        let whole = self.changes.values().filter(|change| change.all).count();
+        (self.stripes + whole) as u64
+    }
+}

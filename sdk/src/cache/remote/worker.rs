@@ -1,0 +1,357 @@
+//! The thread that talks to Redis: it sends what was invalidated here, and reads what was invalidated elsewhere.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use redis::aio::ConnectionManager;
+use redis::{FromRedisValue, RedisResult, Script, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::super::space::Space;
+use super::super::tick::Tick;
+use super::super::{Shared, Spaces, all};
+use super::link::Address;
+use super::{Change, DETACHED, POLL, Remote, TIMEOUT, script};
+
+/// Lines of the journal that are read at once; an instance that is further behind begins anew.
+const LINES: usize = 1_000;
+/// The least time between two looks, however many nudges come.
+const BREATH: Duration = Duration::from_millis(2);
+/// After a failure to listen for nudges.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is read in one go.
+type Answer = (
+    u64,
+    String,
+    Vec<(String, HashMap<String, Value>)>,
+    Vec<Found>,
+);
+
+/// A generation as Redis has it: epoch, whole invalidations, all changes.
+type Found = (Option<String>, Option<u64>, Option<u64>);
+
+/// A generation as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Generation {
+    epoch: String,
+    invalidations: u64,
+    changes: u64,
+}
+
+struct Worker {
+    address: Address,
+    remote: Arc<Remote>,
+    spaces: Weak<Spaces>,
+    tick: Tick,
+    /// Tells this instance's own lines in the journal.
+    instance: String,
+    connection: Option<ConnectionManager>,
+    /// The journal's count and last line as they were last read.
+    read: Option<(u64, String)>,
+    generations: HashMap<Arc<str>, Generation>,
+    invalidate: Script,
+    look: Script,
+    renew: Script,
+}
+
+/// Starts the thread; it ends when the caches it serves are gone.
+pub(in crate::cache) fn start(
+    spaces: &Arc<Spaces>,
+    shared: &Shared,
+    address: Address,
+) -> std::io::Result<Arc<Remote>> {
+    let remote = Arc::new(Remote::new());
+    let worker = Worker {
+        address,
+        remote: Arc::clone(&remote),
+        spaces: Arc::downgrade(spaces),
+        tick: shared.tick.clone(),
+        instance: fresh(),
+        connection: None,
+        read: None,
+        generations: HashMap::new(),
+        invalidate: Script::new(script::INVALIDATE),
+        look: Script::new(script::READ),
+        renew: Script::new(script::RENEW),
+    };
+    // A runtime of its own: the host's may have no timer, be blocked, or be gone.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("perfdeck-cache".into())
+        .spawn(move || runtime.block_on(worker.run()))?;
+    Ok(remote)
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let nudge = Arc::new(Notify::new());
+        let listener = tokio::spawn(listen(self.address.clone(), Arc::clone(&nudge)));
+        let remote = Arc::clone(&self.remote);
+        let mut due = Instant::now();
+        while self.spaces.strong_count() > 0 {
+            let nudged = tokio::select! {
+                () = sleep_until(due) => true,
+                () = nudge.notified() => true,
+                () = remote.wake.notified() => false,
+            };
+            self.send().await;
+            if nudged {
+                due = Instant::now() + POLL.mul_f64(0.9 + drawn() / 10.0);
+                self.look().await;
+                sleep(BREATH).await;
+            }
+        }
+        // What was invalidated a moment ago is owed to the others.
+        self.send().await;
+        remote.stop();
+        listener.abort();
+    }
+
+    /// Sends what was invalidated here.
+    async fn send(&mut self) {
+        let waiting = self.remote.waiting().take();
+        for (space, change) in waiting {
+            match self.sent(&space, &change).await {
+                Ok(generation) => {
+                    self.remember(&space, generation);
+                    for told in change.told {
+                        let _ = told.send(());
+                    }
+                }
+                Err(error) => {
+                    self.failed(&error);
+                    self.remote.waiting().put_back(space, change);
+                }
+            }
+        }
+    }
+
+    async fn sent(&mut self, space: &str, change: &Change) -> RedisResult<Found> {
+        let stripes: Vec<_> = change.stripes.iter().map(u64::to_string).collect();
+        let (generation, channel) = (self.address.generation(space), self.address.channel());
+        let mut call = self.invalidate.prepare_invoke();
+        call.key(generation)
+            .key(self.address.journal())
+            .key(self.address.journal_count())
+            .arg(fresh())
+            .arg(&self.instance)
+            .arg(space)
+            .arg(u8::from(change.all))
+            .arg(channel)
+            .arg(stripes.join(" "));
+        let connection = connected(&mut self.connection, &self.address).await?;
+        within(call.invoke_async(connection)).await
+    }
+
+    /// Reads what was invalidated elsewhere.
+    async fn look(&mut self) {
+        let Some(spaces) = self.spaces.upgrade() else {
+            return;
+        };
+        let spaces = all(&spaces);
+        let begun = self.tick.now();
+        match self.asked(&spaces).await {
+            Ok(answer) => {
+                self.take(&spaces, answer).await;
+                let until = begun.saturating_add(DETACHED.as_nanos() as u64);
+                self.remote.confirmed.store(until, Ordering::Release);
+                self.remote.state.attached.store(true, Ordering::Relaxed);
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn asked(&mut self, spaces: &[Arc<Space>]) -> RedisResult<Answer> {
+        let mut call = self.look.prepare_invoke();
+        call.key(self.address.journal())
+            .key(self.address.journal_count());
+        for space in spaces {
+            call.key(self.address.generation(&space.name));
+        }
+        let last = self.read.as_ref().map_or("", |(_, last)| last.as_str());
+        call.arg(last).arg(LINES);
+        let connection = connected(&mut self.connection, &self.address).await?;
+        within(call.invoke_async(connection)).await
+    }
+
+    /// Does here what was done elsewhere.
+    async fn take(&mut self, spaces: &[Arc<Space>], answer: Answer) {
+        let (count, last, lines, found) = answer;
+        let expected = self
+            .read
+            .as_ref()
+            .map(|(before, _)| count.checked_sub(*before));
+        let whole = match expected {
+            // What was cached before the first look may have been invalidated meanwhile, too.
+            None => false,
+            Some(expected) => expected == Some(lines.len() as u64),
+        };
+        if whole {
+            for (_, line) in &lines {
+                self.follow(spaces, line);
+            }
+        } else {
+            if expected.is_some() {
+                self.remote.state.gaps.fetch_add(1, Ordering::Relaxed);
+            }
+            spaces.iter().for_each(|space| space.forget());
+        }
+        self.read = Some((count, last));
+        for (space, found) in spaces.iter().zip(found) {
+            self.compare(space, found).await;
+        }
+    }
+
+    /// Does what one line of the journal says.
+    fn follow(&self, spaces: &[Arc<Space>], line: &HashMap<String, Value>) {
+        let field = |name: &str| {
+            line.get(name)
+                .and_then(|value| String::from_redis_value_ref(value).ok())
+        };
+        if field("i").as_deref() == Some(&self.instance) {
+            return;
+        }
+        self.remote.state.received.fetch_add(1, Ordering::Relaxed);
+        // A line that can't be read may mean anything.
+        let known = field("v").as_deref() == Some("1");
+        let (Some(name), Some(all), Some(stripes), true) =
+            (field("n"), field("a"), field("s"), known)
+        else {
+            spaces.iter().for_each(|space| space.forget());
+            return;
+        };
+        let Some(space) = spaces.iter().find(|space| *space.name == *name) else {
+            return;
+        };
+        let stripes: Result<Vec<u64>, _> = stripes.split_whitespace().map(str::parse).collect();
+        match stripes {
+            Ok(stripes) if all == "0" => {
+                for stripe in stripes {
+                    space.stamps.bump_number(stripe);
+                }
+            }
+            _ => space.forget(),
+        }
+    }
+
+    /// Compares a namespace's generation with the one that was seen last.
+    async fn compare(&mut self, space: &Arc<Space>, found: Found) {
+        let Some(present) = generation(found) else {
+            // Redis knows of no invalidation: nobody has made one, or it lost them.
+            if self.generations.remove(&space.name).is_some() {
+                space.forget();
+            }
+            return;
+        };
+        match self.generations.get(&space.name) {
+            Some(seen) if seen.epoch == present.epoch && present.changes < seen.changes => {
+                // Redis went back to a time before an invalidation. Under a new epoch nothing of then is valid.
+                self.remote.state.rollbacks.fetch_add(1, Ordering::Relaxed);
+                space.forget();
+                let renewed = self.renewed(&space.name).await;
+                match renewed {
+                    Ok(renewed) => self.remember(&space.name, renewed),
+                    Err(error) => self.failed(&error),
+                }
+                return;
+            }
+            Some(seen)
+                if seen.epoch == present.epoch && seen.invalidations == present.invalidations => {}
+            _ => space.forget(),
+        }
+        self.generations.insert(Arc::clone(&space.name), present);
+    }
+
+    async fn renewed(&mut self, space: &str) -> RedisResult<Found> {
+        let mut call = self.renew.prepare_invoke();
+        call.key(self.address.generation(space)).arg(fresh());
+        let connection = connected(&mut self.connection, &self.address).await?;
+        within(call.invoke_async(connection)).await
+    }
+
+    /// Notes a generation that this instance has just made, so that it isn't taken for another's.
+    fn remember(&mut self, space: &Arc<str>, found: Found) {
+        let Some(present) = generation(found) else {
+            return;
+        };
+        // One that isn't the next was changed by others as well, which the next look has to find out.
+        let follows =
+            |seen: &Generation| seen.epoch == present.epoch && present.changes == seen.changes + 1;
+        if self.generations.get(space).is_none_or(follows) {
+            self.generations.insert(Arc::clone(space), present);
+        }
+    }
+
+    fn failed(&self, _: &redis::RedisError) {
+        self.remote.state.errors.fetch_add(1, Ordering::Relaxed);
+        self.remote.state.attached.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Nudges the worker whenever an instance has invalidated something.
+async fn listen(address: Address, nudge: Arc<Notify>) {
+    loop {
+        if let Ok(Ok(mut listening)) = timeout(RETRY, address.subscribe()).await {
+            let mut messages = listening.on_message();
+            while messages.next().await.is_some() {
+                nudge.notify_one();
+            }
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn connected<'a>(
+    connection: &'a mut Option<ConnectionManager>,
+    address: &Address,
+) -> RedisResult<&'a mut ConnectionManager> {
+    let made = match connection.take() {
+        Some(made) => made,
+        None => within(address.connect()).await?,
+    };
+    Ok(connection.insert(made))
+}
+
+async fn within<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    match timeout(TIMEOUT, asked).await {
+        Ok(answered) => answered,
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    }
+}
+
+fn generation(found: Found) -> Option<Generation> {
+    let (epoch, invalidations, changes) = found;
+    Some(Generation {
+        epoch: epoch?,
+        invalidations: invalidations?,
+        changes: changes?,
+    })
+}
+
+/// A name that nobody has had.
+fn fresh() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let part = || {
+        std::collections::hash_map::RandomState::new()
+            .build_hasher()
+            .finish()
+    };
+    format!("{:016x}{:016x}", part(), part())
+}
+
+/// A number from 0 to 1.
+fn drawn() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let draw = std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish();
+    (draw >> 11) as f64 / (1u64 << 53) as f64
+}

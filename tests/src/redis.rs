@@ -1,0 +1,125 @@
+//! A Redis server of the test's own: a temporary folder, a port of its own on the loopback, stopped when dropped.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+const START: Duration = Duration::from_secs(20);
+
+/// A server, which can be stopped and started again at its address.
+#[derive(Debug)]
+pub struct Server {
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts a server.
+    ///
+    /// # Errors
+    ///
+    /// When no Redis is installed, naming the package, or when it does not answer.
+    pub fn start() -> anyhow::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "perfdeck-redis-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+        // Free a moment ago; a server that finds it taken says so and ends.
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut server = Self {
+            folder,
+            port,
+            child: None,
+        };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its port on the loopback.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it, with all that it knew.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again, empty.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        let log = fs::File::create(self.folder.join("log"))?;
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .context("could not start redis-server: apt-get install redis-server")?;
+        self.child = Some(child);
+        let since = Instant::now();
+        loop {
+            match self.ask(&["PING"]) {
+                Ok(answer) if answer == "+PONG\r\n" => return Ok(()),
+                _ if since.elapsed() > START => {
+                    let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                    bail!("redis-server does not answer: {log}");
+                }
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Sends one command on a connection of its own, and returns what comes back at once, as it stands in the protocol.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server, or no answer in two seconds.
+    pub fn ask(&self, command: &[&str]) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        let mut frame = format!("*{}\r\n", command.len());
+        for part in command {
+            frame.push_str(&format!("${}\r\n{part}\r\n", part.len()));
+        }
+        stream.write_all(frame.as_bytes())?;
+        let mut answer = vec![0; 64 * 1024];
+        let length = stream.read(&mut answer)?;
+        answer.truncate(length);
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
