@@ -35,10 +35,14 @@ for i = 3, #KEYS do generations[i - 2] = redis.call('HMGET', KEYS[i], 'e', 'n', 
 return {count, last[1] and last[1][1] or '0-0', lines, generations}
 ";
 
-/// Begins a new epoch of a namespace whose generation went backwards.
+/// Begins a new epoch of a namespace that Redis doesn't know, or, if it must, of one that it does.
 ///
-/// Keys: generation. Arguments: a fresh epoch.
-pub(super) const RENEW: &str = r"
-redis.call('HSET', KEYS[1], 'e', ARGV[1])
+/// Keys: generation. Arguments: a fresh epoch, `1` if it must. Returns the generation.
+pub(super) const BEGIN: &str = r"
+if ARGV[2] == '1' or redis.call('HEXISTS', KEYS[1], 'e') == 0 then
+  redis.call('HSET', KEYS[1], 'e', ARGV[1])
+  redis.call('HSETNX', KEYS[1], 'n', 0)
+  redis.call('HSETNX', KEYS[1], 'c', 0)
+end
 return redis.call('HMGET', KEYS[1], 'e', 'n', 'c')
 ";

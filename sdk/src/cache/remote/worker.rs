@@ -57,7 +57,7 @@ struct Worker {
     generations: HashMap<Arc<str>, Generation>,
     invalidate: Script,
     look: Script,
-    renew: Script,
+    begin: Script,
 }
 
 /// Starts the thread; it ends when the caches it serves are gone.
@@ -78,7 +78,7 @@ pub(in crate::cache) fn start(
         generations: HashMap::new(),
         invalidate: Script::new(script::INVALIDATE),
         look: Script::new(script::READ),
-        renew: Script::new(script::RENEW),
+        begin: Script::new(script::BEGIN),
     };
     // A runtime of its own: the host's may have no timer, be blocked, or be gone.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -244,37 +244,55 @@ impl Worker {
 
     /// Compares a namespace's generation with the one that was seen last.
     async fn compare(&mut self, space: &Arc<Space>, found: Found) {
-        let Some(present) = generation(found) else {
-            // Redis knows of no invalidation: nobody has made one, or it lost them.
-            if self.generations.remove(&space.name).is_some() {
-                space.forget();
-            }
-            return;
-        };
-        match self.generations.get(&space.name) {
-            Some(seen) if seen.epoch == present.epoch && present.changes < seen.changes => {
-                // Redis went back to a time before an invalidation. Under a new epoch nothing of then is valid.
-                self.remote.state.rollbacks.fetch_add(1, Ordering::Relaxed);
-                space.forget();
-                let renewed = self.renewed(&space.name).await;
-                match renewed {
-                    Ok(renewed) => self.remember(&space.name, renewed),
-                    Err(error) => self.failed(&error),
+        let seen = self.generations.get(&space.name);
+        let present = match (seen, generation(found)) {
+            (Some(seen), Some(present)) if seen.epoch == present.epoch => {
+                if present.changes >= seen.changes {
+                    if present.invalidations != seen.invalidations {
+                        space.forget();
+                    }
+                    Some(present)
+                } else {
+                    // Redis went back to a time before an invalidation. Under a new epoch nothing of then is valid.
+                    self.remote.state.rollbacks.fetch_add(1, Ordering::Relaxed);
+                    space.forget();
+                    self.begun(&space.name, true).await
                 }
-                return;
             }
-            Some(seen)
-                if seen.epoch == present.epoch && seen.invalidations == present.invalidations => {}
-            _ => space.forget(),
-        }
-        self.generations.insert(Arc::clone(&space.name), present);
+            // New to this instance, or begun anew by another.
+            (_, Some(present)) => {
+                space.forget();
+                Some(present)
+            }
+            // New to Redis, or forgotten by it.
+            (_, None) => {
+                space.forget();
+                self.begun(&space.name, false).await
+            }
+        };
+        match present {
+            Some(present) => self.generations.insert(Arc::clone(&space.name), present),
+            None => self.generations.remove(&space.name),
+        };
     }
 
-    async fn renewed(&mut self, space: &str) -> RedisResult<Found> {
-        let mut call = self.renew.prepare_invoke();
-        call.key(self.address.generation(space)).arg(fresh());
-        let connection = connected(&mut self.connection, &self.address).await?;
-        within(call.invoke_async(connection)).await
+    /// Begins an epoch; `None` if Redis doesn't answer, and the next look will find that out.
+    async fn begun(&mut self, space: &str, must: bool) -> Option<Generation> {
+        let mut call = self.begin.prepare_invoke();
+        call.key(self.address.generation(space))
+            .arg(fresh())
+            .arg(u8::from(must));
+        let asked = async {
+            let connection = connected(&mut self.connection, &self.address).await?;
+            within(call.invoke_async(connection)).await
+        };
+        match asked.await {
+            Ok(found) => generation(found),
+            Err(error) => {
+                self.failed(&error);
+                None
+            }
+        }
     }
 
     /// Notes a generation that this instance has just made, so that it isn't taken for another's.

@@ -32,7 +32,7 @@ fn attached(instances: &[&Caches]) {
     until("attached", Duration::from_secs(10), || {
         instances.iter().all(is_attached)
     });
-    // Each has seen the namespace once, as nobody knows it.
+    // Both have begun with the namespace, as nobody knew it.
     std::thread::sleep(BOUND);
 }
 
@@ -50,7 +50,7 @@ async fn an_invalidation_reaches_the_other_instances() {
             .filter(|key| others.get::<i32>(key).is_some())
             .collect()
     };
-    for round in 0..3 {
+    for round in [1, 2, 0] {
         fill();
         assert_eq!(left().len(), 10);
         let (reach, gone): (Reach, Vec<i32>) = match round {
