@@ -25,6 +25,8 @@ mod local;
 mod meter;
 mod namespace;
 mod policy;
+#[cfg(feature = "http")]
+pub mod response;
 pub(crate) mod site;
 mod space;
 mod stamp;
