@@ -26,8 +26,8 @@ use crate::cache::values::Values;
 
 /// Stored responses have this site; functions count from 1 and what is put in by hand has 0.
 const SITE: u32 = u32::MAX;
-/// How often a request that waited for somebody else's answer, and can't use it, looks again before it asks for itself.
-const ROUNDS: usize = 3;
+/// A request that waited for somebody else's answer, and can't use it, looks once more before it asks for itself.
+const ROUNDS: usize = 2;
 
 /// A service under an [`HttpCache`](super::HttpCache).
 #[derive(Debug, Clone)]
@@ -151,6 +151,8 @@ impl Exchange {
                 }
                 (Some(Use::Ask), _) => return self.alone(waiting, Some(place)).await,
                 _ if place.taken => return self.alone(waiting, Some(place)).await,
+                // It has waited once and was counted; each request is one look-up.
+                _ if self.counted => return self.alone(waiting, Some(place)).await,
                 // The answer to a HEAD is no answer to a GET.
                 _ if self.ask.head => break,
                 _ => {}
