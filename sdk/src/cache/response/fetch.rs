@@ -19,7 +19,7 @@ use crate::cache::tick::Tick;
 
 /// What the service said that isn't kept: for the one who asked, and nobody else.
 pub(super) enum Unkept<R: Body, E> {
-    Response(Response<CachedBody<R>>),
+    Response(Box<Response<CachedBody<R>>>),
     Error(E),
 }
 
@@ -80,16 +80,18 @@ where
         let kept = vary(&parts.headers).zip(Terms::new(&ask, parts.status, &parts.headers, times));
         let Some((vary, terms)) = kept else {
             let response = Response::from_parts(parts, CachedBody::through(body));
-            return Err(Unkept::Response(response));
+            return Err(Unkept::Response(Box::new(response)));
         };
         let body = match CachedBody::collect(body).await {
             Collected::Whole(body) if is_whole(&parts.headers, body.len()) => body,
             Collected::Whole(body) => {
                 let response = Response::from_parts(parts, CachedBody::whole(body));
-                return Err(Unkept::Response(response));
+                return Err(Unkept::Response(Box::new(response)));
             }
             Collected::Passed(body) => {
-                return Err(Unkept::Response(Response::from_parts(parts, body)));
+                return Err(Unkept::Response(Box::new(Response::from_parts(
+                    parts, body,
+                ))));
             }
         };
         let mut headers = parts.headers;
@@ -122,7 +124,9 @@ fn validated<R: Body, E>(
 ) -> Result<Arc<Stored>, Unkept<R, E>> {
     let Some(mut headers) = freshened(former, response.headers()) else {
         // The service speaks of something that nobody here asked it for.
-        return Err(Unkept::Response(response.map(CachedBody::through)));
+        return Err(Unkept::Response(Box::new(
+            response.map(CachedBody::through),
+        )));
     };
     let kept = vary(&headers).zip(Terms::new(ask, former.status, &headers, times));
     end_to_end(&mut headers);
@@ -133,7 +137,7 @@ fn validated<R: Body, E>(
         let mut response = Response::new(CachedBody::whole(former.body.clone()));
         *response.status_mut() = former.status;
         *response.headers_mut() = headers;
-        return Err(Unkept::Response(response));
+        return Err(Unkept::Response(Box::new(response)));
     };
     let body = former.body.clone();
     let mut stored = Stored::new(former.status, headers, body, vary, ask, terms, received);

@@ -403,7 +403,7 @@ impl Exchange {
             Unkept::Error(error) => Err(error),
             Unkept::Response(mut response) => {
                 Mark::Miss.write(response.headers_mut());
-                Ok(conditioned(response, &self.ask))
+                Ok(conditioned(*response, &self.ask))
             }
         }
     }
