@@ -28,6 +28,8 @@ mod policy;
 mod reach;
 #[cfg(feature = "redis")]
 mod remote;
+#[cfg(feature = "http")]
+pub mod response;
 pub(crate) mod site;
 mod space;
 mod stamp;

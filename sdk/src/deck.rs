@@ -143,6 +143,15 @@ impl Deck {
         self.caches.namespace(namespace)
     }
 
+    /// Makes a tower layer that keeps whole responses; see [`HttpCache`](crate::cache::response::HttpCache).
+    ///
+    /// It works while the deck is off, too, unmetered.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_cache(&self) -> crate::cache::response::HttpCache {
+        crate::cache::response::HttpCache::new(&self.caches)
+    }
+
     /// Returns the deck as a viewer in this process sees it, with no right to act; `None` while the deck is off.
     #[must_use]
     pub fn source(&self) -> Option<Arc<dyn Source>> {

@@ -205,7 +205,7 @@ impl Space {
         slot.life.failed(self.shared.tick.now(), self.draw());
     }
 
-    fn refreshing(&self) -> Option<Refreshing> {
+    pub(super) fn refreshing(&self) -> Option<Refreshing> {
         let count = &self.shared.refreshes;
         if count.fetch_add(1, Ordering::Relaxed) >= REFRESHES {
             count.fetch_sub(1, Ordering::Relaxed);

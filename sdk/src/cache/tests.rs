@@ -14,7 +14,7 @@ mod freshness;
 mod shared;
 mod stale;
 
-fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
+pub(super) fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
     let hand = Arc::new(AtomicU64::new(1));
     (
         Caches::with_tick(metered, Tick::Manual(Arc::clone(&hand))),
@@ -22,11 +22,11 @@ fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
     )
 }
 
-fn pass(hand: &AtomicU64, time: Duration) {
+pub(super) fn pass(hand: &AtomicU64, time: Duration) {
     hand.fetch_add(time.as_nanos() as u64, Ordering::Release);
 }
 
-fn row(caches: &Caches, name: &str) -> Row {
+pub(super) fn row(caches: &Caches, name: &str) -> Row {
     caches
         .rows()
         .into_iter()

@@ -65,6 +65,10 @@ impl Headers {
         ];
         for (name, value) in values {
             let Some(value) = value else { continue };
+            if name == CACHE && cfg!(feature = "http") && response.contains_key(&name) {
+                // A response cache below has said what became of the whole response.
+                continue;
+            }
             if name == SERVER_TIMING {
                 // The service's own timings stay.
                 let _ = response.try_append(name, value);
