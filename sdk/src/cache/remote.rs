@@ -46,6 +46,8 @@ pub(super) struct Remote {
     confirmed: AtomicU64,
     pub(super) state: State,
     stopped: AtomicBool,
+    /// The process that the worker is in; a child that was forked has none.
+    process: u32,
 }
 
 /// What has happened; counts are since the start.
@@ -105,6 +107,7 @@ impl Remote {
             confirmed: AtomicU64::new(0),
             state: State::default(),
             stopped: AtomicBool::new(false),
+            process: std::process::id(),
         }
     }
 
@@ -120,7 +123,8 @@ impl Remote {
         let (tell, told) = oneshot::channel();
         self.waiting().add(space, what, attached.then_some(tell));
         self.wake.notify_one();
-        if self.stopped.load(Ordering::Acquire) {
+        if self.stopped.load(Ordering::Acquire) || self.process != std::process::id() {
+            // Nobody would ever send it.
             self.waiting().take();
         }
         Invalidation::told(told)
@@ -147,6 +151,7 @@ impl Remote {
 
     /// Nobody sends any more.
     fn stop(&self) {
+        self.state.attached.store(false, Ordering::Relaxed);
         self.stopped.store(true, Ordering::Release);
         self.waiting().take();
     }

@@ -44,6 +44,9 @@ struct Generation {
     changes: u64,
 }
 
+/// Says that the worker has ended when it is dropped.
+struct End(Arc<Remote>);
+
 struct Worker {
     address: Address,
     remote: Arc<Remote>,
@@ -86,7 +89,11 @@ pub(in crate::cache) fn start(
         .build()?;
     std::thread::Builder::new()
         .name("perfdeck-cache".into())
-        .spawn(move || runtime.block_on(worker.run()))?;
+        .spawn(move || {
+            // However it ends: who waits to be told would wait for ever.
+            let _end = End(Arc::clone(&worker.remote));
+            runtime.block_on(worker.run());
+        })?;
     Ok(remote)
 }
 
@@ -111,7 +118,6 @@ impl Worker {
         }
         // What was invalidated a moment ago is owed to the others.
         self.send().await;
-        remote.stop();
         listener.abort();
     }
 
@@ -311,6 +317,12 @@ impl Worker {
     fn failed(&self, _: &redis::RedisError) {
         self.remote.state.errors.fetch_add(1, Ordering::Relaxed);
         self.remote.state.attached.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
