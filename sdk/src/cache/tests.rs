@@ -27,6 +27,7 @@ pub(super) fn pass(hand: &AtomicU64, time: Duration) {
 }
 
 pub(super) fn row(caches: &Caches, name: &str) -> Row {
+    caches.known(name).unwrap().count_anew();
     caches
         .rows()
         .into_iter()
