@@ -161,7 +161,8 @@ impl Policy {
 
     /// Sets how long a caller waits for a load if an entry that is kept by [`Self::fail_safe`] could be served instead.
     ///
-    /// The load goes on and refreshes the entry. It holds for loads in tasks of their own, in runtimes with a timer.
+    /// The load goes on and refreshes the entry. It holds for loads in tasks of their own, in runtimes with a timer; tokio
+    /// says by a panic that there is none, which is caught, and which ends a program that is built to abort on panics.
     #[must_use]
     pub const fn soft_timeout(self, wait: Duration) -> Self {
         Self {

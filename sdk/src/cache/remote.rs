@@ -17,6 +17,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, oneshot};
 
+use super::NAMESPACES;
 use super::reach::Invalidation;
 
 mod link;
@@ -34,6 +35,8 @@ const TIMEOUT: Duration = Duration::from_millis(250);
 pub(super) const DETACHED: Duration = Duration::from_secs(5);
 /// Keys and tags that wait to be invalidated; above, their namespaces wait as a whole.
 const WAITING: usize = 10_000;
+/// What is invalid of a namespace that there is no place for is told as a line about this one, which means all there are.
+const EVERYTHING: &str = "";
 /// Keys and tags share so many stripes in Redis. The local ones are as many or a part of them.
 const STRIPES: u64 = 16 * 1024;
 
@@ -179,7 +182,14 @@ impl What {
 
 impl Waiting {
     pub(super) fn add(&mut self, space: &Arc<str>, what: What, tell: Option<oneshot::Sender<()>>) {
-        let change = self.changes.entry(Arc::clone(space)).or_default();
+        // Names made from data would fill memory while Redis can't be reached.
+        let has_place = self.changes.contains_key(space) || self.changes.len() < NAMESPACES;
+        let (space, what) = if has_place {
+            (Arc::clone(space), what)
+        } else {
+            (EVERYTHING.into(), What::All)
+        };
+        let change = self.changes.entry(space).or_default();
         // Whoever isn't told hears that it waits; which it does.
         if change.told.len() < WAITING {
             change.told.extend(tell);

@@ -22,6 +22,8 @@ use super::{Row, Shared, life};
 
 /// Loads in the background of one registry; above, what is stale is served until a place is free.
 const REFRESHES: usize = 1_024;
+/// An entry that is to last longer lasts so long, in which nothing overflows: a century.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// What an entry takes beside its key and its value, in bytes.
 const ENTRY: usize = 100;
 
@@ -432,7 +434,7 @@ impl Space {
             // Never longer than promised.
             ttl: negative
                 .or(ttl)
-                .map(|ttl| ttl.mul_f64(1.0 - self.draw() * jitter)),
+                .map(|ttl| ttl.min(LONGEST).mul_f64(1.0 - self.draw() * jitter)),
             // What is absent is no loss.
             stale: if absent { Duration::ZERO } else { policy.stale },
             fail_safe: if absent {

@@ -23,9 +23,18 @@ pub(super) struct Map {
 #[derive(Clone)]
 struct Weight(Unit);
 
-/// Counts what is pushed out, and lets it be dropped after the shard's lock.
+/// Counts what is pushed out.
 #[derive(Clone)]
 struct Evictions(Arc<AtomicU64>);
+
+/// What leaves the map in one call, so that the host's destructors run after the shard's lock.
+#[derive(Default)]
+struct Gone {
+    /// What the call puts in, if it does.
+    newcomer: Option<(StoredKey, Arc<Slot>)>,
+    /// Of weight one there is one, or two while the map shrinks; a resize may push out all.
+    slots: Vec<(StoredKey, Arc<Slot>)>,
+}
 
 impl Map {
     pub(super) fn new(policy: &Policy, evictions: Arc<AtomicU64>) -> Self {
@@ -70,10 +79,11 @@ impl Engine for Map {
     }
 
     fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
-        // Held until after the insert, so that the host's destructor doesn't run under the lock of the map.
-        let overwritten = self.cache.peek(&key.probe());
-        self.cache.insert(key, slot);
-        drop(overwritten);
+        let mut gone = Gone {
+            newcomer: Some((key.clone(), Arc::clone(&slot))),
+            slots: Vec::new(),
+        };
+        self.cache.insert_with_lifecycle(key, slot, &mut gone);
     }
 
     fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
@@ -102,11 +112,17 @@ impl Engine for Map {
 }
 
 impl Lifecycle<StoredKey, Arc<Slot>> for Evictions {
-    /// An insert of weight one pushes out one, or two while the map shrinks; a resize may push out all.
-    type RequestState = Vec<(StoredKey, Arc<Slot>)>;
+    type RequestState = Gone;
 
-    fn on_evict(&self, dropped: &mut Self::RequestState, key: StoredKey, slot: Arc<Slot>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        dropped.push((key, slot));
+    fn on_evict(&self, gone: &mut Gone, key: StoredKey, slot: Arc<Slot>) {
+        // The engine tells of the newcomer's predecessor, too, and of a newcomer that is too heavy to be let in.
+        let replaced = gone
+            .newcomer
+            .as_ref()
+            .is_some_and(|(newcomer, value)| *newcomer == key && !Arc::ptr_eq(value, &slot));
+        if !replaced {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        gone.slots.push((key, slot));
     }
 }

@@ -16,7 +16,7 @@ use super::super::space::Space;
 use super::super::tick::Tick;
 use super::super::{Shared, Spaces, all};
 use super::link::Address;
-use super::{Change, DETACHED, POLL, Remote, TIMEOUT, script};
+use super::{Change, DETACHED, EVERYTHING, POLL, Remote, TIMEOUT, script};
 
 /// Lines of the journal that are read at once; an instance that is further behind begins anew.
 const LINES: usize = 1_000;
@@ -234,6 +234,10 @@ impl Worker {
             spaces.iter().for_each(|space| space.forget());
             return;
         };
+        if name == EVERYTHING {
+            spaces.iter().for_each(|space| space.forget());
+            return;
+        }
         let Some(space) = spaces.iter().find(|space| *space.name == *name) else {
             return;
         };

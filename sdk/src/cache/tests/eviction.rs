@@ -156,3 +156,15 @@ fn hostile_values_do_not_run_under_the_lock_of_the_map() {
         caches.rows();
     }
 }
+
+#[test]
+fn an_entry_that_is_replaced_was_not_pushed_out() {
+    for eviction in evictions() {
+        let (caches, users) = users(eviction, 100);
+        for value in 0..10 {
+            users.insert(&1, value);
+        }
+        assert_eq!(users.get(&1), Some(9));
+        assert_eq!(row(&caches, "users").evictions, 0, "{eviction:?}");
+    }
+}

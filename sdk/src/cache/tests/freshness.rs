@@ -20,6 +20,20 @@ async fn ask(users: &Namespace, answer: Result<u32, &'static str>) -> Result<u32
     users.get_or_load(&7, || async move { answer }).await
 }
 
+/// As a function with `option` asks.
+async fn ask_if_any(users: &Namespace, answer: Option<u32>) -> Result<Option<u32>, ()> {
+    let key = site::written(&7);
+    let call = load::Call {
+        space: &users.space,
+        site: 1,
+        key: &key,
+        tags: &[],
+        values: values::Values::new().absent(Option::is_none).drop_absent(),
+        refusal: load::Refusal::shared(),
+    };
+    load::spawned(call, move || async move { Ok(answer) }).await
+}
+
 /// Until the refresh that was begun has landed.
 async fn settled(users: &Namespace) {
     while users.space.flights_open() > 0 {
@@ -195,21 +209,7 @@ fn without_a_timer_a_slow_load_is_waited_for() {
 #[tokio::test]
 async fn an_absent_value_has_a_time_of_its_own() {
     let (caches, users, hand) = caches(&policy().negative_ttl(Duration::from_secs(5)));
-    let values = values::Values::<Option<u32>>::new()
-        .absent(Option::is_none)
-        .drop_absent();
-    let key = site::written(&7);
-    let ask = |answer: Option<u32>| {
-        let call = load::Call {
-            space: &users.space,
-            site: 1,
-            key: &key,
-            tags: &[],
-            values,
-            refusal: load::Refusal::<()>::shared(),
-        };
-        load::spawned(call, move || async move { Ok(answer) })
-    };
+    let ask = |answer| ask_if_any(&users, answer);
     assert_eq!(ask(None).await, Ok(None));
     assert_eq!(ask(Some(1)).await, Ok(None), "remembered");
     assert_eq!(row(&caches, "users").negative_hits, 1);
@@ -222,21 +222,7 @@ async fn an_absent_value_has_a_time_of_its_own() {
 #[tokio::test]
 async fn what_has_gone_is_not_served_as_stale_any_more() {
     let (_, users, hand) = caches(&policy().stale_while_revalidate(TTL));
-    let values = values::Values::<Option<u32>>::new()
-        .absent(Option::is_none)
-        .drop_absent();
-    let key = site::written(&7);
-    let ask = |answer: Option<u32>| {
-        let call = load::Call {
-            space: &users.space,
-            site: 1,
-            key: &key,
-            tags: &[],
-            values,
-            refusal: load::Refusal::<()>::shared(),
-        };
-        load::spawned(call, move || async move { Ok(answer) })
-    };
+    let ask = |answer| ask_if_any(&users, answer);
     assert_eq!(ask(Some(1)).await, Ok(Some(1)));
     pass(&hand, TTL);
     assert_eq!(ask(None).await, Ok(Some(1)), "while it is refreshed");
@@ -358,4 +344,19 @@ fn a_capacity_in_bytes_is_kept() {
         let counted = row(&caches, "pages");
         assert!(counted.bytes <= 1 << 18, "{eviction:?}: {}", counted.bytes);
     }
+}
+
+#[tokio::test]
+async fn the_longest_times_there_are_overflow_nothing() {
+    let longest = Policy::new()
+        .ttl(Duration::MAX)
+        .stale_while_revalidate(Duration::MAX)
+        .fail_safe(Duration::MAX)
+        .soft_timeout(Duration::MAX)
+        .negative_ttl(Duration::MAX);
+    let (_, users, hand) = caches(&longest);
+    assert_eq!(ask(&users, Ok(1)).await, Ok(1));
+    assert_eq!(ask_if_any(&users, None).await, Ok(None));
+    pass(&hand, Duration::from_secs(50 * 365 * 24 * 60 * 60));
+    assert_eq!(ask(&users, Ok(2)).await, Ok(1));
 }

@@ -234,7 +234,54 @@ fn what_waits_for_redis_is_bounded() {
         waiting.put_back(space, change);
     }
     assert_eq!(waiting.count(), 1);
+    for name in 0..5_000 {
+        let name: Arc<str> = format!("made from data {name}").into();
+        waiting.add(&name, remote::What::Stripe(1 << 20), None);
+    }
+    assert!(waiting.take().len() <= 1_001);
+    waiting.add(&space, remote::What::All, None);
     waiting.add(&space, remote::What::Stripe(1 << 20), None);
     waiting.add(&"others".into(), remote::What::Stripe(1 << 20), None);
     assert_eq!(waiting.count(), 2);
+}
+
+#[tokio::test]
+async fn promise_41_what_others_write_to_redis_is_never_larger_than_it_may_be() {
+    let server = Server::start().unwrap();
+    let (one, users) = instance(&server);
+    attached(&[&one]);
+    let large = "x".repeat(5 << 20);
+    let line = [
+        "v", "1", "i", "somebody", "n", "users", "a", "0", "s", &large,
+    ];
+    users.insert(&7, 7);
+    server
+        .ask(&[&["XADD", "pd1:{shop}:j", "*"][..], &line].concat())
+        .unwrap();
+    server.ask(&["INCR", "pd1:{shop}:jn"]).unwrap();
+    until("a gap", BOUND, || one.standing().unwrap().gaps == 1);
+    assert_eq!(users.get::<i32>(&7), None);
+    server
+        .ask(&["HSET", "pd1:{shop}:g:users", "e", &large])
+        .unwrap();
+    std::thread::sleep(BOUND);
+    let length = server.ask(&["HSTRLEN", "pd1:{shop}:g:users", "e"]).unwrap();
+    assert_eq!(length, ":32\r\n", "begun anew");
+    let standing = one.standing().unwrap();
+    assert!(standing.attached && standing.errors == 0, "{standing:?}");
+    // Lines that can't be read mean anything.
+    for fields in [
+        &["v", "2"][..],
+        &["v", "1", "n", "users"],
+        &["v", "1", "n", "", "a", "1", "s", ""],
+    ] {
+        std::thread::sleep(BOUND);
+        users.insert(&7, 7);
+        assert_eq!(users.get(&7), Some(7));
+        server
+            .ask(&[&["XADD", "pd1:{shop}:j", "*"][..], fields].concat())
+            .unwrap();
+        server.ask(&["INCR", "pd1:{shop}:jn"]).unwrap();
+        until("gone", BOUND, || users.get::<i32>(&7).is_none());
+    }
 }

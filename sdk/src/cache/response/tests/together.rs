@@ -12,6 +12,18 @@ struct Slow {
     gate: Arc<Semaphore>,
 }
 
+impl Slow {
+    fn new(headers: &'static [(&'static str, &'static str)]) -> Self {
+        let script = move |_: &Request<Empty<Bytes>>, n| Ok(answer(200, headers, format!("{n}")));
+        let origin = Origin {
+            script: Arc::new(script),
+            seen: Arc::default(),
+        };
+        let gate = Arc::new(Semaphore::new(0));
+        Self { origin, gate }
+    }
+}
+
 impl Service<Request<Empty<Bytes>>> for Slow {
     type Response = Response<Body>;
     type Error = &'static str;
@@ -36,19 +48,10 @@ async fn ten(
     headers: &'static [(&'static str, &'static str)],
 ) -> (Vec<(String, String)>, usize, Row) {
     let (caches, _) = manual(true);
-    let script = move |_: &Request<Empty<Bytes>>, n| Ok(answer(200, headers, format!("{n}")));
-    let origin = Origin {
-        script: Arc::new(script),
-        seen: Arc::default(),
-    };
-    let gate = Arc::new(Semaphore::new(0));
-    let slow = Slow {
-        origin: origin.clone(),
-        gate: Arc::clone(&gate),
-    };
+    let slow = Slow::new(headers);
     let service = HttpCache::new(&caches)
         .route("/a", Route::new())
-        .layer(slow);
+        .layer(slow.clone());
     let tasks: Vec<_> = (0..10)
         .map(|_| {
             let mut service = service.clone();
@@ -63,13 +66,13 @@ async fn ten(
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(origin.seen.lock().unwrap().len(), 1);
-    gate.add_permits(10);
+    assert_eq!(slow.origin.seen.lock().unwrap().len(), 1);
+    slow.gate.add_permits(10);
     let mut got = Vec::new();
     for task in tasks {
         got.push(task.await.unwrap());
     }
-    let calls = origin.seen.lock().unwrap().len();
+    let calls = slow.origin.seen.lock().unwrap().len();
     (got, calls, row(&caches, "http"))
 }
 
@@ -108,19 +111,10 @@ async fn rfc9111_4_an_answer_that_may_not_be_stored_is_shared_with_nobody() {
 #[tokio::test]
 async fn who_goes_away_takes_nobodys_answer_along() {
     let (caches, _) = manual(true);
-    let script = |_: &Request<Empty<Bytes>>, n| Ok(answer(200, &[], format!("{n}")));
-    let origin = Origin {
-        script: Arc::new(script),
-        seen: Arc::default(),
-    };
-    let gate = Arc::new(Semaphore::new(0));
-    let slow = Slow {
-        origin: origin.clone(),
-        gate: Arc::clone(&gate),
-    };
+    let slow = Slow::new(&[]);
     let service = HttpCache::new(&caches)
         .route("/a", Route::new())
-        .layer(slow);
+        .layer(slow.clone());
     let call = || {
         let mut service = service.clone();
         tokio::spawn(async move {
@@ -135,9 +129,9 @@ async fn who_goes_away_takes_nobodys_answer_along() {
     tokio::task::yield_now().await;
     first.abort();
     tokio::task::yield_now().await;
-    gate.add_permits(1);
+    slow.gate.add_permits(1);
     assert_eq!(second.await.unwrap(), 200);
-    assert_eq!(origin.seen.lock().unwrap().len(), 1);
+    assert_eq!(slow.origin.seen.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
