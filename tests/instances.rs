@@ -32,6 +32,9 @@ fn an_invalidation_in_one_instance_is_seen_in_the_other_and_on_both_screens() ->
         host.get("/workspaces/8/analytics")?;
         entries(host, 2)?;
     }
+    // What one has loaded the other has taken.
+    let taken = entries(&other, 2)?["shared_hits"].as_u64();
+    ensure!(taken > Some(0), "{taken:?} taken from Redis");
     let (mut screen, mut others) = (attach(&one)?, attach(&other)?);
     for screen in [&mut screen, &mut others] {
         screen.press("4")?;

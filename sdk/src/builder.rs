@@ -31,6 +31,10 @@ const OWN_FOLDER: &str = "give it a folder of mode 0700 that is the service's us
 /// The least that a deck can work with.
 const LEAST_MEMORY: usize = 16 * 1024 * 1024;
 
+/// Connections of a pool of sqlx, unless told.
+#[cfg(feature = "redis")]
+const ORIGIN_LIMIT: usize = 10;
+
 /// Makes a deck; see [`Builder::start`].
 ///
 /// # Examples
@@ -59,6 +63,8 @@ pub struct Builder {
     policies: Vec<(String, crate::cache::Policy)>,
     #[cfg(feature = "redis")]
     redis: Option<crate::cache::Url>,
+    #[cfg(feature = "redis")]
+    origin_limit: usize,
     thresholds: Thresholds,
     /// The first limit that could not be set.
     unfit: Option<Unfit>,
@@ -81,6 +87,8 @@ impl Builder {
             policies: Vec::new(),
             #[cfg(feature = "redis")]
             redis: None,
+            #[cfg(feature = "redis")]
+            origin_limit: ORIGIN_LIMIT,
             thresholds: Thresholds::default(),
             unfit: None,
         }
@@ -174,7 +182,8 @@ impl Builder {
         self
     }
 
-    /// Shares invalidations with all instances of the service that name the same Redis.
+    /// Shares invalidations, and the values of functions that say `redis`, with all instances of the service that name
+    /// the same Redis.
     ///
     /// `url` is as the crate `redis` reads it, such as `redis://127.0.0.1:6379/0`. An instance follows another's
     /// invalidation within milliseconds, and within 1.25 s whatever messages are lost. While it can't reach Redis it
@@ -185,6 +194,17 @@ impl Builder {
     #[cfg(feature = "redis")]
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(crate::cache::Url::new(url));
+        self
+    }
+
+    /// Sets how many loads of shared values run at a time while Redis can't be asked; 10 unless told, which is as many
+    /// connections as a pool of sqlx has.
+    ///
+    /// Without Redis each instance loads for itself: the limit keeps a Redis that died from taking the database along.
+    /// A load that has waited for 5 s runs all the same, since those before it may be waiting for what it brings.
+    #[cfg(feature = "redis")]
+    pub const fn origin_limit(mut self, loads: usize) -> Self {
+        self.origin_limit = loads;
         self
     }
 
@@ -303,7 +323,11 @@ impl Builder {
             let joined = redis
                 .address(&self.service)
                 .map_err(|error| error.to_string())
-                .and_then(|address| caches.join(address).map_err(|error| error.to_string()));
+                .and_then(|address| {
+                    caches
+                        .join(address, self.origin_limit)
+                        .map_err(|error| error.to_string())
+                });
             if let Err(error) = joined {
                 // A service that has to start all the same.
                 tracing::warn!(

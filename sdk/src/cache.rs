@@ -36,6 +36,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod tier;
 mod values;
 
 pub use key::{CacheKey, KeyWriter};
@@ -82,7 +83,7 @@ struct Shared {
 
 /// One namespace at one moment. Counts are since the start.
 ///
-/// Without calls under way, `loads + joined + unloaded = misses + refreshes`.
+/// Without calls under way, `loads + shared_hits + joined + unloaded = misses + refreshes`.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     /// As what a request did names it.
@@ -111,9 +112,13 @@ pub(crate) struct Row {
     pub(crate) load_errors: u64,
     /// Look-ups that waited for somebody else's load.
     pub(crate) joined: u64,
-    /// Misses of a plain [`Namespace::get`], which loads nothing.
+    /// Misses that loaded nothing: of a plain [`Namespace::get`], or of a caller that went away before its load began.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the doctor"))]
     pub(crate) unloaded: u64,
+    /// Misses that were answered from Redis.
+    pub(crate) shared_hits: u64,
+    /// Misses that Redis had no answer to, either.
+    pub(crate) shared_misses: u64,
     pub(crate) evictions: u64,
     pub(crate) invalidations: u64,
     /// The loads that ended since the rows were last asked for.
@@ -167,8 +172,11 @@ impl Caches {
 
     /// Shares what is invalidated with other instances; namespaces that were made before stay alone.
     #[cfg(feature = "redis")]
-    pub(crate) fn join(&mut self, address: Address) -> std::io::Result<()> {
-        self.shared.remote = Some(remote::start(&self.spaces, &self.shared, address)?);
+    ///
+    /// While Redis can't be reached, so many loads of shared values run at a time.
+    pub(crate) fn join(&mut self, address: Address, turns: usize) -> std::io::Result<()> {
+        let remote = remote::start(&self.spaces, &self.shared, address, turns)?;
+        self.shared.remote = Some(remote);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod literals;
 pub mod load;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod schema;
 pub mod terminal;

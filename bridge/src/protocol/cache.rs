@@ -31,6 +31,18 @@ pub struct SharedCaches {
     pub rollbacks: u64,
     /// Times when Redis didn't answer.
     pub errors: u64,
+    /// Look-ups that waited for another instance's load.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub waited: u64,
+    /// Loads that every instance ran for itself, since it couldn't have the key's lease.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub unleased: u64,
+    /// Values that were not what they should be: broken, foreign, or too long.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub undecodable: u64,
+    /// Values that were loaded and not put into Redis: too long, too late, or too many at once.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub not_stored: u64,
 }
 
 /// One namespace.
@@ -73,6 +85,12 @@ pub struct CacheRow {
     pub load_errors: u64,
     /// Look-ups that waited for somebody else's load, since the start.
     pub joined: u64,
+    /// Look-ups not answered here that Redis had a value for, loaded by another instance, since the start.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub shared_hits: u64,
+    /// Look-ups that Redis had no value for, either, since the start.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub shared_misses: u64,
     /// Entries pushed out by others, since the start.
     pub evictions: u64,
     /// Invalidations, since the start.

@@ -28,6 +28,8 @@ pub(crate) struct Words {
     result: Option<Ident>,
     option: Option<Ident>,
     inline: Option<Ident>,
+    redis: Option<Ident>,
+    schema: Option<(Ident, u64)>,
 }
 
 /// What of the returned value is cached.
@@ -92,6 +94,11 @@ impl Parse for Words {
                 "deck" => argument::set(&mut words.deck, &word, argument::expression(input)?)?,
                 "result" => argument::set(&mut words.result, &word, word.clone())?,
                 "option" => argument::set(&mut words.option, &word, word.clone())?,
+                "redis" => argument::set(&mut words.redis, &word, word.clone())?,
+                "schema" => {
+                    let schema = argument::count(input)?;
+                    argument::set(&mut words.schema, &word, (word.clone(), schema))?;
+                }
                 "inline" => argument::set(&mut words.inline, &word, word.clone())?,
                 _ => {
                     return Err(Error::new(
@@ -99,7 +106,7 @@ impl Parse for Words {
                         format!(
                             "`{word}` means nothing to #[cached]: use ttl, stale_while_revalidate, fail_safe, \
                              soft_timeout, negative_ttl, namespace, capacity, capacity_bytes, weigh, eviction, key, \
-                             tags, skip, deck, result, option or inline"
+                             tags, skip, deck, redis, schema, result, option or inline"
                         ),
                     ));
                 }
@@ -118,6 +125,10 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
     let kept = kept(words, &function)
         .map_err(|error| errors.push(error))
         .unwrap_or(Kept::All);
+    if let (None, Some((word, _))) = (&words.redis, &words.schema) {
+        let alone = "a `schema` is of values in Redis: write `redis`, too";
+        errors.push(Error::new(word.span(), alone));
+    }
     let key = written(words, &function)
         .map_err(|error| errors.push(error))
         .unwrap_or_default();
@@ -305,7 +316,15 @@ fn values(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
         .weigh
         .as_ref()
         .map(|weigh| quote_spanned!(weigh.span()=> .weigh(#weigh)));
-    quote!(::perfdeck::__private::Values::new() #absent #weigh)
+    let redis = words.redis.as_ref().map(|redis| {
+        let name = function.sig.ident.to_string();
+        quote_spanned!(redis.span()=> .redis(::core::concat!(::core::module_path!(), "::", #name)))
+    });
+    let schema = words.schema.as_ref().map(|(word, schema)| {
+        let schema = syn::LitInt::new(&schema.to_string(), word.span());
+        quote_spanned!(word.span()=> .schema(#schema))
+    });
+    quote!(::perfdeck::__private::Values::new() #absent #weigh #redis #schema)
 }
 
 /// Names the variant, at the place of the text, where a build without moka has its error.

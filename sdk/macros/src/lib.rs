@@ -33,6 +33,8 @@ mod monitor;
 /// | `key = "workspace"` | an expression over the arguments instead of all of them; methods need it |
 /// | `key = "docs:{workspace}:{status}"` | a text with arguments in it; they are kept apart whatever they contain |
 /// | `tags("user:{id}", shop)` | at most 8 tags, written like keys, by which entries are invalidated together |
+/// | `redis` | what one instance loads the others take from the deck's Redis; the value has to be `Serialize` and `DeserializeOwned` |
+/// | `schema = 2` | the version of what such values mean, for when that changes and the type's fields don't |
 /// | `skip(pool, now)` | arguments that are not part of the key |
 /// | `deck = EXPR` | another deck than the first that was started |
 /// | `result` | the return type is a `Result` under another name |

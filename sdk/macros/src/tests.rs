@@ -32,7 +32,7 @@ fn mistakes_in_the_words_are_named_with_a_remedy() {
         (
             "tttl = 5",
             "`tttl` means nothing to #[cached]: use ttl, stale_while_revalidate, fail_safe, soft_timeout, negative_ttl, \
-             namespace, capacity, capacity_bytes, weigh, eviction, key, tags, skip, deck, result, option or inline",
+             namespace, capacity, capacity_bytes, weigh, eviction, key, tags, skip, deck, redis, schema, result, option or inline",
         ),
         (
             "eviction = \"fifo\"",
@@ -45,6 +45,11 @@ fn mistakes_in_the_words_are_named_with_a_remedy() {
         (
             "tags(\"user:{a}\", a), weigh = |_| 8, fail_safe = \"1h\"",
             "",
+        ),
+        ("redis, schema = 2", ""),
+        (
+            "schema = 2",
+            "a `schema` is of values in Redis: write `redis`, too",
         ),
         ("skip(b)", "there is no argument `b` to skip: remove it"),
         (

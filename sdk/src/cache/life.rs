@@ -48,6 +48,23 @@ pub(super) enum Age {
     Dead,
 }
 
+impl Terms {
+    /// The terms of a value that was loaded elsewhere, so long ago, and was to be fresh so long.
+    pub(super) fn since(self, age: Duration, fresh: Option<Duration>) -> Self {
+        let ttl = match (self.ttl, fresh) {
+            (Some(here), Some(there)) => Some(here.min(there)),
+            (here, there) => here.or(there),
+        };
+        let over = ttl.map_or(Duration::ZERO, |ttl| age.saturating_sub(ttl));
+        Self {
+            ttl: ttl.map(|ttl| ttl.saturating_sub(age)),
+            stale: self.stale.saturating_sub(over),
+            fail_safe: self.fail_safe.saturating_sub(over),
+            ..self
+        }
+    }
+}
+
 impl Life {
     pub(super) fn new(now: u64, terms: Terms, cost: Duration) -> Self {
         let cost = nanos(cost);
@@ -110,6 +127,26 @@ impl Life {
     #[cfg(feature = "redis")]
     pub(super) const fn begun(&self) -> u64 {
         self.born.saturating_sub(self.cost)
+    }
+
+    /// How long it is fresh yet.
+    #[cfg(feature = "redis")]
+    pub(super) const fn left(&self, now: u64) -> Duration {
+        Duration::from_nanos(self.fresh.saturating_sub(now))
+    }
+
+    /// How long it is fresh from its beginning, for ever if there is no end, and how long it is kept beyond.
+    #[cfg(feature = "redis")]
+    pub(super) fn lasts(&self) -> (Option<Duration>, Duration) {
+        let fresh = self.fresh.saturating_sub(self.born);
+        let fresh = (self.fresh < u64::MAX).then(|| Duration::from_nanos(fresh));
+        (fresh, Duration::from_nanos(self.dead - self.fresh))
+    }
+
+    /// What its load took.
+    #[cfg(feature = "redis")]
+    pub(super) const fn cost(&self) -> Duration {
+        Duration::from_nanos(self.cost)
     }
 
     /// Whether nothing brings it back.

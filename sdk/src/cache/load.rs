@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,28 +16,20 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::chain::{self, Chain, Charge, Load, Panic};
-use super::flight::{Flight, Lead, Outcome, Packed};
-use super::key::{KeyWriter, Probe, StoredKey};
+use super::chain::Panic;
+use super::flight::{Flight, Outcome};
+use super::key::{KeyWriter, Probe};
 use super::life::Age;
 use super::local::Slot;
 use super::space::{How, Refreshing, Space, Turn};
-use super::stamp::{Stamp, Stripes};
+use super::stamp::Stripes;
 use super::values::Values;
-use crate::clock::Moment;
-use crate::record::trail::Kind;
 
-/// How an error gets to those who joined.
-#[derive(Debug)]
-pub struct Refusal<E> {
-    pack: Option<Pack<E>>,
-}
+mod refusal;
+mod running;
 
-#[derive(Debug)]
-struct Pack<E> {
-    wrap: fn(&E) -> Packed,
-    unwrap: fn(&Packed) -> Option<E>,
-}
+pub use refusal::Refusal;
+use running::{Duty, Running};
 
 /// What a call brings to its namespace.
 pub(super) struct Call<'a, V, E> {
@@ -58,12 +50,6 @@ enum Step<V, E> {
     Load(Duty, Spare),
 }
 
-/// Who else wants the load, and whether it is kept.
-enum Duty {
-    Lead(Lead),
-    Alone(Option<(StoredKey, Stamp)>),
-}
-
 /// The entry that was kept for a load that fails.
 type Spare = Option<Arc<Slot>>;
 
@@ -72,17 +58,6 @@ struct Asked<'a> {
     space: &'a Space,
     missed: bool,
     loading: bool,
-}
-
-/// A load that has begun.
-struct Running<V, E> {
-    space: Arc<Space>,
-    duty: Duty,
-    stripes: Stripes,
-    spare: Spare,
-    values: Values<V>,
-    refusal: Refusal<E>,
-    since: Moment,
 }
 
 /// Answers from the cache or by a load in a task of its own.
@@ -102,7 +77,7 @@ where
         }
         Step::Load(duty, spare) => (duty, spare),
     };
-    let running = call.running(duty, spare.clone());
+    let running = Running::new(&call, duty, spare.clone());
     let Ok(runtime) = Handle::try_current() else {
         return running.inline(call.probe(), load()).await;
     };
@@ -110,7 +85,7 @@ where
     let (answer, answered) = oneshot::channel();
     let task = async move {
         // Nobody may be left to hear it; the value is in the map all the same.
-        let _ = answer.send(running.finish(load.await));
+        let _ = answer.send(running.complete(load).await);
     };
     drop(runtime.spawn(task.in_current_span()));
     let patience = spare.as_ref().and_then(|_| call.space.soft_timeout());
@@ -138,7 +113,7 @@ where
         Step::Answer(answer) => answer,
         // No caller that has to load itself is asked to refresh.
         Step::Refresh(_, duty, spare, _) | Step::Load(duty, spare) => {
-            let running = call.running(duty, spare.clone());
+            let running = Running::new(&call, duty, spare.clone());
             let output = running.run(call.probe(), load()).await;
             call.or_spare(output, spare.as_deref())
                 .unwrap_or_else(|panic| resume_unwind(panic))
@@ -158,10 +133,8 @@ where
         Step::Answer(answer) => return answer,
         Step::Refresh(_, duty, spare, _) | Step::Load(duty, spare) => (duty, spare),
     };
-    let running = call.running(duty, spare.clone());
-    let chain = running.chain(call.probe());
-    let output = chain::within(chain, || catch_unwind(AssertUnwindSafe(load)));
-    call.or_spare(running.finish(output), spare.as_deref())
+    let output = Running::new(call, duty, spare.clone()).block(call.probe(), load);
+    call.or_spare(output, spare.as_deref())
         .unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -178,43 +151,6 @@ async fn within_reason<F: Future>(limit: Option<Duration>, waited: F) -> Option<
     }
 }
 
-impl<E> Refusal<E> {
-    /// Makes an error that everybody who joined gets a clone of.
-    #[must_use]
-    pub fn shared() -> Self
-    where
-        E: Clone + Send + Sync + 'static,
-    {
-        let pack = Pack {
-            wrap: |answer: &E| Arc::new(answer.clone()),
-            unwrap: |packed| packed.downcast_ref::<E>().cloned(),
-        };
-        Self { pack: Some(pack) }
-    }
-
-    /// Makes an error that can't be cloned: everybody who joined loads for himself.
-    #[must_use]
-    pub const fn alone() -> Self {
-        Self { pack: None }
-    }
-}
-
-impl<E> Copy for Refusal<E> {}
-
-impl<E> Clone for Refusal<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E> Copy for Pack<E> {}
-
-impl<E> Clone for Pack<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
 impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     fn probe(&self) -> Probe<'_> {
         Probe::new(self.site, self.key, &self.space.shared.hasher)
@@ -222,18 +158,6 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
 
     fn stripes(&self) -> Stripes {
         Stripes::new(self.space.stripe(self.key), self.tags)
-    }
-
-    fn running(&self, duty: Duty, spare: Spare) -> Running<V, E> {
-        Running {
-            space: Arc::clone(self.space),
-            duty,
-            stripes: self.stripes(),
-            spare,
-            values: self.values,
-            refusal: self.refusal,
-            since: self.space.shared.clock.now(),
-        }
     }
 
     async fn step(&self, how: How) -> Step<V, E> {
@@ -293,7 +217,6 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
             Turn::Refresh(slot, age, lead, place) => Err(match slot.value() {
                 Some(value) => {
                     asked.hit(&slot, age);
-                    self.space.count(|meter| &meter.loads);
                     self.space.count(|meter| &meter.refreshes);
                     Step::Refresh(value, Duty::Lead(lead), Some(slot), place)
                 }
@@ -345,14 +268,14 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
         E: Send + 'static,
         L: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let running = self.running(duty, spare);
+        let running = Running::new(self, duty, spare);
         let Ok(runtime) = Handle::try_current() else {
             return running.give_up();
         };
         let load = running.load(self, load());
         let task = async move {
             // An error or a panic has been counted, and there is nobody to hear of it.
-            let _ = running.finish(load.await);
+            let _ = running.complete(load).await;
             drop(place);
         };
         drop(runtime.spawn(task.in_current_span()));
@@ -408,7 +331,6 @@ impl<'a> Asked<'a> {
     fn load<V, E>(&mut self, duty: Duty, spare: Spare) -> Step<V, E> {
         self.miss();
         self.loading = true;
-        self.space.count(|meter| &meter.loads);
         Step::Load(duty, spare)
     }
 }
@@ -418,87 +340,5 @@ impl Drop for Asked<'_> {
         if self.missed && !self.loading {
             self.space.count(|meter| &meter.joined);
         }
-    }
-}
-
-impl<V: Any + Clone + Send + Sync, E> Running<V, E> {
-    fn chain(&self, probe: Probe<'_>) -> Chain {
-        let key = match &self.duty {
-            Duty::Lead(lead) => lead.key().clone(),
-            Duty::Alone(_) => probe.store(),
-        };
-        chain::extended(self.space.address(), key)
-    }
-
-    /// The load as a future that can move to a task.
-    fn load<L: Future>(&self, call: &Call<'_, V, E>, load: L) -> Load<L> {
-        let charge = Charge::present(self.space.number);
-        Load::new(load, self.chain(call.probe()), charge)
-    }
-
-    async fn run<L>(self, probe: Probe<'_>, load: L) -> Result<Result<V, E>, Panic>
-    where
-        L: Future<Output = Result<V, E>>,
-    {
-        let output = Load::new(load, self.chain(probe), None).await;
-        self.finish(output)
-    }
-
-    async fn inline<L>(self, probe: Probe<'_>, load: L) -> Result<V, E>
-    where
-        L: Future<Output = Result<V, E>>,
-    {
-        self.run(probe, load)
-            .await
-            .unwrap_or_else(|panic| resume_unwind(panic))
-    }
-
-    /// Ends without having loaded.
-    fn give_up(self) {
-        self.space.count(|meter| &meter.load_errors);
-    }
-
-    /// Keeps and passes on what the load brought.
-    fn finish(self, output: Result<Result<V, E>, Panic>) -> Result<Result<V, E>, Panic> {
-        let space = &self.space;
-        let took = space.shared.clock.now().since(self.since);
-        if space.shared.metered {
-            space.meter.loaded(took);
-            let nanos = took.as_nanos() as u64;
-            crate::record::scope::step(Kind::CacheLoad, space.number, nanos);
-        }
-        if !matches!(output, Ok(Ok(_))) {
-            space.count(|meter| &meter.load_errors);
-            if let Some(spare) = &self.spare {
-                space.failed(spare);
-            }
-        }
-        match (&output, self.duty) {
-            (Ok(Ok(value)), duty) => {
-                let slot = |key: &StoredKey, stamp| {
-                    let (value, stripes) = (value.clone(), self.stripes.clone());
-                    space.slot(key, value, stamp, stripes, &self.values, took)
-                };
-                match duty {
-                    Duty::Lead(lead) => {
-                        let slot = slot(lead.key(), lead.stamp());
-                        space.keep(lead.key(), &slot, &self.values, self.spare.as_ref());
-                        lead.settle(Outcome::Loaded(slot));
-                    }
-                    Duty::Alone(Some((key, stamp))) => {
-                        let slot = slot(&key, stamp);
-                        space.keep(&key, &slot, &self.values, self.spare.as_ref());
-                    }
-                    Duty::Alone(None) => {}
-                }
-            }
-            (Ok(Err(refused)), Duty::Lead(lead)) => {
-                let packed = self.refusal.pack.map(|pack| (pack.wrap)(refused));
-                lead.settle(Outcome::Refused(packed));
-            }
-            (Err(_), Duty::Lead(lead)) => lead.settle(Outcome::Panicked),
-            (_, Duty::Alone(_)) => {}
-        }
-        output
     }
 }

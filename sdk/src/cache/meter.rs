@@ -38,6 +38,12 @@ pub(super) struct Meter {
     pub(super) load_errors: AtomicU64,
     pub(super) joined: AtomicU64,
     pub(super) unloaded: AtomicU64,
+    /// Misses here that Redis had a value for.
+    pub(super) shared_hits: AtomicU64,
+    /// Misses here and in Redis.
+    pub(super) shared_misses: AtomicU64,
+    /// What a load takes, as a moving average in nanoseconds; 0 before the first.
+    usual_load: AtomicU64,
     pub(super) invalidations: AtomicU64,
     load_times: Mutex<Histogram>,
     ages: Mutex<Histogram>,
@@ -74,10 +80,25 @@ impl Meter {
     }
 
     pub(super) fn loaded(&self, took: Duration) {
+        let nanos = took.as_nanos() as u64;
+        let before = self.usual_load.load(Ordering::Relaxed);
+        let usual = if before == 0 {
+            nanos
+        } else {
+            before - before / 8 + nanos / 8
+        };
+        self.usual_load.store(usual.max(1), Ordering::Relaxed);
         self.load_times
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .record(took);
+    }
+
+    /// What a load takes here, once one was measured.
+    #[cfg(feature = "redis")]
+    pub(super) fn usual_load(&self) -> Option<Duration> {
+        let usual = self.usual_load.load(Ordering::Relaxed);
+        (usual > 0).then(|| Duration::from_nanos(usual))
     }
 
     /// Notes how old an entry was when it was hit, unless another thread is at it.

@@ -11,6 +11,7 @@ use super::reach::Invalidation;
 use super::site;
 use super::space::{Origin, Space};
 use super::stamp::Stripes;
+use super::tier::Kept;
 use super::values::Values;
 
 /// Entries that are put in by hand have this site; functions count from 1.
@@ -239,9 +240,14 @@ impl Entry<'_> {
         let stamp = self.space.stamps.read(&stripes);
         let values = Values::new().ttl(self.ttl);
         let key = probe.store();
-        let slot = self
-            .space
-            .slot(&key, value, stamp, stripes, &values, Duration::ZERO);
+        let slot = self.space.slot(
+            &key,
+            value,
+            stamp,
+            stripes,
+            &values,
+            Kept::just(Duration::ZERO),
+        );
         self.space.fill(key, &slot);
     }
 
@@ -256,6 +262,36 @@ impl Entry<'_> {
         E: Clone + Send + Sync + 'static,
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
+        self.answer(Values::new(), load).await
+    }
+
+    /// Does the same with a value that instances share through Redis, where the deck has one: what one of them loads,
+    /// the others take from there.
+    ///
+    /// The value is asked for when it isn't here. One instance loads it and the others wait for that, as callers of one
+    /// instance do; each does so for itself where Redis can't be asked. Values of another type, by its fields' names and
+    /// types, are never taken for this one, and none longer than 1 MiB are put down. What is sent to Redis is the value
+    /// as MessagePack, and no part of its key but a hash.
+    ///
+    /// # Errors
+    ///
+    /// Returns what `load` returned, to all who waited for it.
+    #[cfg(feature = "redis")]
+    pub async fn get_or_load_shared<V, E, F>(self, load: impl FnOnce() -> F) -> Result<V, E>
+    where
+        V: Clone + serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+        E: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        self.answer(Values::new().redis(""), load).await
+    }
+
+    async fn answer<V, E, F>(self, values: Values<V>, load: impl FnOnce() -> F) -> Result<V, E>
+    where
+        V: Clone + Send + Sync + 'static,
+        E: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
         if self.key.is_refused() {
             return load().await;
         }
@@ -264,7 +300,7 @@ impl Entry<'_> {
             site: BY_HAND,
             key: &self.key,
             tags: &self.tags,
-            values: Values::new().ttl(self.ttl),
+            values: values.ttl(self.ttl),
             refusal: Refusal::shared(),
         };
         load::spawned(call, load).await

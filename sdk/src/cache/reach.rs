@@ -6,6 +6,14 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+/// What an invalidation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    All,
+    /// A key or a tag, by its hash; where there are several instances one that is the same in all of them.
+    Stripe(u64),
+}
+
 /// How far an invalidation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

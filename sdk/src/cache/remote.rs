@@ -1,4 +1,5 @@
-//! What several instances of a service agree on through Redis: which entries are invalid.
+//! What several instances of a service agree on through Redis: which entries are invalid, and the values that one has
+//! loaded for all ([`values`]).
 //!
 //! An invalidation takes effect here at once and is then put down in Redis by one script: the namespace's generation
 //! grows, the journal gets a line, and whoever listens is nudged. Each instance reads generations and journal once a
@@ -9,22 +10,28 @@
 //! While Redis can't be reached, an entry is served for [`DETACHED`] after it was last known to be valid or was begun
 //! to be loaded, and invalidations wait in a bounded map until it is back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::NAMESPACES;
-use super::reach::Invalidation;
+use super::reach::{Invalidation, What};
 
+pub(super) mod codec;
+pub(super) mod envelope;
 mod link;
 mod script;
+mod shape;
+pub(super) mod values;
 mod worker;
 
 pub(crate) use link::{Address, Url};
+use values::{Store, Tally};
 pub(super) use worker::start;
 
 /// The time between two looks at Redis, at most; drawn between nine tenths of it and all.
@@ -45,9 +52,13 @@ pub(super) struct Remote {
     waiting: Mutex<Waiting>,
     /// Wakes the worker.
     wake: Notify,
+    /// Something that was waiting has been sent, or is to wait again.
+    sent: Notify,
     /// The tick until which what is valid here is so everywhere, as far as it matters.
     confirmed: AtomicU64,
     pub(super) state: State,
+    store: Store,
+    pub(super) tally: Tally,
     stopped: AtomicBool,
     /// The process that the worker is in; a child that was forked has none.
     process: u32,
@@ -76,6 +87,14 @@ pub(crate) struct Standing {
     pub(crate) gaps: u64,
     pub(crate) rollbacks: u64,
     pub(crate) errors: u64,
+    /// Look-ups that waited for another instance's load.
+    pub(crate) waited: u64,
+    /// Loads that no lease was to be had for.
+    pub(crate) unleased: u64,
+    /// Values that were not what they should be.
+    pub(crate) undecodable: u64,
+    /// Values that were loaded and not put down.
+    pub(crate) not_stored: u64,
 }
 
 /// Invalidations that Redis hasn't got yet, by namespace.
@@ -83,6 +102,8 @@ pub(crate) struct Standing {
 pub(super) struct Waiting {
     changes: HashMap<Arc<str>, Change>,
     stripes: usize,
+    /// Namespaces whose changes are on their way.
+    sending: HashSet<Arc<str>>,
 }
 
 /// What is invalid of one namespace.
@@ -93,20 +114,15 @@ pub(super) struct Change {
     told: Vec<oneshot::Sender<()>>,
 }
 
-/// What an invalidation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    All,
-    /// A key or a tag, by the hash that is the same in all instances.
-    Stripe(u64),
-}
-
 impl Remote {
     /// Begins with nothing known, so that nothing is served for long before Redis was asked.
-    fn new() -> Self {
+    fn new(runtime: Handle, address: Address, turns: usize) -> Self {
         Self {
             waiting: Mutex::default(),
             wake: Notify::new(),
+            sent: Notify::new(),
+            store: Store::new(runtime, address, turns),
+            tally: Tally::default(),
             confirmed: AtomicU64::new(0),
             state: State::default(),
             stopped: AtomicBool::new(false),
@@ -126,7 +142,7 @@ impl Remote {
         let (tell, told) = oneshot::channel();
         self.waiting().add(space, what, attached.then_some(tell));
         self.wake.notify_one();
-        if self.stopped.load(Ordering::Acquire) || self.process != std::process::id() {
+        if !self.is_here() {
             // Nobody would ever send it.
             self.waiting().take();
         }
@@ -144,7 +160,16 @@ impl Remote {
             gaps: count(&self.state.gaps),
             rollbacks: count(&self.state.rollbacks),
             errors: count(&self.state.errors),
+            waited: count(&self.tally.waited),
+            unleased: count(&self.tally.unleased),
+            undecodable: count(&self.tally.undecodable),
+            not_stored: count(&self.tally.not_stored),
         }
+    }
+
+    /// Whether there is a worker, and in this process.
+    fn is_here(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire) && self.process == std::process::id()
     }
 
     #[cfg(test)]
@@ -157,6 +182,7 @@ impl Remote {
         self.state.attached.store(false, Ordering::Relaxed);
         self.stopped.store(true, Ordering::Release);
         self.waiting().take();
+        self.sent.notify_waiters();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -166,7 +192,11 @@ impl Remote {
 
 /// A hash that is the same in all instances.
 pub(super) fn stable(key: &[u8]) -> u64 {
-    let digest = Sha256::digest(key);
+    first_eight(&Sha256::digest(key))
+}
+
+/// A digest's first bytes as a number.
+fn first_eight(digest: &[u8]) -> u64 {
     digest
         .iter()
         .take(8)
@@ -222,7 +252,16 @@ impl Waiting {
 
     pub(super) fn take(&mut self) -> HashMap<Arc<str>, Change> {
         self.stripes = 0;
-        std::mem::take(&mut self.changes)
+        let taken = std::mem::take(&mut self.changes);
+        self.sending.extend(taken.keys().map(Arc::clone));
+        taken
+    }
+
+    /// Whether Redis may hold values of the namespace that were invalidated here.
+    fn owes(&self, namespace: &str) -> bool {
+        [namespace, EVERYTHING]
+            .iter()
+            .any(|owed| self.changes.contains_key(*owed) || self.sending.contains(*owed))
     }
 
     pub(super) fn count(&self) -> u64 {

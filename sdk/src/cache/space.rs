@@ -13,10 +13,9 @@ use super::life::{Age, Life};
 use super::local::{Local, Slot};
 use super::meter::Meter;
 use super::policy::{Eviction, Policy};
-use super::reach::Invalidation;
-#[cfg(feature = "redis")]
-use super::remote::What;
+use super::reach::{Invalidation, What};
 use super::stamp::{Stamp, Stamps, Stripes};
+use super::tier::Kept;
 use super::values::Values;
 use super::{Row, Shared, life};
 
@@ -225,23 +224,25 @@ impl Space {
     }
 
     /// Keeps what a load brought, in the place of what it was refreshed from; an absent value only where the function or
-    /// the policy wants it.
+    /// the policy wants it. Returns whether it was one to keep.
     pub(super) fn keep<V>(
         &self,
         key: &StoredKey,
         slot: &Arc<Slot>,
         values: &Values<V>,
         former: Option<&Arc<Slot>>,
-    ) {
+    ) -> bool {
         let keeps_absent = || !values.drops_absent() || self.terms().policy.negative_ttl.is_some();
-        if !slot.absent || keeps_absent() {
+        let keeps = !slot.absent || keeps_absent();
+        if keeps {
             self.fill(key.clone(), slot);
         } else if let Some(former) = former {
             self.local().remove(key, former);
         }
+        keeps
     }
 
-    /// Makes an entry of a value that was loaded under `stamp`, in the time `cost`.
+    /// Makes an entry of a value under the stamp from before it was asked for.
     pub(super) fn slot<V>(
         &self,
         key: &StoredKey,
@@ -249,14 +250,16 @@ impl Space {
         stamp: Stamp,
         stripes: Stripes,
         values: &Values<V>,
-        cost: Duration,
+        kept: Kept,
     ) -> Arc<Slot>
     where
         V: Any + Send + Sync,
     {
         let absent = values.is_absent(&value);
         let weight = values.bytes(&value);
-        let life = Life::new(self.shared.tick.now(), self.lasts(values.ttl, absent), cost);
+        let terms = self.lasts(values.ttl, absent);
+        let terms = terms.since(kept.age, kept.fresh);
+        let life = Life::new(self.shared.tick.now(), terms, kept.cost);
         let bytes = weight + key.length() + ENTRY;
         Arc::new(Slot {
             stamp,
@@ -301,23 +304,28 @@ impl Space {
     /// Makes all entries unusable; returns the stamp before and the one since.
     pub(super) fn invalidate(&self) -> (u64, u64, Invalidation) {
         self.count(|meter| &meter.invalidations);
+        let reach = self.tell(What::All);
         let (former, since) = self.stamps.bump();
-        #[cfg(feature = "redis")]
-        if let Some(remote) = &self.shared.remote {
-            return (former, since, remote.invalidate(&self.name, What::All));
-        }
-        (former, since, Invalidation::local())
+        (former, since, reach)
     }
 
     /// Makes the entries of a key or of a tag unusable.
     pub(super) fn invalidate_stripe(&self, key: &KeyWriter) -> Invalidation {
         self.count(|meter| &meter.invalidations);
         let hash = self.stripe(key);
+        let reach = self.tell(What::Stripe(hash));
         self.stamps.bump_stripe(hash);
+        reach
+    }
+
+    /// Tells other instances of an invalidation, before it takes effect here: whoever looks up after it asks Redis for a
+    /// value only when that has heard of it.
+    fn tell(&self, what: What) -> Invalidation {
         #[cfg(feature = "redis")]
         if let Some(remote) = &self.shared.remote {
-            return remote.invalidate(&self.name, What::Stripe(hash));
+            return remote.invalidate(&self.name, what);
         }
+        let _ = what;
         Invalidation::local()
     }
 
@@ -403,6 +411,8 @@ impl Space {
             load_errors: count(&self.meter.load_errors),
             joined: count(&self.meter.joined),
             unloaded: count(&self.meter.unloaded),
+            shared_hits: count(&self.meter.shared_hits),
+            shared_misses: count(&self.meter.shared_misses),
             evictions: self.local.get().map_or(0, Local::evictions),
             invalidations: count(&self.meter.invalidations),
             load_times: self.meter.take_load_times(),
@@ -422,7 +432,7 @@ impl Space {
     }
 
     /// How long an entry lasts that was loaded now, by its function and by the policy.
-    fn lasts(&self, own: Option<Duration>, absent: bool) -> life::Terms {
+    pub(super) fn lasts(&self, own: Option<Duration>, absent: bool) -> life::Terms {
         let policy = &self.terms().policy;
         let ttl = match (own, policy.ttl) {
             (Some(own), Some(all)) => Some(own.min(all)),

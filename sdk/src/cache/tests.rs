@@ -9,6 +9,8 @@ use super::*;
 
 mod counts;
 mod eviction;
+#[cfg(feature = "redis")]
+mod fleet;
 mod freshness;
 #[cfg(feature = "redis")]
 mod shared;

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+use super::remote::codec::Codec;
+
 /// What the cache has to know of the values it keeps for a function.
 pub struct Values<V> {
     /// The longest time that the function wants to see them served.
@@ -10,6 +13,9 @@ pub struct Values<V> {
     absent: Option<fn(&V) -> bool>,
     drops_absent: bool,
     weigh: Option<fn(&V) -> usize>,
+    /// How they are shared with other instances.
+    #[cfg(feature = "redis")]
+    pub(super) codec: Option<Codec<V>>,
 }
 
 impl<V> Values<V> {
@@ -21,6 +27,8 @@ impl<V> Values<V> {
             absent: None,
             drops_absent: false,
             weigh: None,
+            #[cfg(feature = "redis")]
+            codec: None,
         }
     }
 
@@ -47,6 +55,32 @@ impl<V> Values<V> {
     pub const fn weigh(self, weigh: fn(&V) -> usize) -> Self {
         Self {
             weigh: Some(weigh),
+            ..self
+        }
+    }
+
+    /// Shares them with other instances, where the deck has a Redis; `path` tells the function from others.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub const fn redis(self, path: &'static str) -> Self
+    where
+        V: serde::Serialize + serde::de::DeserializeOwned + 'static,
+    {
+        Self {
+            codec: Some(Codec::new(path)),
+            ..self
+        }
+    }
+
+    /// Sets the version of what shared values mean, for when that changes and their type doesn't.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub const fn schema(self, schema: u32) -> Self {
+        Self {
+            codec: match self.codec {
+                Some(codec) => Some(codec.schema(schema)),
+                None => None,
+            },
             ..self
         }
     }

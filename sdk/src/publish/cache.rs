@@ -40,6 +40,8 @@ pub(super) fn caches(agent: &Agent) -> Caches {
                 refreshes: row.refreshes,
                 load_errors: row.load_errors,
                 joined: row.joined,
+                shared_hits: row.shared_hits,
+                shared_misses: row.shared_misses,
                 evictions: row.evictions,
                 invalidations: row.invalidations,
                 hit_ratio: (lookups > 0).then(|| hits as f64 / lookups as f64),
@@ -84,5 +86,9 @@ fn shared(agent: &Agent) -> Option<perfdeck_bridge::protocol::SharedCaches> {
         gaps: standing.gaps,
         rollbacks: standing.rollbacks,
         errors: standing.errors,
+        waited: standing.waited,
+        unleased: standing.unleased,
+        undecodable: standing.undecodable,
+        not_stored: standing.not_stored,
     })
 }

@@ -268,6 +268,8 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 refreshes: 207,
                 load_errors: 4,
                 joined: 448,
+                shared_hits: 3_120,
+                shared_misses: 18_190,
                 evictions: 0,
                 invalidations: 1_204,
                 hit_ratio: Some(0.41),
@@ -290,6 +292,8 @@ pub(super) fn caches(voice: &Voice) -> Caches {
             attached: true,
             staleness_bound_seconds: 1.25,
             received: 1_841,
+            waited: 96,
+            not_stored: 2,
             ..SharedCaches::default()
         }),
     }

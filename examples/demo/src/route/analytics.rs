@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::service::{Desk, Failure};
 use crate::store::{Store, on};
@@ -21,20 +21,20 @@ pub(crate) fn routes() -> Router<Desk> {
     Router::new().route(PATH, get(show))
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Analytics {
     documents: Vec<Documents>,
     messages: Vec<Messages>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Documents {
     status: String,
     count: i64,
     bytes: i64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Messages {
     author: String,
     count: i64,
@@ -47,7 +47,7 @@ async fn show(
     Ok(Json(analytics(&desk.store, workspace).await?))
 }
 
-#[perfdeck::cached(ttl = "5m", namespace = "analytics", key = "workspace")]
+#[perfdeck::cached(ttl = "5m", namespace = "analytics", key = "workspace", redis)]
 async fn analytics(store: &Store, workspace: i64) -> Result<Analytics, sqlx::Error> {
     let documents: Vec<(String, i64, i64)> = on!(store, pool => {
         sqlx::query_as(store.sql(DOCUMENTS)).bind(workspace).fetch_all(pool).await?

@@ -3,9 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisResult};
+use redis::{Client, FromRedisValue, RedisResult, ScriptInvocation};
 
 use super::TIMEOUT;
+use super::values::Place;
 
 /// An address of Redis as the host gave it, which may hold a password.
 #[derive(Clone)]
@@ -68,8 +69,38 @@ impl Address {
         format!("pd1:{{{}}}:g:{}", self.app, escaped(namespace))
     }
 
+    /// A value; its lease is where one script reaches both.
+    pub(super) fn value(&self, place: &Place) -> String {
+        self.of_place('v', place)
+    }
+
+    pub(super) fn lease(&self, place: &Place) -> String {
+        self.of_place('l', place)
+    }
+
+    fn of_place(&self, kind: char, place: &Place) -> String {
+        let (namespace, fingerprint) = (escaped(&place.namespace), place.fingerprint);
+        let mut key = format!("pd1:{}:{kind}:{namespace}:{fingerprint:016x}:{{", self.app);
+        for byte in place.hash {
+            let _ = write!(key, "{byte:02x}");
+        }
+        key.push('}');
+        key
+    }
+
     pub(super) fn channel(&self) -> String {
         format!("pd1:{}:i", self.app)
+    }
+}
+
+/// Runs a script, once more if the connection turns out to have been lost since the last one; it is made anew by then.
+pub(super) async fn invoked<T: FromRedisValue>(
+    call: &ScriptInvocation<'_>,
+    connection: &mut ConnectionManager,
+) -> RedisResult<T> {
+    match call.invoke_async(connection).await {
+        Err(error) if error.is_connection_dropped() => call.invoke_async(connection).await,
+        answer => answer,
     }
 }
 

@@ -9,6 +9,7 @@ macro_rules! beginning {
 local function begin(epoch, must)
   local found = redis.call('HMGET', KEYS[1], 'e', 'n', 'c')
   for i = 1, 3 do must = must or not found[i] or #found[i] > 64 end
+  must = must or not tonumber(found[2]) or not tonumber(found[3])
   if must then
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'e', epoch, 'n', 0, 'c', 0)
@@ -23,7 +24,8 @@ end
 /// Invalidates a namespace, or stripes of it, and tells everybody.
 ///
 /// Keys: generation, journal, journal's count. Arguments: a fresh epoch, who asks, the namespace, `1` for all of it,
-/// the channel, the stripes with a space between. Returns the generation.
+/// the channel, the stripes with a space between. Returns the generation. How often a stripe was invalidated stands
+/// beside the generation, for the values that Redis holds.
 ///
 /// A generation that Redis doesn't know begins a new epoch: whatever was valid under the one before can't be told from
 /// what wasn't.
@@ -31,6 +33,10 @@ pub(super) const INVALIDATE: &str = beginning!(
     r"
 begin(ARGV[1], false)
 if ARGV[4] == '1' then redis.call('HINCRBY', KEYS[1], 'n', 1) end
+for stripe in string.gmatch(ARGV[6], '%d+') do
+  local grown = redis.pcall('HINCRBY', KEYS[1], 's' .. stripe, 1)
+  if type(grown) == 'table' then begin(ARGV[1], true) end
+end
 redis.call('HINCRBY', KEYS[1], 'c', 1)
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'v', 1, 'i', ARGV[2], 'n', ARGV[3], 'a', ARGV[4], 's', ARGV[6])
 redis.call('INCR', KEYS[3])
@@ -78,3 +84,58 @@ begin(ARGV[1], ARGV[2] == '1')
 return redis.call('HMGET', KEYS[1], 'e', 'n', 'c')
 "
 );
+
+/// What the values under some stripes have to have been made under.
+///
+/// Keys: generation. Arguments: a fresh epoch, the stripes. Returns the epoch, the whole invalidations, and those of each
+/// stripe.
+pub(super) const STAMP: &str = beginning!(
+    r"
+begin(ARGV[1], false)
+local fields = {'e', 'n'}
+for i = 2, #ARGV do fields[i + 1] = 's' .. ARGV[i] end
+local found = redis.call('HMGET', KEYS[1], unpack(fields))
+for i = 3, #found do
+  found[i] = found[i] or '0'
+  if #found[i] > 64 then
+    begin(ARGV[1], true)
+    found = {ARGV[1], '0'}
+    for j = 3, #fields do found[j] = '0' end
+    break
+  end
+end
+return found
+"
+);
+
+/// Reads a value, if it isn't longer than values are; of a longer one the beginning.
+///
+/// Keys: value. Arguments: the greatest length. Returns the value and the milliseconds that are left to it.
+pub(super) const GET: &str = r"
+local length = redis.call('STRLEN', KEYS[1])
+if length > tonumber(ARGV[1]) then return {redis.call('GETRANGE', KEYS[1], 0, 91), -1} end
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+";
+
+/// Takes the lease of a key, unless its value is another than the one that was seen, or somebody has the lease under the
+/// same stamp.
+///
+/// Keys: value, lease. Arguments: the token of the value that was seen, or nothing; the lease, which is a token and a
+/// stamp; its milliseconds. Returns 0 if it is taken, 1 if the value is another, 2 if somebody has it.
+pub(super) const LEASE: &str = r"
+if redis.call('GETRANGE', KEYS[1], 4, 19) ~= ARGV[1] then return 1 end
+local held = redis.call('GETRANGE', KEYS[2], 16, 63)
+if held ~= '' and held == string.sub(ARGV[2], 17) then return 2 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 0
+";
+
+/// Puts a value down and gives the lease back, if it is still held; nothing for a value only gives it back.
+///
+/// Keys: value, lease. Arguments: the lease, the value, its milliseconds. Returns whether it was still held.
+pub(super) const FILL: &str = r"
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+redis.call('DEL', KEYS[2])
+return 1
+";

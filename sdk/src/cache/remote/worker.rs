@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::super::space::Space;
 use super::super::tick::Tick;
 use super::super::{Shared, Spaces, all};
-use super::link::Address;
+use super::link::{Address, invoked};
 use super::{Change, DETACHED, EVERYTHING, POLL, Remote, TIMEOUT, script};
 
 /// Lines of the journal that are read at once; an instance that is further behind begins anew.
@@ -68,8 +68,14 @@ pub(in crate::cache) fn start(
     spaces: &Arc<Spaces>,
     shared: &Shared,
     address: Address,
+    turns: usize,
 ) -> std::io::Result<Arc<Remote>> {
-    let remote = Arc::new(Remote::new());
+    // A runtime of its own: the host's may have no timer, be blocked, or be gone.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let remote = Remote::new(runtime.handle().clone(), address.clone(), turns);
+    let remote = Arc::new(remote);
     let worker = Worker {
         address,
         remote: Arc::clone(&remote),
@@ -83,10 +89,6 @@ pub(in crate::cache) fn start(
         look: Script::new(script::READ),
         begin: Script::new(script::BEGIN),
     };
-    // A runtime of its own: the host's may have no timer, be blocked, or be gone.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     std::thread::Builder::new()
         .name("perfdeck-cache".into())
         .spawn(move || {
@@ -134,9 +136,11 @@ impl Worker {
                 }
                 Err(error) => {
                     self.failed(&error);
-                    self.remote.waiting().put_back(space, change);
+                    self.remote.waiting().put_back(Arc::clone(&space), change);
                 }
             }
+            self.remote.waiting().sending.remove(&space);
+            self.remote.sent.notify_waiters();
         }
     }
 
@@ -154,7 +158,7 @@ impl Worker {
             .arg(channel)
             .arg(stripes.join(" "));
         let connection = connected(&mut self.connection, &self.address).await?;
-        within(call.invoke_async(connection)).await
+        within(invoked(&call, connection)).await
     }
 
     /// Reads what was invalidated elsewhere.
@@ -169,6 +173,7 @@ impl Worker {
                 self.take(&spaces, answer).await;
                 let until = begun.saturating_add(DETACHED.as_nanos() as u64);
                 self.remote.confirmed.store(until, Ordering::Release);
+                self.remote.store.mend();
                 self.remote.state.attached.store(true, Ordering::Relaxed);
             }
             Err(error) => self.failed(&error),
@@ -185,7 +190,7 @@ impl Worker {
         let last = self.read.as_ref().map_or("", |(_, last)| last.as_str());
         call.arg(last).arg(LINES);
         let connection = connected(&mut self.connection, &self.address).await?;
-        within(call.invoke_async(connection)).await
+        within(invoked(&call, connection)).await
     }
 
     /// Does here what was done elsewhere.
@@ -294,7 +299,7 @@ impl Worker {
             .arg(u8::from(must));
         let asked = async {
             let connection = connected(&mut self.connection, &self.address).await?;
-            within(call.invoke_async(connection)).await
+            within(invoked(&call, connection)).await
         };
         match asked.await {
             Ok(found) => generation(found),
@@ -354,7 +359,7 @@ async fn connected<'a>(
     Ok(connection.insert(made))
 }
 
-async fn within<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+pub(super) async fn within<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match timeout(TIMEOUT, asked).await {
         Ok(answered) => answered,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
@@ -371,7 +376,7 @@ fn generation(found: Found) -> Option<Generation> {
 }
 
 /// A name that nobody has had.
-fn fresh() -> String {
+pub(super) fn fresh() -> String {
     use std::hash::{BuildHasher, Hasher};
     let part = || {
         std::collections::hash_map::RandomState::new()
@@ -382,7 +387,7 @@ fn fresh() -> String {
 }
 
 /// A number from 0 to 1.
-fn drawn() -> f64 {
+pub(super) fn drawn() -> f64 {
     use std::hash::{BuildHasher, Hasher};
     let draw = std::collections::hash_map::RandomState::new()
         .build_hasher()

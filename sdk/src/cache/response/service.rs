@@ -22,6 +22,7 @@ use crate::cache::key::{KeyWriter, Probe, StoredKey};
 use crate::cache::load::{self, Call, Refusal};
 use crate::cache::local::Slot;
 use crate::cache::stamp::{Stamp, Stripes};
+use crate::cache::tier::Kept;
 use crate::cache::values::Values;
 
 /// Stored responses have this site; functions count from 1 and what is put in by hand has 0.
@@ -491,9 +492,14 @@ impl Cache {
         values: &Values<Arc<Stored>>,
     ) {
         let value = Arc::clone(stored);
-        let slot = self
-            .space
-            .slot(&key, value, stamp, stripes, values, Duration::ZERO);
+        let slot = self.space.slot(
+            &key,
+            value,
+            stamp,
+            stripes,
+            values,
+            Kept::just(Duration::ZERO),
+        );
         self.space.fill(key, &slot);
     }
 }

@@ -4,21 +4,28 @@ use std::time::Instant;
 
 use perfdeck_tests::redis::Server;
 
+use super::super::reach::What;
 use super::*;
 
+/// Loads at a time while Redis isn't there.
+pub(super) const TURNS: usize = 4;
 /// What the module promises, with room for a machine that has other things to do.
-const BOUND: Duration = Duration::from_millis(1_250);
+pub(super) const BOUND: Duration = Duration::from_millis(1_250);
 
-fn instance(server: &Server) -> (Caches, Namespace) {
+pub(super) fn instance(server: &Server) -> (Caches, Namespace) {
+    instance_at(&server.url())
+}
+
+pub(super) fn instance_at(url: &str) -> (Caches, Namespace) {
     let mut caches = Caches::new(true);
     caches
-        .join(Url::new(server.url()).address("shop").unwrap())
+        .join(Url::new(url).address("shop").unwrap(), TURNS)
         .unwrap();
     let users = caches.namespace("users");
     (caches, users)
 }
 
-fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Duration {
+pub(super) fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Duration {
     let since = Instant::now();
     while !holds() {
         assert!(since.elapsed() < limit, "{what} within {limit:?}");
@@ -27,7 +34,7 @@ fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Durati
     since.elapsed()
 }
 
-fn attached(instances: &[&Caches]) {
+pub(super) fn attached(instances: &[&Caches]) {
     let is_attached = |caches: &&Caches| caches.standing().is_some_and(|now| now.attached);
     until("attached", Duration::from_secs(10), || {
         instances.iter().all(is_attached)
@@ -225,7 +232,7 @@ fn what_waits_for_redis_is_bounded() {
     let mut waiting = remote::Waiting::default();
     let space: Arc<str> = "users".into();
     for hash in 0..100_000_u64 {
-        waiting.add(&space, remote::What::Stripe(hash << 20), None);
+        waiting.add(&space, What::Stripe(hash << 20), None);
     }
     assert_eq!(waiting.count(), 1, "the namespace as a whole");
     let taken = waiting.take();
@@ -236,12 +243,12 @@ fn what_waits_for_redis_is_bounded() {
     assert_eq!(waiting.count(), 1);
     for name in 0..5_000 {
         let name: Arc<str> = format!("made from data {name}").into();
-        waiting.add(&name, remote::What::Stripe(1 << 20), None);
+        waiting.add(&name, What::Stripe(1 << 20), None);
     }
     assert!(waiting.take().len() <= 1_001);
-    waiting.add(&space, remote::What::All, None);
-    waiting.add(&space, remote::What::Stripe(1 << 20), None);
-    waiting.add(&"others".into(), remote::What::Stripe(1 << 20), None);
+    waiting.add(&space, What::All, None);
+    waiting.add(&space, What::Stripe(1 << 20), None);
+    waiting.add(&"others".into(), What::Stripe(1 << 20), None);
     assert_eq!(waiting.count(), 2);
 }
 

@@ -167,6 +167,7 @@ fn namespace(
         ("stale", row.stale_hits),
         ("absent", row.negative_hits),
         ("kept for failed loads", row.fail_safe),
+        ("from Redis", row.shared_hits),
     ];
     if special.iter().any(|(_, hits)| *hits > 0) {
         let told: Vec<_> = special
@@ -209,6 +210,20 @@ fn namespace(
                 number("gaps", format::count(shared.gaps + shared.rollbacks)),
             ],
         );
+        let values = [
+            ("waited for another's load", shared.waited),
+            ("loaded without a lease", shared.unleased),
+            ("unreadable", shared.undecodable),
+            ("not put down", shared.not_stored),
+        ];
+        let told: Vec<_> = values
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(what, count)| number(what, format::count(count)))
+            .collect();
+        if !told.is_empty() {
+            y = story::listed(canvas, y, "values", &told);
+        }
     }
     let (width, height) = (canvas.width(), canvas.height());
     if height > y + 4 {
