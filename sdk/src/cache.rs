@@ -17,6 +17,7 @@ use perfdeck_bridge::histogram::Histogram;
 
 mod census;
 mod chain;
+pub mod curve;
 mod flight;
 mod key;
 mod life;

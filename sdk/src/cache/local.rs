@@ -16,7 +16,7 @@ use super::stamp::{Stamp, Stripes};
 
 #[cfg(feature = "moka")]
 mod moka;
-mod quick;
+pub(super) mod quick;
 
 /// A value, what it is valid under and for how long.
 pub(super) struct Slot<T: ?Sized = dyn Any + Send + Sync> {

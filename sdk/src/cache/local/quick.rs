@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, Weighter};
 
 use super::super::key::{Hashed, Probe, StoredKey};
 use super::super::policy::{Policy, Unit};
@@ -19,6 +19,9 @@ pub(super) struct Map {
     cache: Cache<StoredKey, Arc<Slot>, Weight, Hashed, Evictions>,
     unit: Unit,
 }
+
+/// A map by hashes alone.
+pub(in crate::cache) type Bare<V> = Cache<u64, V, UnitWeighter, Hashed, DefaultLifecycle<u64, V>>;
 
 #[derive(Clone)]
 struct Weight(Unit);
@@ -49,14 +52,7 @@ impl Map {
                 capacity / ENTRY_BYTES
             }
         };
-        let items = usize::try_from(items).unwrap_or(usize::MAX);
-        options
-            .estimated_items_capacity(items.clamp(1, 1 << 20))
-            .weight_capacity(capacity);
-        if capacity == 1 {
-            // The engine's share for newcomers would round the only place away.
-            options.hot_allocation(1.0);
-        }
+        fill(&mut options, items, capacity);
         let lifecycle = Evictions(evictions);
         let cache = match options.build() {
             Ok(options) => Cache::with_options(options, Weight(unit), Hashed::default(), lifecycle),
@@ -64,6 +60,37 @@ impl Map {
             Err(_) => Cache::with(0, capacity, Weight(unit), Hashed::default(), lifecycle),
         };
         Self { cache, unit }
+    }
+}
+
+/// Sets how many entries are expected, and what they may weigh.
+fn fill(options: &mut OptionsBuilder, items: u64, capacity: u64) {
+    let items = usize::try_from(items).unwrap_or(usize::MAX);
+    options
+        .estimated_items_capacity(items.clamp(1, 1 << 20))
+        .weight_capacity(capacity);
+    if capacity == 1 {
+        // The engine's share for newcomers would round the only place away.
+        options.hot_allocation(1.0);
+    }
+}
+
+/// Makes a bare map of a part of a namespace's: a half of a half of it, and so on. It evicts as that does, since its shards
+/// are as large, if there are as many to halve.
+pub(in crate::cache) fn part<V: Clone>(capacity: u64, halvings: u32) -> Bare<V> {
+    let mut options = OptionsBuilder::new();
+    let places = capacity.checked_shr(halvings).unwrap_or(0);
+    fill(&mut options, places, places);
+    if halvings > 0 {
+        // As many as the engine makes unasked.
+        let shards = 4 * std::thread::available_parallelism().map_or(1, usize::from);
+        options.shards(shards.checked_shr(halvings).unwrap_or(0).max(1));
+    }
+    let (hasher, lifecycle) = (Hashed::default(), DefaultLifecycle::default());
+    match options.build() {
+        Ok(options) => Cache::with_options(options, UnitWeighter, hasher, lifecycle),
+        // Both were given, so this is not reached; the same map by the other door.
+        Err(_) => Cache::with(0, places, UnitWeighter, hasher, lifecycle),
     }
 }
 
