@@ -175,7 +175,7 @@ fn namespace(
             .filter(|(_, hits)| *hits > 0)
             .map(|(what, hits)| number(what, format::count(hits)))
             .collect();
-        y = story::listed(canvas, y, "answered with", &told);
+        y = story::listed(canvas, y, "answers", &told);
     }
     y = story::listed(
         canvas,
