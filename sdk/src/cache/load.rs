@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::chain::Panic;
@@ -82,17 +81,15 @@ where
         return running.inline(call.probe(), load()).await;
     };
     let load = running.load(&call, load());
-    let (answer, answered) = oneshot::channel();
-    let task = async move {
-        // Nobody may be left to hear it; the value is in the map all the same.
-        let _ = answer.send(running.complete(load).await);
-    };
-    drop(runtime.spawn(task.in_current_span()));
+    let task = runtime.spawn(running.complete(load).in_current_span());
     let patience = spare.as_ref().and_then(|_| call.space.soft_timeout());
-    match within_reason(patience, answered).await {
+    // Given up, it goes on: nobody may be left to hear it, and the value is in the map all the same.
+    match within_reason(patience, task).await {
         Some(Ok(answer)) => call
             .or_spare(answer, spare.as_deref())
             .unwrap_or_else(|panic| resume_unwind(panic)),
+        // What a value's own code did, as its clone.
+        Some(Err(ended)) if ended.is_panic() => resume_unwind(ended.into_panic()),
         // The runtime is going down and took the task along; this caller goes with it.
         Some(Err(_)) => std::future::pending().await,
         None => match call.spare(spare.as_deref()) {

@@ -273,6 +273,9 @@ impl Entry<'_> {
     /// types, are never taken for this one, and none longer than 1 MiB are put down. What is sent to Redis is the value
     /// as MessagePack, and no part of its key but a hash.
     ///
+    /// The type is asked once to be made of invented fields, to see which it has: its `Deserialize` has to answer what it
+    /// doesn't want with an error. A panic of it counts as one, where panics unwind.
+    ///
     /// # Errors
     ///
     /// Returns what `load` returned, to all who waited for it.

@@ -24,7 +24,9 @@ use super::reach::{Invalidation, What};
 
 pub(super) mod codec;
 pub(super) mod envelope;
+pub(super) mod lease;
 mod link;
+pub(super) mod place;
 mod script;
 mod shape;
 pub(super) mod values;

@@ -413,3 +413,20 @@ fn values_of_two_types_under_one_key_are_no_hits() {
     assert_eq!(users.get::<u32>(&1), None);
     assert_eq!(users.get(&1), Some("text"));
 }
+
+#[tokio::test]
+async fn a_clone_that_panics_is_its_callers_panic() {
+    struct Torn;
+    impl Clone for Torn {
+        fn clone(&self) -> Self {
+            panic!("it can't be had twice")
+        }
+    }
+    let users = Namespace::new("users", Policy::new());
+    let asked = users.clone();
+    let load = || async { Ok::<_, u8>(Torn) };
+    let caller = tokio::spawn(async move { asked.get_or_load(&7, load).await.is_ok() });
+    let ended = tokio::time::timeout(Duration::from_secs(10), caller).await;
+    assert!(ended.is_ok_and(|ended| ended.is_err_and(|error| error.is_panic())));
+    assert_eq!(users.space.flights_open(), 0, "and no flight is left");
+}

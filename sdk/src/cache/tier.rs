@@ -80,7 +80,9 @@ mod with_redis {
 
     use super::super::remote::Remote;
     use super::super::remote::codec::Codec;
-    use super::super::remote::values::{Answer, Fetched, Lease, Place, Wanted};
+    use super::super::remote::lease::Lease;
+    use super::super::remote::place::Place;
+    use super::super::remote::values::{Answer, Fetched, Wanted};
     use super::*;
 
     /// One value to ask for.

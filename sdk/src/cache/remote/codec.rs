@@ -1,5 +1,7 @@
 //! How the values of a function go into Redis and come back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -46,11 +48,11 @@ impl<V> Codec<V> {
     }
 
     pub(in crate::cache) fn encode(&self, value: &V) -> Option<Vec<u8>> {
-        (self.encode)(value)
+        host(|| (self.encode)(value))
     }
 
     pub(in crate::cache) fn decode(&self, bytes: &[u8]) -> Option<V> {
-        (self.decode)(bytes)
+        host(|| (self.decode)(bytes))
     }
 }
 
@@ -60,4 +62,9 @@ impl<V> Clone for Codec<V> {
     fn clone(&self) -> Self {
         *self
     }
+}
+
+/// Runs code of the type's own, whose panic is an answer of none: somebody may be waiting for what comes next.
+fn host<T>(code: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(code)).ok().flatten()
 }

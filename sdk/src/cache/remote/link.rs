@@ -6,7 +6,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, FromRedisValue, RedisResult, ScriptInvocation};
 
 use super::TIMEOUT;
-use super::values::Place;
+use super::place::Place;
 
 /// An address of Redis as the host gave it, which may hold a password.
 #[derive(Clone)]

@@ -10,20 +10,21 @@
 //! time.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::ConnectionManager;
 use redis::{RedisError, RedisResult, Script, ScriptInvocation};
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::lease::Lease;
 use super::link::{Address, invoked};
+use super::place::{Place, hashed};
 use super::worker::{drawn, fresh, within};
-use super::{Remote, TIMEOUT, What, envelope, script};
+use super::{Remote, TIMEOUT, envelope, script};
 
 /// After so many failures one after the other Redis isn't asked until it has answered the worker again.
 const FAILURES: u32 = 5;
@@ -36,8 +37,6 @@ const FIRST_LOOK: Duration = Duration::from_millis(25);
 const LAST_LOOK: Duration = Duration::from_millis(200);
 /// Values on their way to Redis; those beyond are not put down.
 const FILLS: usize = 64;
-/// How long Redis keeps a value that has no end.
-const LONGEST_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A load that waits longer for its turn runs out of turn: the loads before it may be waiting for what it brings.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -48,11 +47,11 @@ pub(in crate::cache) type Stamp = [u8; 16];
 
 /// How the values' part of the agreement is kept.
 pub(super) struct Store {
-    runtime: Handle,
+    pub(super) runtime: Handle,
     address: Address,
     connection: OnceCell<ConnectionManager>,
     failures: AtomicU32,
-    fills: Arc<Semaphore>,
+    pub(super) fills: Arc<Semaphore>,
     /// Loads at a time while Redis isn't asked.
     turns: Arc<Semaphore>,
     stamp: Script,
@@ -72,19 +71,6 @@ pub(in crate::cache) struct Tally {
     pub(in crate::cache) undecodable: AtomicU64,
     /// Values that were loaded and not put down: too long, too late, or too many at once.
     pub(in crate::cache) not_stored: AtomicU64,
-}
-
-/// Names a value, and says what it is.
-#[derive(Debug, Clone)]
-pub(in crate::cache) struct Place {
-    pub(super) namespace: Arc<str>,
-    pub(super) fingerprint: u64,
-    /// Names it in Redis.
-    pub(super) hash: [u8; 16],
-    /// Tells it from another of that name.
-    pub(super) check: [u8; 16],
-    /// The numbers of the stripes that it hangs on.
-    pub(super) stripes: Vec<u64>,
 }
 
 /// What is wanted of a value.
@@ -120,15 +106,6 @@ pub(in crate::cache) enum Answer {
     Load(Option<Fetched>, Option<Lease>),
     /// Redis isn't asked; the load has its turn for as long as this is held.
     Alone(Option<OwnedSemaphorePermit>),
-}
-
-/// The right to put a value down; dropped without, it is given back.
-pub(in crate::cache) struct Lease {
-    remote: Weak<Remote>,
-    place: Place,
-    token: Token,
-    stamp: Stamp,
-    open: bool,
 }
 
 /// A value as it is read, and the milliseconds that are left to it.
@@ -204,6 +181,14 @@ impl Store {
         })
     }
 
+    /// A script over a value and its lease.
+    fn of_pair<'a>(&self, script: &'a Script, place: &Place) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.key(self.address.value(place))
+            .key(self.address.lease(place));
+        call
+    }
+
     /// Takes the lease: 0 if it is taken, 1 if there is another value by now, 2 if somebody has it.
     async fn lease(
         &self,
@@ -212,28 +197,20 @@ impl Store {
         lease: &[u8],
         time: Duration,
     ) -> RedisResult<u8> {
-        let mut call = self.lease.prepare_invoke();
-        call.key(self.address.value(place))
-            .key(self.address.lease(place))
-            .arg(seen)
-            .arg(lease)
-            .arg(time.as_millis() as u64);
+        let mut call = self.of_pair(&self.lease, place);
+        call.arg(seen).arg(lease).arg(time.as_millis() as u64);
         self.ask(&call).await
     }
 
-    async fn fill(
+    pub(super) async fn fill(
         &self,
         place: &Place,
         lease: &[u8],
         value: &[u8],
         time: Duration,
     ) -> RedisResult<bool> {
-        let mut call = self.fill.prepare_invoke();
-        call.key(self.address.value(place))
-            .key(self.address.lease(place))
-            .arg(lease)
-            .arg(value)
-            .arg(time.as_millis() as u64);
+        let mut call = self.of_pair(&self.fill, place);
+        call.arg(lease).arg(value).arg(time.as_millis() as u64);
         self.ask(&call).await
     }
 }
@@ -315,14 +292,7 @@ impl Remote {
                 .await?
             {
                 0 => {
-                    let remote = Arc::downgrade(self);
-                    let lease = Lease {
-                        remote,
-                        place,
-                        token,
-                        stamp: seen.stamp,
-                        open: true,
-                    };
+                    let lease = Lease::new(self, place, token, seen.stamp);
                     return Ok(Answer::Load(spare, Some(lease)));
                 }
                 1 if Instant::now() < until => {}
@@ -385,6 +355,10 @@ impl Tally {
     pub(in crate::cache) fn undecoded(&self) {
         self.undecodable.fetch_add(1, Ordering::Relaxed);
     }
+
+    pub(super) fn not_stored(&self) {
+        self.not_stored.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Wanted {
@@ -407,83 +381,6 @@ impl Wanted {
     }
 }
 
-impl Place {
-    /// Names the value of a key of a function, of a type with this fingerprint.
-    pub(in crate::cache) fn new(
-        namespace: Arc<str>,
-        path: &str,
-        key: &[u8],
-        fingerprint: u64,
-        stripes: &[u64],
-    ) -> Self {
-        let (hash, check) = hashed([path.as_bytes(), key].into_iter());
-        Self {
-            namespace,
-            fingerprint,
-            hash,
-            check,
-            stripes: stripes.iter().map(|hash| What::stripe(*hash)).collect(),
-        }
-    }
-}
-
-impl Lease {
-    /// Puts down what was loaded, beside whatever its caller does next.
-    pub(in crate::cache) fn fill(
-        mut self,
-        payload: Option<Vec<u8>>,
-        fresh: Option<Duration>,
-        spare: Duration,
-        cost: Duration,
-    ) {
-        let kept = fresh.map_or(LONGEST_KEPT, |fresh| {
-            fresh.saturating_add(spare).min(LONGEST_KEPT)
-        });
-        let header = envelope::Header {
-            token: self.token,
-            fingerprint: self.place.fingerprint,
-            check: self.place.check,
-            stamp: self.stamp,
-            fresh,
-            kept,
-            cost,
-        };
-        self.open = false;
-        let sealed = payload.and_then(|payload| header.sealed(&payload));
-        self.end(sealed, kept);
-    }
-
-    fn end(&self, value: Option<Vec<u8>>, kept: Duration) {
-        let Some(remote) = self.remote.upgrade().filter(|remote| remote.is_here()) else {
-            return;
-        };
-        let not_stored = |remote: &Remote| remote.tally.not_stored.fetch_add(1, Ordering::Relaxed);
-        let Ok(place_free) = Arc::clone(&remote.store.fills).try_acquire_owned() else {
-            // The lease ends by itself.
-            not_stored(&remote);
-            return;
-        };
-        let (place, lease) = (self.place.clone(), [self.token, self.stamp].concat());
-        let runtime = remote.store.runtime.clone();
-        drop(runtime.spawn(async move {
-            let bytes = value.as_deref().unwrap_or_default();
-            let filled = remote.store.fill(&place, &lease, bytes, kept).await;
-            if !(matches!(filled, Ok(true)) && value.is_some()) {
-                not_stored(&remote);
-            }
-            drop(place_free);
-        }));
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if self.open {
-            self.end(None, Duration::ZERO);
-        }
-    }
-}
-
 /// Whether Redis answered, if not as it was asked to.
 fn is_refusal(error: &RedisError) -> bool {
     matches!(
@@ -494,19 +391,4 @@ fn is_refusal(error: &RedisError) -> bool {
 
 fn fresh_token() -> Token {
     hashed([fresh().as_bytes()].into_iter()).0
-}
-
-/// Two hashes of the parts, each of which is told from its neighbours.
-fn hashed<'a>(parts: impl Iterator<Item = &'a [u8]>) -> ([u8; 16], [u8; 16]) {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    let (mut one, mut other) = ([0; 16], [0; 16]);
-    let (front, back) = digest.split_at(16);
-    one.copy_from_slice(front);
-    other.copy_from_slice(back);
-    (one, other)
 }

@@ -350,6 +350,8 @@ async fn a_value_in_redis_stands_in_for_a_load_that_fails() {
     assert_eq!(get(&nodes[1].1, 7, &origin).await, Ok(user(7, 0)));
     assert_eq!(row(&nodes[1].0).fail_safe, 1);
     assert!(get(&nodes[1].1, 8, &origin).await.is_err());
+    let told = nodes[1].0.standing().unwrap();
+    assert_eq!(told.not_stored, 0, "there was nothing to put down");
     assert_conserved(&nodes[1].0);
 }
 
@@ -383,6 +385,49 @@ async fn types_that_differ_share_nothing() {
         0,
         "a miss, not a mistake"
     );
+}
+
+/// A type whose own code panics, in and out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Brittle(u64);
+
+impl Serialize for Brittle {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        assert!(self.0 != 13, "no such number");
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Brittle {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        assert!(number == 7, "nor this one");
+        Ok(Self(number))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_panics_is_loaded_by_each() {
+    let server = Server::start().unwrap();
+    let ((one, users), (two, others)) = (instance(&server), instance(&server));
+    attached(&[&one, &two]);
+    for number in [7, 8, 13] {
+        for namespace in [&users, &others] {
+            let load = move || async move { Ok::<_, String>(Brittle(number)) };
+            let answer = namespace.entry(&number).get_or_load_shared(load);
+            let answer = tokio::time::timeout(PATIENCE, answer).await;
+            assert_eq!(answer, Ok(Ok(Brittle(number))));
+            if number < 13 {
+                stored(&server, if number == 7 { 1 } else { 2 });
+            }
+        }
+    }
+    until("13 was not stored", PATIENCE, || {
+        one.standing().unwrap().not_stored == 1
+    });
+    assert_eq!(row(&two).shared_hits, 1, "of 7");
+    assert_conserved(&one);
+    assert_conserved(&two);
 }
 
 #[tokio::test(flavor = "multi_thread")]
