@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub struct Proxy {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Where new connections lead.
+    to: AtomicU16,
     delay_millis: AtomicU64,
     /// Whether connections stay open and carry nothing, as where the other end has lost its power.
     silent: AtomicBool,
@@ -31,14 +33,19 @@ impl Proxy {
     pub fn start(to: u16) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State::default());
+        let state = Arc::new(State {
+            to: AtomicU16::new(to),
+            ..State::default()
+        });
         let shared = Arc::clone(&state);
         let listen = move || {
             for client in listener.incoming().flatten() {
                 if shared.ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else {
+                let Ok(server) =
+                    TcpStream::connect(("127.0.0.1", shared.to.load(Ordering::SeqCst)))
+                else {
                     continue;
                 };
                 if carry(&client, &server, &shared).is_err() {
@@ -56,6 +63,17 @@ impl Proxy {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its port on the loopback.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Leads new connections to another port.
+    pub fn aim(&self, to: u16) {
+        self.state.to.store(to, Ordering::SeqCst);
     }
 
     /// Lets each piece of an answer wait.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 const START: Duration = Duration::from_secs(20);
 
@@ -95,6 +95,34 @@ impl Server {
                 _ => std::thread::sleep(Duration::from_millis(5)),
             }
         }
+    }
+
+    /// Copies from now on what the server at a port of the loopback has and gets; returns when it has all that there is.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it takes too long.
+    pub fn follow(&self, port: u16) -> anyhow::Result<()> {
+        self.ask(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
+        let since = Instant::now();
+        while !self
+            .ask(&["INFO", "replication"])?
+            .contains("master_link_status:up")
+        {
+            ensure!(since.elapsed() < START, "port {port} can't be followed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Goes on by itself with what it has copied so far.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn promote(&self) -> anyhow::Result<()> {
+        self.ask(&["REPLICAOF", "NO", "ONE"])?;
+        Ok(())
     }
 
     /// Sends one command on a connection of its own, and returns what comes back at once, as it stands in the protocol.

@@ -5,7 +5,7 @@
 //! grows, the journal gets a line, and whoever listens is nudged. Each instance reads generations and journal once a
 //! second, or sooner when nudged, so a lost nudge costs a second and nothing more. What Redis forgot, or brought back
 //! from before, shows as a gap in the journal's count or as another generation, and then everything it may concern is
-//! invalid.
+//! invalid. An instance believes no Redis that knows less than it does: it begins the namespace anew first.
 //!
 //! While Redis can't be reached, an entry is served for [`DETACHED`] after it was last known to be valid or was begun
 //! to be loaded, and invalidations wait in a bounded map until it is back.
@@ -24,6 +24,7 @@ use super::reach::{Invalidation, What};
 
 pub(super) mod codec;
 pub(super) mod envelope;
+mod generation;
 pub(super) mod lease;
 mod link;
 pub(super) mod place;
@@ -32,6 +33,7 @@ mod shape;
 pub(super) mod values;
 mod worker;
 
+use generation::Generations;
 pub(crate) use link::{Address, Url};
 use values::{Store, Tally};
 pub(super) use worker::start;
@@ -52,13 +54,16 @@ const STRIPES: u64 = 16 * 1024;
 /// An instance's side of the agreement.
 pub(super) struct Remote {
     waiting: Mutex<Waiting>,
-    /// Wakes the worker.
+    /// Wakes the worker, to send.
     wake: Notify,
+    /// Wakes it to read.
+    look: Arc<Notify>,
     /// Something that was waiting has been sent, or is to wait again.
     sent: Notify,
     /// The tick until which what is valid here is so everywhere, as far as it matters.
     confirmed: AtomicU64,
     pub(super) state: State,
+    generations: Mutex<Generations>,
     store: Store,
     pub(super) tally: Tally,
     stopped: AtomicBool,
@@ -122,11 +127,13 @@ impl Remote {
         Self {
             waiting: Mutex::default(),
             wake: Notify::new(),
+            look: Arc::default(),
             sent: Notify::new(),
             store: Store::new(runtime, address, turns),
             tally: Tally::default(),
             confirmed: AtomicU64::new(0),
             state: State::default(),
+            generations: Mutex::default(),
             stopped: AtomicBool::new(false),
             process: std::process::id(),
         }
@@ -185,6 +192,12 @@ impl Remote {
         self.stopped.store(true, Ordering::Release);
         self.waiting().take();
         self.sent.notify_waiters();
+    }
+
+    fn generations(&self) -> MutexGuard<'_, Generations> {
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

@@ -13,6 +13,10 @@ mod eviction;
 mod fleet;
 mod freshness;
 #[cfg(feature = "redis")]
+mod hostile;
+#[cfg(feature = "redis")]
+mod outage;
+#[cfg(feature = "redis")]
 mod shared;
 mod stale;
 

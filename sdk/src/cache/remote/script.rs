@@ -87,24 +87,24 @@ return redis.call('HMGET', KEYS[1], 'e', 'n', 'c')
 
 /// What the values under some stripes have to have been made under.
 ///
-/// Keys: generation. Arguments: a fresh epoch, the stripes. Returns the epoch, the whole invalidations, and those of each
-/// stripe.
+/// Keys: generation. Arguments: a fresh epoch, the stripes. Returns the epoch, all changes, and the numbers that count: of
+/// the whole invalidations, and of those of each stripe.
 pub(super) const STAMP: &str = beginning!(
     r"
 begin(ARGV[1], false)
-local fields = {'e', 'n'}
-for i = 2, #ARGV do fields[i + 1] = 's' .. ARGV[i] end
+local fields = {'n'}
+for i = 2, #ARGV do fields[i] = 's' .. ARGV[i] end
 local found = redis.call('HMGET', KEYS[1], unpack(fields))
-for i = 3, #found do
+for i = 2, #found do
   found[i] = found[i] or '0'
   if #found[i] > 64 then
     begin(ARGV[1], true)
-    found = {ARGV[1], '0'}
-    for j = 3, #fields do found[j] = '0' end
+    for j = 1, #fields do found[j] = '0' end
     break
   end
 end
-return found
+local epoch = redis.call('HMGET', KEYS[1], 'e', 'c')
+return {epoch[1], tonumber(epoch[2]), found}
 "
 );
 

@@ -108,11 +108,15 @@ pub(in crate::cache) enum Answer {
     Alone(Option<OwnedSemaphorePermit>),
 }
 
+/// The epoch, all changes in it, and what a value of some stripes has to have been made under beside.
+type Stamped = (String, u64, Vec<Vec<u8>>);
 /// A value as it is read, and the milliseconds that are left to it.
 type Read = (Option<Vec<u8>>, i64);
 
 /// What was seen under a value's name.
 struct Seen {
+    /// Whether Redis has forgotten something that this instance knows to be invalid.
+    is_behind: bool,
     stamp: Stamp,
     bytes: Option<Vec<u8>>,
     left: Duration,
@@ -159,26 +163,6 @@ impl Store {
             }
         }
         answer
-    }
-
-    async fn see(&self, place: &Place) -> RedisResult<Seen> {
-        let mut stamp = self.stamp.prepare_invoke();
-        stamp
-            .key(self.address.generation(&place.namespace))
-            .arg(fresh());
-        place.stripes.iter().for_each(|stripe| {
-            stamp.arg(*stripe);
-        });
-        let mut get = self.get.prepare_invoke();
-        get.key(self.address.value(place)).arg(envelope::LONGEST);
-        // Whichever comes first: a stamp older than the value is a miss, and an older value than the stamp has another.
-        let asked = futures_util::future::try_join(self.ask(&stamp), self.ask(&get));
-        let (stamp, (bytes, left)): (Vec<Vec<u8>>, Read) = asked.await?;
-        Ok(Seen {
-            stamp: hashed(stamp.iter().map(Vec::as_slice)).0,
-            bytes,
-            left: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
-        })
     }
 
     /// A script over a value and its lease.
@@ -257,7 +241,8 @@ impl Remote {
     async fn answer(self: Arc<Self>, place: Place, wanted: Wanted) -> Answer {
         if self.is_usable() && self.has_told(&place.namespace).await {
             match self.obtain(place, wanted).await {
-                Ok(answer) => return answer,
+                Ok(Some(answer)) => return answer,
+                Ok(None) => {}
                 Err(error) if is_refusal(&error) => {
                     self.tally.unleased.fetch_add(1, Ordering::Relaxed);
                     return Answer::Load(None, None);
@@ -269,7 +254,8 @@ impl Remote {
         Answer::Alone(turn.ok().and_then(Result::ok))
     }
 
-    async fn obtain(self: &Arc<Self>, place: Place, wanted: Wanted) -> RedisResult<Answer> {
+    /// Obtains the value or the leave to load it; `None` while Redis knows less than this instance.
+    async fn obtain(self: &Arc<Self>, place: Place, wanted: Wanted) -> RedisResult<Option<Answer>> {
         let time = wanted.cost.map_or(LEASE, |cost| {
             (cost * 4).clamp(SHORTEST_LEASE, LONGEST_LEASE)
         });
@@ -278,10 +264,19 @@ impl Remote {
         let (mut pause, mut waited) = (FIRST_LOOK, false);
         let token = fresh_token();
         loop {
-            let seen = self.store.see(&place).await?;
+            let seen = self.see(&place).await?;
+            if seen.is_behind {
+                // Unless another invalidation has just overtaken the answer, the worker has to begin anew first.
+                self.look.notify_one();
+                if !self.is_usable() || Instant::now() >= until {
+                    return Ok(None);
+                }
+                sleep(FIRST_LOOK).await;
+                continue;
+            }
             let found = self.found(&place, &seen);
             let spare = match found {
-                Some(found) if wanted.is_met(&found) => return Ok(Answer::Value(found)),
+                Some(found) if wanted.is_met(&found) => return Ok(Some(Answer::Value(found))),
                 found => found.filter(|found| wanted.stands_in(found)),
             };
             let bytes = seen.bytes.as_deref().unwrap_or_default();
@@ -293,7 +288,7 @@ impl Remote {
             {
                 0 => {
                     let lease = Lease::new(self, place, token, seen.stamp);
-                    return Ok(Answer::Load(spare, Some(lease)));
+                    return Ok(Some(Answer::Load(spare, Some(lease))));
                 }
                 1 if Instant::now() < until => {}
                 _ if Instant::now() < until => {
@@ -305,10 +300,38 @@ impl Remote {
                 }
                 _ => {
                     self.tally.unleased.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Answer::Load(spare, None));
+                    return Ok(Some(Answer::Load(spare, None)));
                 }
             }
         }
+    }
+
+    async fn see(&self, place: &Place) -> RedisResult<Seen> {
+        let store = &self.store;
+        let mut stamp = store.stamp.prepare_invoke();
+        stamp
+            .key(store.address.generation(&place.namespace))
+            .arg(fresh());
+        place.stripes.iter().for_each(|stripe| {
+            stamp.arg(*stripe);
+        });
+        let mut get = store.get.prepare_invoke();
+        get.key(store.address.value(place)).arg(envelope::LONGEST);
+        // Whichever comes first: a stamp older than the value is a miss, and an older value than the stamp has another.
+        let asked = futures_util::future::try_join(store.ask(&stamp), store.ask(&get));
+        let ((epoch, changes, stamp), (bytes, left)): (Stamped, Read) = asked.await?;
+        let generations = self.generations();
+        Ok(Seen {
+            is_behind: generations.is_behind(&place.namespace, &epoch, changes),
+            stamp: hashed(
+                [epoch.as_bytes()]
+                    .into_iter()
+                    .chain(stamp.iter().map(Vec::as_slice)),
+            )
+            .0,
+            bytes,
+            left: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
+        })
     }
 
     /// What was seen, if it is what its name says and still valid.

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::super::space::Space;
 use super::super::tick::Tick;
 use super::super::{Shared, Spaces, all};
+use super::generation::{Found, Generation, Order};
 use super::link::{Address, invoked};
 use super::{Change, DETACHED, EVERYTHING, POLL, Remote, TIMEOUT, script};
 
@@ -33,17 +34,6 @@ type Answer = (
     Vec<Found>,
 );
 
-/// A generation as Redis has it: epoch, whole invalidations, all changes.
-type Found = (Option<String>, Option<u64>, Option<u64>);
-
-/// A generation as it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Generation {
-    epoch: String,
-    invalidations: u64,
-    changes: u64,
-}
-
 /// Says that the worker has ended when it is dropped.
 struct End(Arc<Remote>);
 
@@ -57,7 +47,6 @@ struct Worker {
     connection: Option<ConnectionManager>,
     /// The journal's count and last line as they were last read.
     read: Option<(u64, String)>,
-    generations: HashMap<Arc<str>, Generation>,
     invalidate: Script,
     look: Script,
     begin: Script,
@@ -84,7 +73,6 @@ pub(in crate::cache) fn start(
         instance: fresh(),
         connection: None,
         read: None,
-        generations: HashMap::new(),
         invalidate: Script::new(script::INVALIDATE),
         look: Script::new(script::READ),
         begin: Script::new(script::BEGIN),
@@ -101,14 +89,13 @@ pub(in crate::cache) fn start(
 
 impl Worker {
     async fn run(mut self) {
-        let nudge = Arc::new(Notify::new());
-        let listener = tokio::spawn(listen(self.address.clone(), Arc::clone(&nudge)));
         let remote = Arc::clone(&self.remote);
+        let listener = tokio::spawn(listen(self.address.clone(), Arc::clone(&remote.look)));
         let mut due = Instant::now();
         while self.spaces.strong_count() > 0 {
             let nudged = tokio::select! {
                 () = sleep_until(due) => true,
-                () = nudge.notified() => true,
+                () = remote.look.notified() => true,
                 () = remote.wake.notified() => false,
             };
             self.send().await;
@@ -128,8 +115,10 @@ impl Worker {
         let waiting = self.remote.waiting().take();
         for (space, change) in waiting {
             match self.sent(&space, &change).await {
-                Ok(generation) => {
-                    self.remember(&space, generation);
+                Ok(found) => {
+                    if let Some(present) = Generation::new(found) {
+                        self.remote.generations().note_own(&space, present);
+                    }
                     for told in change.told {
                         let _ = told.send(());
                     }
@@ -259,36 +248,31 @@ impl Worker {
 
     /// Compares a namespace's generation with the one that was seen last.
     async fn compare(&mut self, space: &Arc<Space>, found: Found) {
-        let seen = self.generations.get(&space.name);
-        let present = match (seen, generation(found)) {
-            (Some(seen), Some(present)) if seen.epoch == present.epoch => {
-                if present.changes >= seen.changes {
-                    if present.invalidations != seen.invalidations {
-                        space.forget();
-                    }
-                    Some(present)
-                } else {
-                    // Redis went back to a time before an invalidation. Under a new epoch nothing of then is valid.
-                    self.remote.state.rollbacks.fetch_add(1, Ordering::Relaxed);
-                    space.forget();
-                    self.begun(&space.name, true).await
-                }
-            }
-            // New to this instance, or begun anew by another.
-            (_, Some(present)) => {
+        let order = |present: Generation| {
+            let order = self.remote.generations().order(&space.name, &present);
+            (order, present)
+        };
+        let present = match Generation::new(found).map(order) {
+            Some((Order::Same, present)) => Some(present),
+            Some((Order::Invalidated | Order::New, present)) => {
                 space.forget();
                 Some(present)
             }
+            // Redis went back to a time before an invalidation. Under a new epoch nothing of then is valid.
+            Some((Order::Behind, _)) => {
+                self.remote.state.rollbacks.fetch_add(1, Ordering::Relaxed);
+                space.forget();
+                self.begun(&space.name, true).await
+            }
             // New to Redis, or forgotten by it.
-            (_, None) => {
+            None => {
                 space.forget();
                 self.begun(&space.name, false).await
             }
         };
-        match present {
-            Some(present) => self.generations.insert(Arc::clone(&space.name), present),
-            None => self.generations.remove(&space.name),
-        };
+        if let Some(present) = present {
+            self.remote.generations().note(&space.name, present);
+        }
     }
 
     /// Begins an epoch; `None` if Redis doesn't answer, and the next look will find that out.
@@ -302,24 +286,11 @@ impl Worker {
             within(invoked(&call, connection)).await
         };
         match asked.await {
-            Ok(found) => generation(found),
+            Ok(found) => Generation::new(found),
             Err(error) => {
                 self.failed(&error);
                 None
             }
-        }
-    }
-
-    /// Notes a generation that this instance has just made, so that it isn't taken for another's.
-    fn remember(&mut self, space: &Arc<str>, found: Found) {
-        let Some(present) = generation(found) else {
-            return;
-        };
-        // One that isn't the next was changed by others as well, which the next look has to find out.
-        let follows =
-            |seen: &Generation| seen.epoch == present.epoch && present.changes == seen.changes + 1;
-        if self.generations.get(space).is_none_or(follows) {
-            self.generations.insert(Arc::clone(space), present);
         }
     }
 
@@ -364,15 +335,6 @@ pub(super) async fn within<T>(asked: impl Future<Output = RedisResult<T>>) -> Re
         Ok(answered) => answered,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
-}
-
-fn generation(found: Found) -> Option<Generation> {
-    let (epoch, invalidations, changes) = found;
-    Some(Generation {
-        epoch: epoch?,
-        invalidations: invalidations?,
-        changes: changes?,
-    })
 }
 
 /// A name that nobody has had.

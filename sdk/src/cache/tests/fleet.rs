@@ -1,52 +1,50 @@
-//! Values that instances share through a real Redis: loaded once, never older than an invalidation, never another's, and
-//! of no consequence when Redis is gone.
+//! Values that instances share through a real Redis: loaded once, never older than an invalidation, never another's.
 
 use std::sync::atomic::AtomicI64;
 use std::time::Instant;
 
 use perfdeck_tests::proxy::Proxy;
 use perfdeck_tests::redis::Server;
-use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::shared::{attached, instance, instance_at, until};
 use super::*;
 
 /// What no test waits longer for.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct User {
+pub(super) struct User {
     id: u64,
-    version: u64,
+    pub(super) version: u64,
     name: String,
 }
 
-fn user(id: u64, version: u64) -> User {
+pub(super) fn user(id: u64, version: u64) -> User {
     let name = format!("user {id} of {version}");
     User { id, version, name }
 }
 
 /// A database of one number a key that counts who reads it, and how many at once.
 #[derive(Debug, Default)]
-struct Origin {
-    version: AtomicU64,
+pub(super) struct Origin {
+    pub(super) version: AtomicU64,
     loads: AtomicU64,
     now: AtomicI64,
-    most: AtomicI64,
+    pub(super) most: AtomicI64,
     time: Duration,
-    fails: std::sync::atomic::AtomicBool,
+    pub(super) fails: std::sync::atomic::AtomicBool,
 }
 
 impl Origin {
-    fn taking(millis: u64) -> Arc<Self> {
+    pub(super) fn taking(millis: u64) -> Arc<Self> {
         Arc::new(Self {
             time: Duration::from_millis(millis),
             ..Self::default()
         })
     }
 
-    fn loads(&self) -> u64 {
+    pub(super) fn loads(&self) -> u64 {
         self.loads.load(Ordering::SeqCst)
     }
 
@@ -64,13 +62,13 @@ impl Origin {
     }
 }
 
-async fn get(users: &Namespace, id: u64, origin: &Arc<Origin>) -> Result<User, String> {
+pub(super) async fn get(users: &Namespace, id: u64, origin: &Arc<Origin>) -> Result<User, String> {
     let origin = Arc::clone(origin);
     let load = move || origin.load(id);
     users.entry(&id).get_or_load_shared(load).await
 }
 
-fn row(caches: &Caches) -> Row {
+pub(super) fn row(caches: &Caches) -> Row {
     caches
         .rows()
         .into_iter()
@@ -78,7 +76,7 @@ fn row(caches: &Caches) -> Row {
         .unwrap()
 }
 
-fn assert_conserved(caches: &Caches) {
+pub(super) fn assert_conserved(caches: &Caches) {
     let row = row(caches);
     assert_eq!(
         row.loads + row.shared_hits + row.joined + row.unloaded,
@@ -88,7 +86,7 @@ fn assert_conserved(caches: &Caches) {
 }
 
 /// Waits until what was loaded has reached Redis.
-fn stored(server: &Server, values: usize) {
+pub(super) fn stored(server: &Server, values: usize) {
     let count = || {
         let size = server
             .ask(&["EVAL", "return #redis.call('KEYS', 'pd1:shop:v:*')", "0"])
@@ -282,80 +280,6 @@ async fn a_lease_whose_holder_is_gone_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promise_39_without_redis_loads_take_turns() {
-    let mut server = Server::start().unwrap();
-    let (caches, users) = instance(&server);
-    attached(&[&caches]);
-    let origin = Origin::taking(20);
-    assert!(get(&users, 0, &origin).await.is_ok());
-    assert!(origin.most.swap(0, Ordering::SeqCst) >= 1);
-    server.stop();
-    let since = Instant::now();
-    let mut tasks = Vec::new();
-    for id in 1..200 {
-        let (users, origin) = (users.clone(), Arc::clone(&origin));
-        tasks.push(tokio::spawn(async move {
-            let begun = Instant::now();
-            let seen = get(&users, id, &origin).await;
-            (seen == Ok(user(id, 0)), begun.elapsed())
-        }));
-    }
-    for task in tasks {
-        let (right, _) = task.await.unwrap();
-        assert!(right);
-    }
-    let most = origin.most.load(Ordering::SeqCst);
-    assert!(
-        (1..=super::shared::TURNS as i64).contains(&most),
-        "{most} at a time"
-    );
-    // 199 loads of 20 ms, four at a time.
-    assert!(
-        since.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        since.elapsed()
-    );
-    // What is invalidated meanwhile holds when Redis is back, before anything is taken from it.
-    origin.version.store(1, Ordering::SeqCst);
-    assert_eq!(users.invalidate().await, Reach::Deferred);
-    assert_eq!(get(&users, 1, &origin).await, Ok(user(1, 1)));
-    server.restart().unwrap();
-    attached(&[&caches]);
-    let (two, others) = instance(&server);
-    attached(&[&two]);
-    assert_eq!(get(&users, 2, &origin).await, Ok(user(2, 1)));
-    stored(&server, 1);
-    assert_eq!(get(&others, 2, &origin).await, Ok(user(2, 1)));
-    assert_eq!(row(&two).shared_hits, 1);
-    assert_conserved(&caches);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_value_in_redis_stands_in_for_a_load_that_fails() {
-    let server = Server::start().unwrap();
-    let nodes = [instance(&server), instance(&server)];
-    let policy = Policy::new()
-        .ttl(Duration::from_millis(300))
-        .fail_safe(Duration::from_secs(60));
-    nodes
-        .iter()
-        .for_each(|(caches, _)| caches.policy("users", &policy));
-    attached(&[&nodes[0].0, &nodes[1].0]);
-    let origin = Origin::taking(1);
-    assert!(get(&nodes[0].1, 7, &origin).await.is_ok());
-    stored(&server, 1);
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    origin.fails.store(true, Ordering::SeqCst);
-    // The other instance never had it.
-    assert_eq!(get(&nodes[1].1, 7, &origin).await, Ok(user(7, 0)));
-    assert_eq!(row(&nodes[1].0).fail_safe, 1);
-    assert!(get(&nodes[1].1, 8, &origin).await.is_err());
-    let told = nodes[1].0.standing().unwrap();
-    assert_eq!(told.not_stored, 0, "there was nothing to put down");
-    assert_conserved(&nodes[1].0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn types_that_differ_share_nothing() {
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     struct Renamed {
@@ -430,59 +354,6 @@ async fn a_type_that_panics_is_loaded_by_each() {
     assert_conserved(&two);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn promise_41_hostile_bytes_are_a_miss() {
-    let server = Server::start().unwrap();
-    let ((one, users), (two, others)) = (instance(&server), instance(&server));
-    attached(&[&one, &two]);
-    let origin = Origin::taking(1);
-    assert!(get(&users, 7, &origin).await.is_ok());
-    stored(&server, 1);
-    let overwrite = |script: &str| {
-        let script = format!("local key = redis.call('KEYS', 'pd1:shop:v:*')[1] {script}");
-        let answer = server.ask(&["EVAL", &script, "0"]).unwrap();
-        assert!(!answer.starts_with('-'), "{answer}");
-    };
-    for (at, script) in [
-        "redis.call('SET', key, '')",
-        "redis.call('SET', key, 'x')",
-        "redis.call('SET', key, string.rep('x', 100))",
-        "redis.call('SET', key, string.rep('x', 40000000))",
-        "redis.call('SETRANGE', key, 100, 'wrong')",
-        "redis.call('SETRANGE', key, 84, '\\255\\255\\255\\255')",
-        "redis.call('SET', key, string.sub(redis.call('GET', key), 1, -2))",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        overwrite(script);
-        let before = (origin.loads(), two.standing().unwrap().undecodable);
-        // Only here is nothing held any more.
-        others.space.forget();
-        assert_eq!(get(&others, 7, &origin).await, Ok(user(7, 0)), "{script}");
-        assert_eq!(origin.loads(), before.0 + 1, "{script}");
-        if at > 0 {
-            assert!(two.standing().unwrap().undecodable > before.1, "{script}");
-        }
-        // It was loaded under a lease, and its place taken.
-        let whole = || {
-            others.space.forget();
-            let (others, origin) = (others.clone(), Arc::clone(&origin));
-            let before = origin.loads();
-            async move { get(&others, 7, &origin).await == Ok(user(7, 0)) && origin.loads() == before }
-        };
-        let since = Instant::now();
-        while !whole().await {
-            assert!(since.elapsed() < PATIENCE, "{script}");
-        }
-    }
-    // Another's kind of thing under the name: never taken, never replaced, and of no consequence.
-    overwrite("redis.call('DEL', key) redis.call('LPUSH', key, 'x')");
-    others.space.forget();
-    assert_eq!(get(&others, 7, &origin).await, Ok(user(7, 0)));
-    assert_conserved(&two);
-}
-
 /// Answers that come late, to callers who have gone: nobody is given another's.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_40_a_cancelled_look_up_gives_nobody_anothers_value() {
@@ -522,121 +393,4 @@ async fn promise_40_a_cancelled_look_up_gives_nobody_anothers_value() {
     }
     assert!(row(&two).shared_hits > 0, "{:?}", row(&two));
     assert_conserved(&two);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn promise_37_whatever_the_way_to_redis_does_the_bound_holds() {
-    let server = Server::start().unwrap();
-    let proxy = Proxy::start(server.port()).unwrap();
-    let ((one, users), (two, others)) = (instance(&server), instance_at(&proxy.url()));
-    attached(&[&one, &two]);
-    let origin = Origin::taking(0);
-    let mut version = 0;
-    for (what, bound) in [
-        ("as it should be", super::shared::BOUND),
-        ("slow", super::shared::BOUND),
-        ("cut", super::shared::BOUND),
-        // Nobody can know any more, and says so.
-        ("silent", Duration::from_secs(5) + super::shared::BOUND),
-        ("back", super::shared::BOUND),
-    ] {
-        assert!(get(&others, 7, &origin).await.is_ok());
-        match what {
-            "slow" => proxy.delay(Duration::from_millis(100)),
-            "cut" => {
-                proxy.delay(Duration::ZERO);
-                proxy.cut();
-            }
-            "silent" => proxy.silence(true),
-            "back" => {
-                proxy.silence(false);
-                attached(&[&two]);
-            }
-            _ => {}
-        }
-        version += 1;
-        origin.version.store(version, Ordering::SeqCst);
-        assert_eq!(users.invalidate_key(&7_u64).await, Reach::Applied);
-        let since = Instant::now();
-        while get(&others, 7, &origin).await != Ok(user(7, version)) {
-            assert!(since.elapsed() < bound, "{what}");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-    assert_conserved(&two);
-}
-
-mod envelope {
-    use super::super::super::remote::envelope::{Header, LONGEST};
-    use super::*;
-
-    fn header(seed: u8) -> Header {
-        Header {
-            token: [seed; 16],
-            fingerprint: u64::from(seed) << 40,
-            check: [seed ^ 1; 16],
-            stamp: [seed ^ 2; 16],
-            fresh: (seed > 9).then(|| Duration::from_millis(u64::from(seed))),
-            kept: Duration::from_secs(u64::from(seed)),
-            cost: Duration::from_nanos(u64::from(seed)),
-        }
-    }
-
-    #[test]
-    fn a_value_stands_in_redis_as_version_1_says() {
-        let sealed = header(7).sealed(b"abc").unwrap();
-        let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
-        let expected = concat!(
-            "706401",
-            "00",
-            "07070707070707070707070707070707",
-            "0000000000070000",
-            "06060606060606060606060606060606",
-            "05050505050505050505050505050505",
-            "0000000000000000",
-            "581b000000000000",
-            "0700000000000000",
-            "03000000",
-        );
-        assert_eq!(&hex[..176], expected);
-        assert_eq!(&hex[184..], "616263");
-        assert_eq!(Header::opened(&sealed), Some((header(7), b"abc".to_vec())));
-    }
-
-    #[test]
-    fn long_values_are_compressed_and_the_longest_refused() {
-        let even = vec![7; 8 << 20];
-        let sealed = header(1).sealed(&even).unwrap();
-        assert!(sealed.len() < 100_000);
-        assert_eq!(Header::opened(&sealed).unwrap().1, even);
-        assert!(header(1).sealed(&vec![7; 17 << 20]).is_none());
-        let noise: Vec<u8> = (0..2_u64 << 20)
-            .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ (i >> 3) as u8)
-            .collect();
-        assert!(header(1).sealed(&noise).is_none() || noise.len() < LONGEST);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        #[test]
-        fn promise_41_a_value_is_whole_or_none(
-            payload in proptest::collection::vec(any::<u8>(), 0..6_000),
-            seed in any::<u8>(),
-            at in any::<proptest::sample::Index>(),
-            flip in 1_u8..,
-        ) {
-            let sealed = header(seed).sealed(&payload).unwrap();
-            prop_assert_eq!(Header::opened(&sealed), Some((header(seed), payload)));
-            let mut broken = sealed.clone();
-            broken[at.index(sealed.len())] ^= flip;
-            prop_assert_eq!(Header::opened(&broken), None);
-            prop_assert_eq!(Header::opened(&sealed[..at.index(sealed.len())]), None);
-        }
-
-        #[test]
-        fn promise_41_any_bytes_are_read_within_bounds(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            prop_assert_eq!(Header::opened(&bytes), None);
-        }
-    }
 }
