@@ -15,7 +15,7 @@ use crate::act::ledger::Ledger;
 use crate::agent::budget::Limits;
 use crate::agent::{COMMANDS, Command, Parts, life};
 use crate::clock::{Clock, Moment};
-use crate::deck::{Core, Deck, Guard, Host};
+use crate::deck::{Core, Deck, Guard, Host, Running};
 use crate::error::{Error, Kind};
 use crate::judge::alert::{self, Rule, Thresholds, Unfit};
 use crate::observe::{Eyes, monitor};
@@ -247,7 +247,8 @@ impl Builder {
     ///
     /// It stops when the guard and every [`Deck`] are dropped, or on [`Guard::stop`]. With `PERFDECK=off` in the
     /// environment, or without the feature `enabled`, nothing is started: the deck's layers and pools then pass through
-    /// what they wrap.
+    /// what they wrap. A deck that has stopped keeps some hundred kilobytes until the process ends, since whoever records
+    /// holds no count of references.
     ///
     /// # Errors
     ///
@@ -355,18 +356,15 @@ impl Builder {
             allows: self.allows.clone(),
         };
         let eyes = Eyes::new(clock);
-        let first_deck = monitor::install(eyes);
         #[cfg(feature = "cache")]
         let caches = self.caches(true);
-        #[cfg(feature = "cache")]
-        caches.install();
         let pools = Arc::new(Pools::default());
         let limits = Arc::new(alert::Shared::new(self.thresholds));
         let board = Board::new();
         let path = listener.path().to_owned();
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS);
         let (stop, stopped) = watch::channel(false);
-        let parts = Parts {
+        let mut parts = Parts {
             hello: hello.clone(),
             eyes,
             pools: Arc::clone(&pools),
@@ -378,7 +376,7 @@ impl Builder {
             limits: Arc::clone(&limits),
             store: Store::new().with_sites(self.call_sites),
             budget: self.budget,
-            first_deck,
+            first_deck: false,
             #[cfg(feature = "recording")]
             recording: self.recording.map(|sink| (sink, Progress::default())),
             deaths: 0,
@@ -391,11 +389,24 @@ impl Builder {
             commands,
         });
         let served = Arc::clone(&host);
-        let agent = move || life::run(parts, listener, served, stopped);
+        let (running, ended) = std::sync::mpsc::sync_channel(0);
+        let (hand, handed) = std::sync::mpsc::sync_channel(1);
+        let agent = move || {
+            let _running = running;
+            if let Ok(parts) = handed.recv() {
+                life::run(parts, listener, served, stopped);
+            }
+        };
         let thread = std::thread::Builder::new()
             .name("perfdeck-agent".into())
             .spawn(agent)
             .map_err(Kind::Thread)?;
+        // Attributes use a deck that there is.
+        parts.first_deck = monitor::install(eyes);
+        #[cfg(feature = "cache")]
+        caches.install();
+        let _ = hand.send(parts);
+        let process = std::process::id();
         let core = Core {
             eyes,
             pools,
@@ -406,7 +417,13 @@ impl Builder {
             host,
             stop: stop.clone(),
         };
-        Ok((Guard::new(stop, thread), Deck::on(core)))
+        let agent = Running {
+            stop,
+            thread,
+            ended,
+            process,
+        };
+        Ok((Guard::new(agent), Deck::on(core)))
     }
 }
 

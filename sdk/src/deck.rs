@@ -5,7 +5,9 @@ mod present;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{
@@ -104,7 +106,7 @@ impl Deck {
     /// Finds or makes a counter of the service's own, `chat.messages` say.
     ///
     /// A deck keeps 1,000 names of counters, gauges and histograms together. What is recorded under further ones is not
-    /// kept, and counted as dropped. A name is cut at 200 bytes.
+    /// kept, and counted as dropped. A name of more than 200 bytes is kept by its beginning and a hash of the whole.
     #[must_use]
     pub fn counter(&self, name: &str) -> Counter {
         self.core
@@ -163,33 +165,52 @@ impl Deck {
     }
 }
 
+/// How long whoever stops the deck waits for its thread.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Stops the deck when it is dropped.
 #[derive(Debug)]
 #[must_use = "the deck stops when its guard is dropped"]
 pub struct Guard {
-    agent: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    agent: Option<Running>,
+}
+
+/// The agent's thread.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) thread: JoinHandle<()>,
+    /// Disconnected when it has ended.
+    pub(crate) ended: Receiver<()>,
+    /// The process that it is in; a child that was forked has none.
+    pub(crate) process: u32,
 }
 
 impl Guard {
-    pub(crate) const fn new(stop: watch::Sender<bool>, thread: JoinHandle<()>) -> Self {
-        Self {
-            agent: Some((stop, thread)),
-        }
+    pub(crate) const fn new(agent: Running) -> Self {
+        Self { agent: Some(agent) }
     }
 
     pub(crate) const fn off() -> Self {
         Self { agent: None }
     }
 
-    /// Stops the deck and waits until its thread and its socket are gone.
+    /// Stops the deck and waits until its thread and its socket are gone, for 5 s at most.
     pub fn stop(mut self) {
         self.end();
     }
 
     fn end(&mut self) {
-        if let Some((stop, thread)) = self.agent.take() {
-            stop.send_replace(true);
-            let _ = thread.join();
+        let Some(agent) = self.agent.take() else {
+            return;
+        };
+        if agent.process != std::process::id() {
+            return;
+        }
+        agent.stop.send_replace(true);
+        // A thread that hangs, on a disk say, is left behind: the host's end must not.
+        if agent.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
+            let _ = agent.thread.join();
         }
     }
 }

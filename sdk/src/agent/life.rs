@@ -34,12 +34,12 @@ pub(crate) fn run(
     host: Arc<Host>,
     stopped: watch::Receiver<bool>,
 ) {
-    let recorder = parts.eyes.recorder;
+    let eyes = parts.eyes;
     // What is not the agent's own doing gets here: the deck ends then, and nothing of the host's with it.
     if catch_unwind(AssertUnwindSafe(|| serve(parts, listener, host, stopped))).is_err() {
         tracing::warn!("perfdeck is off: its thread panicked");
     }
-    recorder.forget();
+    eyes.close();
 }
 
 fn serve(parts: Parts, listener: Listener, host: Arc<Host>, mut stopped: watch::Receiver<bool>) {

@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) agent_panics: u64,
     /// What was not kept.
     pub(crate) dropped: Dropped,
+    /// Of the recordings among it, those of which a part found no memory: the duration, or the function's name.
+    pub(crate) refused: u64,
     /// What the deck gives up to stay within its budget.
     pub(crate) level: BudgetLevel,
     /// Why it does.
@@ -93,6 +95,8 @@ pub(crate) struct Pool {
 pub(crate) enum Advice {
     /// There is none: without the feature `advisor`, or for a database that perfdeck does not know.
     None,
+    /// It was not asked yet.
+    Open,
     /// The database's own planner is asked.
     Planned,
     /// It is worked out from statistics.
@@ -122,6 +126,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<BlindSpot> {
         process::redis(facts),
         account::agent(facts.agent_deaths, facts.agent_panics),
         account::recordings(facts),
+        account::refused(facts),
         account::overflowed(facts),
         account::budget(facts),
         account::jump(facts),

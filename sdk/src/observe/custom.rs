@@ -13,7 +13,9 @@ mod stripe;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -129,20 +131,28 @@ impl Custom {
 
     /// Reads every number, and takes what the histograms hold.
     pub(crate) fn read(&self) -> Vec<Reading> {
-        let names = self.names();
-        let counters = names.counters.iter().map(|(name, counter)| Reading {
-            name: Arc::clone(name),
-            value: Value::Counter(counter.sum()),
+        // Nothing is read while the lock is held, which whoever finds a number by name waits for.
+        let (counters, gauges, histograms) = {
+            let names = self.names();
+            (
+                listed(&names.counters),
+                listed(&names.gauges),
+                listed(&names.histograms),
+            )
+        };
+        let reading = |(name, value)| Reading { name, value };
+        let counters = counters
+            .into_iter()
+            .map(|(name, counter)| (name, Value::Counter(counter.sum())));
+        let gauges = gauges.into_iter().map(|(name, gauge)| {
+            let value = f64::from_bits(gauge.load(Ordering::Relaxed));
+            (name, Value::Gauge(value))
         });
-        let gauges = names.gauges.iter().map(|(name, gauge)| Reading {
-            name: Arc::clone(name),
-            value: Value::Gauge(f64::from_bits(gauge.load(Ordering::Relaxed))),
-        });
-        let histograms = names.histograms.iter().map(|(name, buckets)| Reading {
-            name: Arc::clone(name),
-            value: Value::Histogram(buckets.take()),
-        });
-        counters.chain(gauges).chain(histograms).collect()
+        let histograms = histograms
+            .into_iter()
+            .map(|(name, buckets)| (name, Value::Histogram(buckets.take())));
+        let all = counters.chain(gauges).chain(histograms);
+        all.map(reading).collect()
     }
 
     /// Recordings of names beyond the bound, since the start.
@@ -188,9 +198,16 @@ impl Custom {
         all: impl FnOnce(&Names) -> &BTreeMap<Arc<str>, Arc<T>>,
         make: impl FnOnce() -> Arc<T>,
     ) -> Option<Arc<T>> {
-        let name = cut(name);
-        if let Some(found) = all(&self.names()).get(name) {
-            return Some(Arc::clone(found));
+        let name = &*shortened(name);
+        {
+            let names = self.names();
+            if let Some(found) = all(&names).get(name) {
+                return Some(Arc::clone(found));
+            }
+            // Names made from data keep nobody else waiting.
+            if names.len() >= MAX_NAMES {
+                return None;
+            }
         }
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         let full = names.len() >= MAX_NAMES;
@@ -228,6 +245,23 @@ impl Names {
     const fn histograms(&self) -> &BTreeMap<Arc<str>, Arc<Buckets>> {
         &self.histograms
     }
+}
+
+fn listed<T>(all: &BTreeMap<Arc<str>, Arc<T>>) -> Vec<(Arc<str>, Arc<T>)> {
+    let all = all.iter();
+    all.map(|(name, number)| (Arc::clone(name), Arc::clone(number)))
+        .collect()
+}
+
+/// A name as it is kept: a long one is cut, and still another than those that begin as it does.
+fn shortened(name: &str) -> Cow<'_, str> {
+    if name.len() <= MAX_TEXT {
+        return Cow::Borrowed(name);
+    }
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+    let mark = format!("…{hash:016x}");
+    let begin = name.floor_char_boundary(MAX_TEXT - mark.len());
+    Cow::Owned(format!("{}{mark}", name.get(..begin).unwrap_or_default()))
 }
 
 /// The longest part of a text that is kept.

@@ -242,9 +242,15 @@ impl<'q, DB: Database> Execute<'q, DB> for Taken<DB> {
 }
 
 impl Tap {
+    /// The deck's eyes, while it runs.
+    #[inline]
+    pub(super) fn eyes(&self) -> Option<&'static Eyes> {
+        self.eyes.and_then(Eyes::open)
+    }
+
     /// Begins to time a statement.
     fn begin(&self, sql: SqlStr) -> Observed {
-        let running = self.eyes.as_ref().map(|eyes| Running {
+        let running = self.eyes().map(|eyes| Running {
             eyes,
             start: eyes.clock.start(),
             span: self.span(eyes),

@@ -45,7 +45,10 @@ impl Function {
     #[inline]
     pub fn call(&'static self) -> Monitor {
         Monitor {
-            running: FIRST.get().map(|eyes| (*eyes, eyes.clock.start())),
+            running: FIRST
+                .get()
+                .and_then(|eyes| eyes.open())
+                .map(|eyes| (eyes, eyes.clock.start())),
             function: self,
             failed: false,
         }

@@ -11,6 +11,7 @@ use sqlx::{Acquire, Database, Error};
 use super::Eyes;
 use super::executor::{Executing, Held, Tap};
 use super::layer::counted;
+use crate::clock::Start;
 
 /// A [`sqlx::Pool`] whose statements and waits are observed.
 ///
@@ -175,18 +176,37 @@ impl Tap {
         &self,
         acquire: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Some(eyes) = &self.eyes else {
+        let Some(eyes) = self.eyes() else {
             return acquire.await;
         };
-        let start = eyes.clock.start();
+        let mut wait = Wait {
+            tap: self,
+            eyes,
+            start: eyes.clock.start(),
+            timed_out: false,
+        };
         let acquired = quietly(acquire).await;
-        let timed_out = matches!(acquired, Err(Error::PoolTimedOut));
-        let nanos = eyes.clock.nanos_since(start);
-        eyes.recorder.acquire(self.pool, nanos, timed_out);
-        if let Some(request) = self.request(eyes) {
-            request.pool_wait(self.pool, nanos);
-        }
+        wait.timed_out = matches!(acquired, Err(Error::PoolTimedOut));
         acquired
+    }
+}
+
+/// A wait for a connection; recorded however it ends, since callers lose patience just when a pool is exhausted.
+struct Wait<'t> {
+    tap: &'t Tap,
+    eyes: &'static Eyes,
+    start: Start,
+    timed_out: bool,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let (eyes, pool) = (self.eyes, self.tap.pool);
+        let nanos = eyes.clock.nanos_since(self.start);
+        eyes.recorder.acquire(pool, nanos, self.timed_out);
+        if let Some(request) = self.tap.request(eyes) {
+            request.pool_wait(pool, nanos);
+        }
     }
 }
 

@@ -112,15 +112,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let unit = self.layer.eyes.map(|eyes| {
+        let unit = self.layer.eyes.and_then(Eyes::open).map(|eyes| {
             let template = (self.layer.template)(request.uri(), request.extensions());
             Unit::start(eyes, request.method(), template)
         });
         let headers = (self.layer.headers && unit.is_some())
             .then(|| Box::new(Headers::new(request.headers())));
+        let mut begun = Begun(unit);
         ResponseFuture {
             inner: Some(self.inner.call(request)),
-            unit,
+            unit: begun.0.take(),
             headers,
         }
     }
@@ -286,6 +287,18 @@ const SHORT: u64 = 16 * 1024;
 struct Unit {
     eyes: &'static Eyes,
     scope: Option<Box<Scope>>,
+}
+
+/// A request before there is a future to hold it: a service may panic while it is called.
+struct Begun(Option<Unit>);
+
+impl Drop for Begun {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(unit) = &mut self.0 {
+            unit.end(None);
+        }
+    }
 }
 
 impl Unit {

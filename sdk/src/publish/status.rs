@@ -116,6 +116,7 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         agent_deaths: agent.deaths,
         agent_panics: agent.panics,
         dropped,
+        refused: store.totals.refused,
         level: agent.budget.level(),
         over_budget: agent.budget.why.clone(),
         jump: agent.sight.jump(agent.second),
@@ -135,15 +136,17 @@ fn told(agent: &Agent, pool: Named) -> Pool {
         .failures
         .iter()
         .find(|(name, _)| *name == pool.name);
-    let indexes = &agent.verified.indexes;
-    let modelled = indexes
-        .iter()
-        .any(|fact| fact.pool == pool.name && !fact.planned);
+    let indexes = agent.verified.indexes.iter();
+    let mut planned = indexes
+        .filter(|fact| fact.pool == pool.name)
+        .map(|fact| fact.planned)
+        .peekable();
     let advice = match failure {
         Some((_, error)) => Advice::Failed(error.clone()),
         None if !can_advise(&pool) => Advice::None,
-        None if modelled => Advice::Modelled,
-        None => Advice::Planned,
+        None if planned.peek().is_none() => Advice::Open,
+        None if planned.all(|planned| planned) => Advice::Planned,
+        None => Advice::Modelled,
     };
     Pool {
         name: pool.name,

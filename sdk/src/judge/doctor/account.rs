@@ -36,7 +36,7 @@ pub(crate) fn agent(deaths: u32, panics: u64) -> Option<BlindSpot> {
 
 /// Recordings were dropped.
 pub(super) fn recordings(facts: &Facts) -> Option<BlindSpot> {
-    let dropped = facts.dropped.recordings;
+    let dropped = facts.dropped.recordings.saturating_sub(facts.refused);
     (dropped > 0).then(|| {
         spot(
             "recordings_dropped",
@@ -44,6 +44,20 @@ pub(super) fn recordings(facts: &Facts) -> Option<BlindSpot> {
             format!("{dropped} recordings, which no total has"),
             "their threads were ending, or found the deck's place for them taken",
             "none is needed while the number stands still; report it if it grows",
+        )
+    })
+}
+
+/// Recordings were kept in part.
+pub(super) fn refused(facts: &Facts) -> Option<BlindSpot> {
+    let refused = facts.refused;
+    (refused > 0).then(|| {
+        spot(
+            "recordings_refused",
+            Blindness::Partly,
+            format!("the durations of {refused} recordings, or which function they were"),
+            "more was recorded within a second than there is memory for between the service's threads and the deck's",
+            "fewer distinct routes, statements and functions at a time take less",
         )
     })
 }

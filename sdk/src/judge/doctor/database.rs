@@ -23,6 +23,6 @@ pub(super) fn advice(pool: &Pool) -> Option<BlindSpot> {
              planner with",
             "CREATE EXTENSION hypopg",
         )),
-        Advice::None | Advice::Planned => None,
+        Advice::None | Advice::Open | Advice::Planned => None,
     }
 }

@@ -88,7 +88,7 @@ fn advice(facts: &Facts) -> Option<Seen> {
     let asked = facts.pools.iter().filter_map(|pool| match pool.advice {
         Advice::Planned => Some(format!("on the indexes of `{}`", pool.name)),
         Advice::Modelled => Some(format!("on the indexes of `{}`, estimated", pool.name)),
-        Advice::None | Advice::Failed(_) => None,
+        Advice::None | Advice::Open | Advice::Failed(_) => None,
     });
     listed("advice", asked)
 }

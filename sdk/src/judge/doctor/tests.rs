@@ -28,6 +28,7 @@ fn clear() -> Facts {
         agent_deaths: 0,
         agent_panics: 0,
         dropped: Dropped::default(),
+        refused: 0,
         level: BudgetLevel::Full,
         over_budget: String::new(),
         jump: None,

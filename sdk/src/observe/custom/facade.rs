@@ -11,7 +11,7 @@ use metrics::{
 };
 
 use super::stripe::{self, STRIPES};
-use super::{About, Kind};
+use super::{About, Kind, MAX_NAMES};
 use crate::observe::Eyes;
 
 /// A recorder for the `metrics` facade, made by [`crate::Deck::metrics_recorder`].
@@ -37,6 +37,9 @@ pub struct Recorder {
     ours: Option<Ours>,
     others: Vec<Box<dyn metrics::Recorder + Send + Sync>>,
 }
+
+/// The longest key that is remembered, in bytes with its labels; a longer one is found by its name each time.
+const MAX_KEY: usize = 1_024;
 
 /// The deck, and the handles that were given out.
 struct Ours {
@@ -175,7 +178,8 @@ impl metrics::Recorder for Recorder {
 }
 
 impl Ours {
-    /// Returns the handle of a key; only those that are kept are remembered, so that there is an end to them.
+    /// Returns the handle of a key. Those that are kept are remembered, up to as many as there can be names: labels in
+    /// another order are another key of the same name.
     fn find<H>(
         &self,
         key: &Key,
@@ -194,15 +198,29 @@ impl Ours {
             }
         }
         let handle = Arc::new(make(&name(key)));
-        if kept(&handle) {
-            let labels = key.labels().len() * size_of::<Label>();
-            let entry = size_of::<(Key, Arc<H>, H)>() + labels + key.name().len();
+        let bytes = retained(key);
+        if !kept(&handle) || bytes > MAX_KEY {
+            return handle;
+        }
+        let mut handles = known.0.write().unwrap_or_else(PoisonError::into_inner);
+        let handles = all_mut(&mut handles);
+        if handles.len() < MAX_NAMES
+            && handles
+                .insert(key.to_retained(), Arc::clone(&handle))
+                .is_none()
+        {
+            let entry = size_of::<(Key, Arc<H>, H)>() + bytes;
             self.eyes.custom.remembers(entry);
-            let mut handles = known.0.write().unwrap_or_else(PoisonError::into_inner);
-            all_mut(&mut handles).insert(key.to_retained(), Arc::clone(&handle));
         }
         handle
     }
+}
+
+/// What remembering a key takes beside itself, in bytes.
+fn retained(key: &Key) -> usize {
+    let labels = key.labels();
+    let labels = labels.map(|label| size_of::<Label>() + label.key().len() + label.value().len());
+    key.name().len() + labels.sum::<usize>()
 }
 
 /// Two handles of one number.

@@ -56,10 +56,10 @@ impl Counter {
     /// Adds to the number; it wraps at 2^64.
     #[inline]
     pub fn add(&self, count: u64) {
-        if let Target::Kept(sum) = &self.0 {
-            sum.add(count);
-        } else {
-            self.0.lose(1);
+        match &self.0 {
+            Target::Kept(sum) => sum.add(count),
+            Target::Refused(losses) => lose(losses, 1),
+            Target::Off => {}
         }
     }
 
@@ -118,10 +118,10 @@ impl Histogram {
     /// Counts the same value several times.
     #[inline]
     pub fn record_many(&self, value: f64, times: u64) {
-        if let Target::Kept(buckets) = &self.0 {
-            buckets.record(value, times);
-        } else {
-            self.0.lose(times);
+        match &self.0 {
+            Target::Kept(buckets) => buckets.record(value, times),
+            Target::Refused(losses) => lose(losses, times),
+            Target::Off => {}
         }
     }
 
@@ -136,17 +136,15 @@ impl Histogram {
     }
 }
 
-impl<T> Target<T> {
-    /// Counts what is recorded through a handle that was refused its name.
-    #[cold]
-    #[inline(never)]
-    fn lose(&self, times: u64) {
-        if let Self::Refused(losses) = self {
-            losses.overflowed.add(times);
-        }
-    }
+/// Counts what is recorded through a handle that was refused its name.
+#[cold]
+#[inline(never)]
+fn lose(losses: &Losses, times: u64) {
+    losses.overflowed.add(times);
+}
 
-    #[cfg(feature = "metrics")]
+#[cfg(feature = "metrics")]
+impl<T> Target<T> {
     pub(super) const fn is_kept(&self) -> bool {
         matches!(self, Self::Kept(_))
     }

@@ -137,12 +137,46 @@ fn names_beyond_the_bound_are_counted_and_not_kept() {
 }
 
 #[test]
-fn a_name_is_cut_where_a_character_ends() {
+fn long_names_are_kept_short_and_apart() {
     let custom = Custom::default();
     let long = "ü".repeat(MAX_TEXT);
     custom.counter(&long).add(1);
-    custom.counter(&format!("{long}x")).add(1);
-    assert_eq!(counters(&custom), [("ü".repeat(MAX_TEXT / 2), 2)].into());
+    custom.counter(&format!("{long}x")).add(2);
+    custom.counter(&format!("{long}x")).add(2);
+    let kept = counters(&custom);
+    let mut sums: Vec<_> = kept.values().copied().collect();
+    sums.sort_unstable();
+    assert_eq!(sums, [1, 4]);
+    for name in kept.keys() {
+        assert!(name.len() <= MAX_TEXT && name.starts_with("üüü"), "{name}");
+    }
+}
+
+/// Labels made from data, which only differ where a name is no longer kept as it is.
+#[cfg(feature = "metrics")]
+#[test]
+fn keys_of_the_facade_made_from_data_do_not_grow_without_end() {
+    use metrics::{Key, Label, Level, Metadata, Recorder as _};
+
+    let eyes = crate::observe::Eyes::new(crate::clock::Clock::new());
+    let recorder = super::facade::Recorder::new(Some(eyes));
+    let metadata = Metadata::new("tests", Level::INFO, None);
+    let path = "x".repeat(MAX_TEXT);
+    let add = |user: u64| {
+        let labels = vec![
+            Label::new("path", path.clone()),
+            Label::new("user", user.to_string()),
+        ];
+        let key = Key::from_parts("calls", labels);
+        recorder.register_counter(&key, &metadata).increment(1);
+    };
+    (0..2 * MAX_NAMES as u64).for_each(add);
+    let held = eyes.custom.bytes();
+    (0..50_000).for_each(add);
+    assert_eq!(eyes.custom.bytes(), held);
+    assert_eq!(counters(&eyes.custom).len(), MAX_NAMES);
+    let kept: u64 = counters(&eyes.custom).values().sum();
+    assert_eq!(kept + eyes.custom.overflowed(), 52_000);
 }
 
 #[test]

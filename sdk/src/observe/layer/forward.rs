@@ -22,7 +22,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{ABSENT, DeckLayer, HeardBy, Installed, Silent, Sqlx, Stamp};
+use super::{ABSENT, DeckLayer, Eyes, HeardBy, Installed, Silent, Sqlx, Stamp};
 use crate::record::scope;
 
 impl<S> Layer<S> for DeckLayer<S>
@@ -101,7 +101,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        if let Some(eyes) = &self.eyes {
+        if let Some(eyes) = self.eyes.and_then(Eyes::open) {
             self.hear(eyes, event, &ctx);
         }
         if let Some(filtered) = &self.filtered {
