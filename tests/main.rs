@@ -8,6 +8,7 @@ mod desk;
 mod doctor;
 mod exemplars;
 mod exhausted;
+mod fleet;
 mod flood;
 mod headers;
 mod in_process;

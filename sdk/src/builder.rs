@@ -197,6 +197,25 @@ impl Builder {
         self
     }
 
+    /// Does the same through a Redis Cluster, of which some nodes are named; they know the others.
+    ///
+    /// A service behind Sentinel gives [`Builder::redis`] an address that follows its master, a name or a proxy that
+    /// moves with it: the connection is made anew after a failover, and what a master lost that a lagging replica
+    /// never had is noticed by its generations, and invalid.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let nodes = ["redis://10.0.0.1:6379", "redis://10.0.0.2:6379"];
+    /// let (_guard, deck) = perfdeck::Builder::new("support-desk").redis_cluster(nodes).start_or_off();
+    /// ```
+    #[cfg(feature = "redis-cluster")]
+    pub fn redis_cluster<U: Into<String>>(mut self, nodes: impl IntoIterator<Item = U>) -> Self {
+        let nodes = nodes.into_iter().map(Into::into).collect();
+        self.redis = Some(crate::cache::Url::Cluster(nodes));
+        self
+    }
+
     /// Sets how many loads of shared values run at a time while Redis can't be asked; 10 unless told, which is as many
     /// connections as a pool of sqlx has.
     ///

@@ -17,7 +17,61 @@ const START: Duration = Duration::from_secs(20);
 pub struct Server {
     folder: PathBuf,
     port: u16,
+    options: Vec<String>,
     child: Option<Child>,
+}
+
+/// Servers that make a cluster, each with a part of the keys.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// Starts three, and waits until each knows of all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub fn start() -> anyhow::Result<Self> {
+        let nodes: anyhow::Result<Vec<_>> = (0..3)
+            .map(|_| {
+                let bus = free_port()?.to_string();
+                Server::with(&["--cluster-enabled", "yes", "--cluster-port", &bus])
+            })
+            .collect();
+        let nodes = nodes?;
+        for (node, slots) in
+            nodes
+                .iter()
+                .zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")])
+        {
+            node.ask(&["CLUSTER", "ADDSLOTSRANGE", slots.0, slots.1])?;
+            for other in &nodes {
+                let bus = other.options.last().map_or("", String::as_str);
+                node.ask(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), bus])?;
+            }
+        }
+        let since = Instant::now();
+        for node in &nodes {
+            while !node.ask(&["CLUSTER", "INFO"])?.contains("cluster_state:ok") {
+                ensure!(since.elapsed() < START, "the cluster isn't one");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(Self { nodes })
+    }
+
+    /// Where its nodes are.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Server::url).collect()
+    }
+}
+
+/// Free a moment ago; a server that finds it taken says so and ends.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 impl Server {
@@ -27,6 +81,10 @@ impl Server {
     ///
     /// When no Redis is installed, naming the package, or when it does not answer.
     pub fn start() -> anyhow::Result<Self> {
+        Self::with(&[])
+    }
+
+    fn with(options: &[&str]) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "perfdeck-redis-{}-{}",
@@ -35,11 +93,10 @@ impl Server {
         );
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).with_context(|| format!("could not make {}", folder.display()))?;
-        // Free a moment ago; a server that finds it taken says so and ends.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut server = Self {
             folder,
-            port,
+            port: free_port()?,
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
             child: None,
         };
         server.restart()?;
@@ -78,6 +135,7 @@ impl Server {
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(&self.folder)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(Stdio::null())

@@ -2,35 +2,82 @@
 
 use std::fmt::{self, Write as _};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisResult, ScriptInvocation};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::{
+    Client, Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, ScriptInvocation, Value,
+};
 
 use super::TIMEOUT;
 use super::place::Place;
 
 /// An address of Redis as the host gave it, which may hold a password.
 #[derive(Clone)]
-pub(crate) struct Url(String);
+pub(crate) enum Url {
+    One(String),
+    /// Some nodes of a cluster, which know the others.
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Vec<String>),
+}
 
 /// Where Redis is, and whose keys are meant.
 #[derive(Clone)]
 pub(crate) struct Address {
-    client: Client,
+    server: Server,
     /// The service's name, as it stands in keys.
     app: String,
 }
 
+#[derive(Clone)]
+enum Server {
+    One(Client),
+    #[cfg(feature = "redis-cluster")]
+    Cluster {
+        client: redis::cluster::ClusterClient,
+        /// Whichever of them answers tells of what is published at any.
+        nodes: Vec<Client>,
+    },
+}
+
+/// What commands go through; cheap to clone.
+#[derive(Clone)]
+pub(super) enum Connection {
+    One(ConnectionManager),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(redis::cluster_async::ClusterConnection),
+}
+
 impl Url {
     pub(crate) fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
+        Self::One(url.into())
     }
 
     /// Reads it, for a service's keys; connects to nothing.
     pub(crate) fn address(&self, service: &str) -> RedisResult<Address> {
         Ok(Address {
-            client: Client::open(self.0.as_str())?,
+            server: self.server()?,
             app: escaped(service),
         })
+    }
+
+    fn server(&self) -> RedisResult<Server> {
+        match self {
+            Self::One(url) => Ok(Server::One(Client::open(url.as_str())?)),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(urls) => {
+                let nodes: RedisResult<Vec<_>> =
+                    urls.iter().map(|url| Client::open(url.as_str())).collect();
+                let client =
+                    redis::cluster::ClusterClient::builder(urls.iter().map(String::as_str))
+                        .retries(1)
+                        .connection_timeout(TIMEOUT)
+                        .response_timeout(TIMEOUT)
+                        .build()?;
+                Ok(Server::Cluster {
+                    client,
+                    nodes: nodes?,
+                })
+            }
+        }
     }
 }
 
@@ -42,16 +89,38 @@ impl fmt::Debug for Url {
 
 impl Address {
     /// Connects; a lost connection is made again by itself.
-    pub(super) async fn connect(&self) -> RedisResult<ConnectionManager> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT));
-        self.client.get_connection_manager_with_config(config).await
+    pub(super) async fn connect(&self) -> RedisResult<Connection> {
+        match &self.server {
+            Server::One(client) => {
+                let config = ConnectionManagerConfig::new()
+                    .set_number_of_retries(1)
+                    .set_connection_timeout(Some(TIMEOUT))
+                    .set_response_timeout(Some(TIMEOUT));
+                let connection = client.get_connection_manager_with_config(config).await?;
+                Ok(Connection::One(connection))
+            }
+            #[cfg(feature = "redis-cluster")]
+            Server::Cluster { client, .. } => {
+                Ok(Connection::Cluster(client.get_async_connection().await?))
+            }
+        }
     }
 
-    pub(super) async fn subscribe(&self) -> RedisResult<redis::aio::PubSub> {
-        let mut listening = self.client.get_async_pubsub().await?;
+    /// Listens for nudges; in a cluster `turn` chooses the node, so that another is tried after one that fails.
+    #[cfg_attr(
+        not(feature = "redis-cluster"),
+        expect(unused_variables, reason = "there is one to listen to")
+    )]
+    pub(super) async fn subscribe(&self, turn: usize) -> RedisResult<redis::aio::PubSub> {
+        let client = match &self.server {
+            Server::One(client) => client,
+            #[cfg(feature = "redis-cluster")]
+            Server::Cluster { nodes, .. } => {
+                let node = nodes.get(turn % nodes.len().max(1));
+                node.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))?
+            }
+        };
+        let mut listening = client.get_async_pubsub().await?;
         listening.subscribe(self.channel()).await?;
         Ok(listening)
     }
@@ -93,10 +162,41 @@ impl Address {
     }
 }
 
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::One(connection) => connection.req_packed_command(cmd),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::One(connection) => connection.req_packed_commands(pipeline, offset, count),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::One(connection) => connection.get_db(),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
 /// Runs a script, once more if the connection turns out to have been lost since the last one; it is made anew by then.
 pub(super) async fn invoked<T: FromRedisValue>(
     call: &ScriptInvocation<'_>,
-    connection: &mut ConnectionManager,
+    connection: &mut Connection,
 ) -> RedisResult<T> {
     match call.invoke_async(connection).await {
         Err(error) if error.is_connection_dropped() => call.invoke_async(connection).await,

@@ -14,14 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use redis::{RedisError, RedisResult, Script, ScriptInvocation};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::lease::Lease;
-use super::link::{Address, invoked};
+use super::link::{Address, Connection, invoked};
 use super::place::{Place, hashed};
 use super::worker::{drawn, fresh, within};
 use super::{Remote, TIMEOUT, envelope, script};
@@ -49,7 +48,7 @@ pub(in crate::cache) type Stamp = [u8; 16];
 pub(super) struct Store {
     pub(super) runtime: Handle,
     address: Address,
-    connection: OnceCell<ConnectionManager>,
+    connection: OnceCell<Connection>,
     failures: AtomicU32,
     pub(super) fills: Arc<Semaphore>,
     /// Loads at a time while Redis isn't asked.

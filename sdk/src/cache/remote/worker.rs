@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use redis::aio::ConnectionManager;
 use redis::{FromRedisValue, RedisResult, Script, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -16,7 +15,7 @@ use super::super::space::Space;
 use super::super::tick::Tick;
 use super::super::{Shared, Spaces, all};
 use super::generation::{Found, Generation, Order};
-use super::link::{Address, invoked};
+use super::link::{Address, Connection, invoked};
 use super::{Change, DETACHED, EVERYTHING, POLL, Remote, TIMEOUT, script};
 
 /// Lines of the journal that are read at once; an instance that is further behind begins anew.
@@ -44,7 +43,7 @@ struct Worker {
     tick: Tick,
     /// Tells this instance's own lines in the journal.
     instance: String,
-    connection: Option<ConnectionManager>,
+    connection: Option<Connection>,
     /// The journal's count and last line as they were last read.
     read: Option<(u64, String)>,
     invalidate: Script,
@@ -308,8 +307,8 @@ impl Drop for End {
 
 /// Nudges the worker whenever an instance has invalidated something.
 async fn listen(address: Address, nudge: Arc<Notify>) {
-    loop {
-        if let Ok(Ok(mut listening)) = timeout(RETRY, address.subscribe()).await {
+    for turn in 0.. {
+        if let Ok(Ok(mut listening)) = timeout(RETRY, address.subscribe(turn)).await {
             let mut messages = listening.on_message();
             while messages.next().await.is_some() {
                 nudge.notify_one();
@@ -320,9 +319,9 @@ async fn listen(address: Address, nudge: Arc<Notify>) {
 }
 
 async fn connected<'a>(
-    connection: &'a mut Option<ConnectionManager>,
+    connection: &'a mut Option<Connection>,
     address: &Address,
-) -> RedisResult<&'a mut ConnectionManager> {
+) -> RedisResult<&'a mut Connection> {
     let made = match connection.take() {
         Some(made) => made,
         None => within(address.connect()).await?,

@@ -7,6 +7,8 @@ use perfdeck_tests::proxy::Proxy;
 use perfdeck_tests::redis::Server;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "redis-cluster")]
+use super::shared::instance_of;
 use super::shared::{attached, instance, instance_at, until};
 use super::*;
 
@@ -123,6 +125,45 @@ async fn what_one_instance_loads_the_others_take() {
         (row.shared_hits, row.loads, row.hits, row.misses),
         (10, 0, 10, 10)
     );
+    assert_conserved(&one);
+    assert_conserved(&two);
+}
+
+#[cfg(feature = "redis-cluster")]
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_share_a_cluster_as_they_do_one_redis() {
+    let cluster = perfdeck_tests::redis::Cluster::start().unwrap();
+    let url = Url::Cluster(cluster.urls());
+    let ((one, users), (two, others)) = (instance_of(&url), instance_of(&url));
+    attached(&[&one, &two]);
+    let origin = Origin::taking(1);
+    // Of all nodes.
+    for id in 0..60 {
+        assert_eq!(get(&users, id, &origin).await, Ok(user(id, 0)));
+    }
+    let since = Instant::now();
+    loop {
+        others.space.forget();
+        for id in 0..60 {
+            assert_eq!(get(&others, id, &origin).await, Ok(user(id, 0)));
+        }
+        if row(&two).shared_hits >= 60 {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "{:?}", row(&two));
+    }
+    origin.version.store(1, Ordering::SeqCst);
+    for id in 0..10_u64 {
+        assert_eq!(users.invalidate_key(&id).await, Reach::Applied);
+    }
+    let told = Instant::now();
+    for id in 0..10 {
+        while get(&others, id, &origin).await != Ok(user(id, 1)) {
+            assert!(told.elapsed() < super::shared::BOUND);
+        }
+    }
+    assert!(two.standing().unwrap().received >= 1);
+    assert_eq!(one.standing().unwrap().errors, 0);
     assert_conserved(&one);
     assert_conserved(&two);
 }

@@ -17,10 +17,12 @@ pub(super) fn instance(server: &Server) -> (Caches, Namespace) {
 }
 
 pub(super) fn instance_at(url: &str) -> (Caches, Namespace) {
+    instance_of(&Url::new(url))
+}
+
+pub(super) fn instance_of(url: &Url) -> (Caches, Namespace) {
     let mut caches = Caches::new(true);
-    caches
-        .join(Url::new(url).address("shop").unwrap(), TURNS)
-        .unwrap();
+    caches.join(url.address("shop").unwrap(), TURNS).unwrap();
     let users = caches.namespace("users");
     (caches, users)
 }

@@ -72,6 +72,7 @@ pub(crate) const CASES: &[Case] = &[
     histogram::CASE,
     others::CASE,
     cache::CASE,
+    cache::miss::CASE,
 ];
 
 /// What turns perfdeck off.

@@ -1,4 +1,4 @@
-//! A hit of a cache.
+//! A hit of a cache, and in [`miss`] a miss.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -9,10 +9,14 @@ use std::task::{Context, Poll, Waker};
 
 use anyhow::Result;
 use cached::macros::cached;
+use foyer_memory::{Cache as Foyer, CacheBuilder};
 use perfdeck_peers::peer::deck::Perfdeck;
+use tokio::runtime::{Builder, Runtime};
 
 use super::{Case, Row};
 use crate::job::{Job, Report};
+
+pub(super) mod miss;
 
 pub(super) const CASE: Case = Case {
     name: "cache",
@@ -36,6 +40,8 @@ pub(super) const CASE: Case = Case {
         Row::new("moka 0.12, sync, lru", moka_lru),
         Row::new("moka 0.12, sync", moka).note("its default, tiny_lfu"),
         Row::new("moka 0.12, future", moka_future),
+        Row::new("foyer 0.22, memory, sync", foyer),
+        Row::new("foyer 0.22, memory, async", foyer_async).note("`get_or_fetch`, awaited"),
     ],
 };
 
@@ -206,6 +212,44 @@ fn moka_future(job: &Job) -> Result<Report> {
             })
         }
     })
+}
+
+/// Its own default eviction, which its builder's documentation gives.
+fn foyer_memory() -> Foyer<String, Value> {
+    CacheBuilder::new(CAPACITY).build()
+}
+
+fn foyer(job: &Job) -> Result<Report> {
+    let cache = foyer_memory();
+    look_up(job, || {
+        |key: &str| match cache.get(key) {
+            Some(entry) => Arc::clone(entry.value()),
+            None => Arc::clone(cache.insert(key.to_owned(), load(key)).value()),
+        }
+    })
+}
+
+fn foyer_async(job: &Job) -> Result<Report> {
+    let cache = foyer_memory();
+    // It asks for a runtime at each look-up, to spawn what it may have to load.
+    let runtime: &'static Runtime = Box::leak(Box::new(runtime()?));
+    look_up(job, || {
+        let (cache, entered) = (cache.clone(), runtime.enter());
+        move |key: &str| {
+            let _ = &entered;
+            let fetch = || {
+                let key = key.to_owned();
+                async move { anyhow::Ok(load(&key)) }
+            };
+            let entry = at_once(cache.get_or_fetch(key, fetch));
+            entry.map_or_else(|_| load(key), |entry| Arc::clone(entry.value()))
+        }
+    })
+}
+
+/// A runtime with a thread of its own, for what is spawned.
+fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(1).build()?)
 }
 
 /// Warms the cache up, and measures look-ups; those that were misses are lost.
