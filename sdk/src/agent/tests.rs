@@ -17,6 +17,7 @@ use crate::builder::Builder;
 use crate::deck::{Deck, Guard};
 use crate::observe::request::{HttpLayer, HttpService};
 
+mod death;
 mod past;
 mod stall;
 mod time;
