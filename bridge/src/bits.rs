@@ -3,6 +3,9 @@
 //! Reading is total: after the last byte come zeros, and [`BitReader::ended_well`] tells at the end whether any of them
 //! was taken, so a reader asks once and not at each word. Its loops must have a bound of their own.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 /// Bits on their way into bytes.
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {

@@ -3,6 +3,9 @@
 //! Decoding is total: any bytes give a message or an error. A frame's shape is checked before anything is made of it,
 //! so neither a declared length nor a deep nesting costs more than the bytes that are really there.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 mod frames;
 mod outbox;
 mod shape;

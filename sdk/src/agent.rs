@@ -281,6 +281,8 @@ impl Agent {
     fn tick(&mut self) {
         #[cfg(test)]
         fault::kill(self);
+        #[cfg(test)]
+        fault::stall(self);
         self.second = self.clock.now().0 / 1_000_000_000;
         for (what, step) in Self::STEPS {
             self.guarded(what, step);

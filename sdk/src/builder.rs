@@ -170,6 +170,8 @@ impl Builder {
 
     /// Sets what the deck's own thread may take of one core over a minute, in percent, as [`Builder::memory_limit`] does for
     /// memory; 1 % if nothing is said, and 10 % in builds with debug assertions, whose code is not optimised.
+    ///
+    /// A limit that is no number or negative is an error of [`Builder::start`].
     pub fn cpu_limit(mut self, percent: f64) -> Self {
         self.budget.cpu_percent = percent;
         self
@@ -271,8 +273,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if the name is empty or too long, or a limit can't be one; [`Error::is_bind`] if the socket can't be served safely. A
-    /// service that would rather run unobserved goes on with [`Builder::start_or_off`].
+    /// [`Error::is_config`] if the name is empty or too long, or a limit can't be one; [`Error::is_bind`] if the socket
+    /// can't be served safely. A service that would rather run unobserved goes on with [`Builder::start_or_off`].
     pub fn start(self) -> Result<(Guard, Deck), Error> {
         if self.service.is_empty() || self.service.len() > MAX_NAME {
             return Err(Kind::Config(format!(
@@ -283,6 +285,13 @@ impl Builder {
         }
         if let Some(unfit) = self.unfit {
             return Err(Kind::Config(unfit.to_string()).into());
+        }
+        let cpu = self.budget.cpu_percent;
+        if cpu.is_nan() || cpu < 0.0 {
+            return Err(Kind::Config(format!(
+                "the deck's share of the processor is a number of percent from 0 on, and not {cpu}"
+            ))
+            .into());
         }
         #[cfg(feature = "redis")]
         if let Some(Err(error)) = self

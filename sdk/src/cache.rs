@@ -34,6 +34,7 @@ pub mod response;
 pub(crate) mod site;
 mod space;
 mod stamp;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tick;

@@ -5,6 +5,9 @@
 //! groups. A group is a [`Form`] and then its counts, all equally wide, so that merging does not wait for one count to
 //! find the next. The form is only ever kept in memory so far and may change freely.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 use super::group::{Form, GROUP};
 use super::{BLOCKS, Histogram, MAX, SUB_BUCKETS};
 use crate::bits::{BitReader, BitWriter};

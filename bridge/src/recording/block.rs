@@ -1,5 +1,8 @@
 //! The bytes of the head and of a block.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 /// The bytes of a file's head.
 pub(super) const HEAD_BYTES: u64 = 4_096;
 /// Blocks begin at multiples of this.

@@ -1,5 +1,8 @@
 //! Reads a recording, whatever its bytes are.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;

@@ -4,6 +4,9 @@
 //! bit for whether the first has a value, and the lengths of the stretches with and without in turn), then, if any has
 //! a value, the scale and the numbers. It is cut nowhere: what is not one whole block is refused.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 use std::mem;
 
 use super::kind::Kind;

@@ -1,3 +1,5 @@
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
 use std::path::Path;
 use std::{fs, process};
 

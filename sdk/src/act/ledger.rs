@@ -143,10 +143,20 @@ impl Ledger {
             // Else this row would be the rest of the last one, and be lost as well.
             line.insert(0, b'\n');
         }
-        let written = file.write_all(&line).and_then(|()| file.sync_data());
+        let written = put(file, &line);
         self.torn = written.is_err();
         written
     }
+}
+
+/// Writes a line so that it survives the machine.
+fn put(file: &mut File, line: &[u8]) -> io::Result<()> {
+    #[cfg(test)]
+    tests::strike(file, line)?;
+    file.write_all(line)?;
+    #[cfg(test)]
+    tests::strike(file, &[])?;
+    file.sync_data()
 }
 
 /// What changes in a row's life.
@@ -191,105 +201,4 @@ impl Life for LedgerRow {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    /// A ledger's file that goes with the test.
-    struct Place(PathBuf);
-
-    impl Place {
-        fn new(name: &str) -> Self {
-            let name = format!("perfdeck-ledger-{}-{name}", std::process::id());
-            Self(std::env::temp_dir().join(name))
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0);
-        }
-    }
-
-    fn begin(ledger: &mut Ledger, target: &str) -> LedgerId {
-        let at = Timestamp::from_micros(1_700_000_000_000_000);
-        ledger
-            .begin(&Draft::sample(target), "uid 1".into(), at)
-            .unwrap()
-            .id
-    }
-
-    fn targets(ledger: &Ledger) -> Vec<(u64, String, LedgerStatus)> {
-        let told = ledger.told().rows.into_iter();
-        told.map(|row| (row.id.0, row.target, row.status)).collect()
-    }
-
-    #[test]
-    fn rows_survive_a_reopen_and_ids_go_on() {
-        let place = Place::new("reopen");
-        let mut ledger = Ledger::open(&place.0).unwrap();
-        let id = begin(&mut ledger, "a");
-        ledger.change(id, |row| {
-            row.done("cleared".into(), None);
-            row.measured(Verdict::Helped, None, None);
-        });
-        let told = ledger.told();
-        drop(ledger);
-
-        let mut ledger = Ledger::open(&place.0).unwrap();
-        assert_eq!(ledger.told(), told);
-        assert!(told.durable);
-        assert_eq!(begin(&mut ledger, "b"), LedgerId(id.0 + 1));
-    }
-
-    #[test]
-    fn a_row_that_was_running_has_failed() {
-        let place = Place::new("running");
-        begin(&mut Ledger::open(&place.0).unwrap(), "a");
-        let ledger = Ledger::open(&place.0).unwrap();
-        assert_eq!(
-            targets(&ledger),
-            [(1, "a".to_owned(), LedgerStatus::Failed)]
-        );
-    }
-
-    #[test]
-    fn a_torn_last_line_is_skipped_and_takes_no_other_with_it() {
-        let place = Place::new("torn");
-        let mut ledger = Ledger::open(&place.0).unwrap();
-        for target in ["a", "b"] {
-            let id = begin(&mut ledger, target);
-            ledger.change(id, |row| row.done("cleared".into(), None));
-        }
-        drop(ledger);
-        let whole = std::fs::read(&place.0).unwrap();
-        let last = whole[..whole.len() - 1]
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .unwrap();
-        std::fs::write(&place.0, &whole[..last + 20]).unwrap();
-
-        let mut ledger = Ledger::open(&place.0).unwrap();
-        // Of the second row the first line is whole.
-        let failed = (2, "b".to_owned(), LedgerStatus::Failed);
-        let done = (1, "a".to_owned(), LedgerStatus::Done);
-        assert_eq!(targets(&ledger), [failed.clone(), done.clone()]);
-        begin(&mut ledger, "c");
-        drop(ledger);
-        let next = (3, "c".to_owned(), LedgerStatus::Failed);
-        let ledger = Ledger::open(&place.0).unwrap();
-        assert_eq!(targets(&ledger), [next, failed, done]);
-    }
-
-    #[test]
-    fn without_a_path_it_is_bounded() {
-        let mut ledger = Ledger::default();
-        for _ in 0..MAX_ROWS + 7 {
-            begin(&mut ledger, "a");
-        }
-        assert_eq!(ledger.rows.len(), MAX_ROWS);
-        assert_eq!(ledger.rows[0].id, LedgerId(8));
-        assert!(!ledger.told().durable);
-    }
-}
+mod tests;

@@ -2,21 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::Agent;
 
 static FAULTS: Mutex<BTreeMap<String, Fault>> = Mutex::new(BTreeMap::new());
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(super) struct Fault {
     /// One step in so many panics; 0 for none.
     pub(super) panic_each: u64,
     /// How long the next step takes.
     pub(super) stall: Duration,
+    /// How long each tick stalls in each of [`Place`]'s ways.
+    pub(super) stall_each: Duration,
+    /// The stalls of `stall_each` that are over.
+    pub(super) stalled: Vec<(Place, Instant, Instant)>,
     pub(super) steps: u64,
     /// How many agents more die at their next tick, with locks that they share with the host in their hands.
     pub(super) deaths: u32,
+}
+
+/// What an agent has in its hands while it stalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Nothing,
+    /// A half of the first thread's own shard.
+    Own,
+    /// A half of a shard that threads share.
+    Shared,
 }
 
 /// What is to be done to an agent, and what was done.
@@ -26,17 +41,33 @@ pub(super) fn of<T>(service: &str, look: impl FnOnce(&mut Fault) -> T) -> T {
 
 /// Comes before each step.
 pub(super) fn strike(service: &str) {
-    let fault = of(service, |fault| {
+    let (stall, panics) = of(service, |fault| {
         fault.steps += 1;
-        let due = *fault;
-        fault.stall = Duration::ZERO;
-        due
+        let panics = fault.panic_each > 0 && fault.steps.is_multiple_of(fault.panic_each);
+        (std::mem::take(&mut fault.stall), panics)
     });
-    std::thread::sleep(fault.stall);
-    assert!(
-        fault.panic_each == 0 || !fault.steps.is_multiple_of(fault.panic_each),
-        "struck"
-    );
+    sleep(stall);
+    assert!(!panics, "struck");
+}
+
+/// Comes before each tick, and takes its time.
+pub(super) fn stall(agent: &Agent) {
+    let each = of(&agent.hello.service, |fault| fault.stall_each);
+    if each.is_zero() {
+        return;
+    }
+    let stall = |place| {
+        let start = Instant::now();
+        sleep(each);
+        let stalled = (place, start, Instant::now());
+        of(&agent.hello.service, |fault| fault.stalled.push(stalled));
+    };
+    stall(Place::Nothing);
+    agent.eyes.recorder.halves(|of_shared, number| {
+        if number == 0 {
+            stall(if of_shared { Place::Shared } else { Place::Own });
+        }
+    });
 }
 
 /// Comes before each tick, where nobody catches what panics.

@@ -17,7 +17,9 @@ use crate::builder::Builder;
 use crate::deck::{Deck, Guard};
 use crate::observe::request::{HttpLayer, HttpService};
 
+mod death;
 mod past;
+mod stall;
 mod time;
 
 /// A service that answers each request with its status.
@@ -261,7 +263,7 @@ fn request(service: &mut HttpService<Answers>, work: Duration) -> Duration {
 }
 
 #[test]
-fn promise_3_an_agent_that_stalls_for_ten_seconds_slows_nobody_and_loses_nothing() {
+fn promise_3_an_agent_that_stalls_for_ten_seconds_holds_nobody_up_and_loses_nothing() {
     let folder = Folder::new().unwrap();
     let (guard, deck) = start("stalls", &folder);
     fault::of("stalls", |fault| fault.stall = Duration::from_secs(10));

@@ -8,14 +8,12 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
+use std::sync::Arc;
 
 use super::key::{Hashed, StoredKey};
 use super::local::Slot;
 use super::stamp::Stamp;
+use super::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Notify, Ordering, PoisonError};
 
 /// Flights of one registry; above, callers load by themselves.
 const FLIGHTS: usize = 10_000;

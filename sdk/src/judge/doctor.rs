@@ -31,12 +31,16 @@ pub(crate) struct Facts {
     pub(crate) requests: u64,
     /// Routes with a template.
     pub(crate) templates: usize,
+    /// Requests that matched none.
+    pub(crate) unmatched: u64,
     /// Whether route templates can be known at all: feature `axum`.
     pub(crate) knows_templates: bool,
     /// Statements that the layer heard of.
     pub(crate) heard: Statements,
     /// Statements that went through a pool of the deck's.
     pub(crate) wrapped: Statements,
+    /// Of these, the ones that ran outside any request though others of their text ran in one: no background work.
+    pub(crate) astray: u64,
     /// Connections that pools of the deck's gave out.
     pub(crate) acquires: u64,
     /// The pools that the deck was given.

@@ -76,15 +76,17 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
     let store = &agent.store;
     let mut heard = Statements::default();
     let mut wrapped = Statements::default();
+    let mut astray = 0;
     for record in store.queries.values() {
-        // What the layer hears of has no pool.
-        let tier = if record.pool.is_some() {
-            &mut wrapped
-        } else {
-            &mut heard
-        };
-        tier.calls += record.calls;
-        tier.unattributed += record.unattributed;
+        // One statement can go both ways.
+        let (calls, unattributed) = record.wrapped;
+        wrapped.calls += calls;
+        wrapped.unattributed += unattributed;
+        heard.calls += record.calls.saturating_sub(calls);
+        heard.unattributed += record.unattributed.saturating_sub(unattributed);
+        if unattributed < calls {
+            astray += unattributed;
+        }
     }
     // The first place is for pools that are not known.
     let pools = agent.pools.all().into_iter().skip(1);
@@ -92,14 +94,21 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         .requests
         .keys()
         .filter(|route| !route.ends_with(UNMATCHED) && ***route != *OTHER);
+    let unmatched = store
+        .requests
+        .iter()
+        .filter(|(route, _)| route.ends_with(UNMATCHED))
+        .map(|(_, record)| record.requests);
     Facts {
         layer: Installed::load(&agent.eyes.layer),
         debug_compiled_out: STATIC_MAX_LEVEL < LevelFilter::DEBUG,
         requests: store.totals.started,
         templates: templates.count(),
+        unmatched: unmatched.sum(),
         knows_templates: cfg!(feature = "axum"),
         heard,
         wrapped,
+        astray,
         acquires: store.pools.iter().skip(1).map(|pool| pool.acquires).sum(),
         pools: pools.map(|pool| told(agent, pool)).collect(),
         functions: store.functions.len(),

@@ -291,6 +291,20 @@ impl Recorder {
         }
     }
 
+    /// Goes through all halves as a drain does, and leaves what is in them; tells of each whether threads share it, and its
+    /// number.
+    #[cfg(test)]
+    pub(crate) fn halves(&self, mut look: impl FnMut(bool, usize)) {
+        let mut numbers = 0_usize..;
+        self.drain(|_| {
+            let number = numbers.next().unwrap_or_default();
+            match number.checked_sub(2 * OWN) {
+                Some(number) => look(true, number),
+                None => look(false, number),
+            }
+        });
+    }
+
     /// Gives the shards' memory back, once nobody drains them any more.
     pub(crate) fn forget(&self) {
         self.sites.forget();

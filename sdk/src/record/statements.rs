@@ -60,6 +60,8 @@ pub(super) struct QuerySums {
     pub(super) elsewhere: u64,
     /// The time in those that are not attributed.
     pub(super) background_nanos: u64,
+    /// Calls through a pool of the deck's, and those of them that are not attributed.
+    pub(super) wrapped: (u64, u64),
     pub(super) times: Buckets,
     /// One more than the pool's number; 0 where the pool is not known.
     pub(super) pool: u16,
@@ -223,6 +225,8 @@ impl QuerySums {
         self.elsewhere += u64::from(ran.elsewhere);
         if let Some(pool) = ran.pool {
             self.pool = pool + 1;
+            self.wrapped.0 += 1;
+            self.wrapped.1 += u64::from(!ran.attributed);
         }
         self.times.record(ran.nanos, room);
     }
@@ -230,5 +234,6 @@ impl QuerySums {
     fn clear(&mut self) {
         (self.calls, self.errors, self.rows) = (0, 0, 0);
         (self.unattributed, self.elsewhere, self.background_nanos) = (0, 0, 0);
+        self.wrapped = (0, 0);
     }
 }

@@ -306,6 +306,8 @@ impl Store {
             record.errors += sums.errors;
             record.rows += sums.rows;
             record.unattributed += sums.unattributed;
+            record.wrapped.0 += sums.wrapped.0;
+            record.wrapped.1 += sums.wrapped.1;
             record.pool = sums.pool.checked_sub(1).or(record.pool);
             sums.times.drain_into(&mut [times, &mut record.tick.0]);
             record.tick.1 = record.tick.1 + window;

@@ -1,5 +1,8 @@
 //! How the values of a function go into Redis and come back.
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;

@@ -19,6 +19,9 @@
 //! | 88 | 4 | CRC-32 of all other bytes |
 //! | 92 | | MessagePack, structures with names |
 
+// Whatever the bytes are.
+#![deny(clippy::indexing_slicing)]
+
 use std::time::Duration;
 
 use super::values::Token;

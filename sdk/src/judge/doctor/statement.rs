@@ -96,16 +96,22 @@ pub(super) fn unwrapped(facts: &Facts) -> Option<BlindSpot> {
     })
 }
 
-/// Most statements that the layer heard of belong to no request.
+/// Statements out of which one without a request is told of.
+const SOME: u64 = 100;
+
+/// Statements belong to no request: what the layer heard of and has none, and what went through a pool of the deck's while
+/// other calls of the same text were a request's.
 ///
-/// Those of the deck's pools are taken on the caller's side, so what has no request there ran outside of any.
+/// The deck's pools take the request on the caller's side: a text that never has one there is background work.
 pub(super) fn unattributed(facts: &Facts) -> Option<BlindSpot> {
     let heard = facts.heard;
+    let calls = heard.calls + facts.wrapped.calls;
+    let unattributed = heard.unattributed + facts.astray;
     // Where nothing is requested there is nothing to belong to.
-    if facts.requests == 0 || heard.unattributed * 2 <= heard.calls {
+    if facts.requests == 0 || unattributed == 0 || unattributed.saturating_mul(SOME) < calls {
         return None;
     }
-    let blindness = if heard.unattributed == heard.calls {
+    let blindness = if unattributed == calls {
         Blindness::Partly
     } else {
         Blindness::Note
@@ -116,18 +122,19 @@ pub(super) fn unattributed(facts: &Facts) -> Option<BlindSpot> {
          spawned without `.in_current_span()`";
     let why = match facts.elsewhere {
         0 => format!("they ran {NOBODY}"),
-        elsewhere if elsewhere >= heard.unattributed => DRIVER.to_owned(),
+        elsewhere if elsewhere >= unattributed => DRIVER.to_owned(),
         elsewhere => format!("{elsewhere} of them: {DRIVER}; the others ran {NOBODY}"),
     };
     Some(spot(
         "statements_unattributed",
         blindness,
-        format!(
-            "which request {} of {} statements belong to",
-            heard.unattributed, heard.calls
-        ),
+        format!("which request {unattributed} of {calls} statements belong to"),
         why,
-        "use `deck.pool(name, pool)`, or open a span in each request and spawn with `.in_current_span()`; \
-         nothing, if it is background work",
+        if heard.unattributed == 0 {
+            "spawn with `.in_current_span()`; nothing, if it is background work"
+        } else {
+            "use `deck.pool(name, pool)`, or open a span in each request and spawn with `.in_current_span()`; \
+             nothing, if it is background work"
+        },
     ))
 }

@@ -10,12 +10,14 @@ fn clear() -> Facts {
         debug_compiled_out: false,
         requests: 1_200,
         templates: 3,
+        unmatched: 0,
         knows_templates: true,
         heard: Statements::default(),
         wrapped: Statements {
             calls: 4_000,
             unattributed: 100,
         },
+        astray: 0,
         acquires: 4_000,
         pools: vec![pool(Advice::Planned)],
         functions: 2,
@@ -49,7 +51,7 @@ fn unwrapped() -> Facts {
     Facts {
         heard: Statements {
             calls: 4_000,
-            unattributed: 100,
+            unattributed: 30,
         },
         wrapped: Statements::default(),
         acquires: 0,
@@ -131,8 +133,8 @@ fn each_blind_spot_is_told_with_the_line_that_helps() {
     check(
         Facts {
             heard: Statements {
-                calls: 9,
-                unattributed: 9,
+                calls: 900,
+                unattributed: 900,
             },
             ..clear()
         },
@@ -320,6 +322,7 @@ fn statements_without_a_request_are_told_with_the_reason() {
                 calls,
                 unattributed,
             },
+            wrapped: Statements::default(),
             ..clear()
         };
         let spots = examine(&facts);
@@ -343,21 +346,29 @@ fn statements_without_a_request_are_told_with_the_reason() {
         both.contains("12 of them") && both.contains("background"),
         "{both}"
     );
-    assert_eq!(why(50, 25, 0, 9), None);
+    assert!(why(1_000, 10, 0, 9).is_some_and(|(told, _)| told == Blindness::Note));
+    assert_eq!(why(1_000, 9, 0, 9), None);
     // A worker that serves nobody has no requests to which they could belong.
     assert_eq!(why(50, 50, 0, 0), None);
 }
 
 #[test]
 fn statements_of_a_wrapped_pool_may_run_in_the_background() {
-    let facts = Facts {
+    let facts = |astray| Facts {
         wrapped: Statements {
-            calls: 50,
-            unattributed: 50,
+            calls: 1_000,
+            unattributed: 500,
         },
+        astray,
         ..clear()
     };
-    check(&facts, &[]);
+    check(&facts(9), &[]);
+    // Others of the same text ran in requests.
+    let found = [("statements_unattributed", Blindness::Note)];
+    check(&facts(10), &found);
+    let spots = examine(&facts(10));
+    assert!(spots[0].what.contains("10 of 1000"), "{spots:?}");
+    assert!(!spots[0].fix.contains("deck.pool"), "it is one already");
 }
 
 #[test]
@@ -365,6 +376,7 @@ fn routes_without_a_template_are_told_with_the_reason() {
     let facts = |requests, templates, knows_templates| Facts {
         requests,
         templates,
+        unmatched: 0,
         knows_templates,
         ..clear()
     };
@@ -373,6 +385,18 @@ fn routes_without_a_template_are_told_with_the_reason() {
     check(&facts(9, 0, false), &found);
     check(&facts(9, 1, true), &[]);
     check(&facts(0, 0, true), &[]);
+    // By the share of those that matched none, once there are templates.
+    let some = |unmatched, blindness: &[Blindness]| {
+        let facts = Facts {
+            unmatched,
+            ..facts(1_000, 3, true)
+        };
+        let found = blindness.iter().map(|one| ("no_route_template", *one));
+        check(&facts, &found.collect::<Vec<_>>());
+    };
+    some(99, &[]);
+    some(100, &[Blindness::Note]);
+    some(500, &[Blindness::Partly]);
     let fix = |knows| examine(&facts(9, 0, knows))[0].fix.clone();
     assert!(fix(false).contains("feature `axum`") && !fix(true).contains("feature"));
 }

@@ -49,6 +49,8 @@ pub(crate) struct QueryRecord {
     pub(crate) errors: u64,
     pub(crate) rows: u64,
     pub(crate) unattributed: u64,
+    /// Calls through a pool of the deck's, and those of them that are not attributed.
+    pub(crate) wrapped: (u64, u64),
     pub(crate) pool: Option<u16>,
     pub(crate) timeline: Timeline<QueryWindow>,
     pub(super) tick: (Histogram, QueryWindow),
@@ -147,6 +149,7 @@ impl QueryRecord {
             errors: 0,
             rows: 0,
             unattributed: 0,
+            wrapped: (0, 0),
             pool: None,
             timeline: Timeline::new(),
             tick: Default::default(),
@@ -185,6 +188,8 @@ impl Record for QueryRecord {
         self.errors += other.errors;
         self.rows += other.rows;
         self.unattributed += other.unattributed;
+        self.wrapped.0 += other.wrapped.0;
+        self.wrapped.1 += other.wrapped.1;
     }
 }
 
