@@ -14,7 +14,7 @@ use super::Cache;
 use super::ask::Ask;
 use super::body::CachedBody;
 use super::fetch::{Fetch, Unkept};
-use super::reply::{Mark, conditioned, not_stored, reply};
+use super::reply::{Mark, agrees, conditioned, not_stored, reply};
 use super::rules::LONGEST_WINDOW;
 use super::stored::{Stored, Use};
 use super::writes::Writes;
@@ -260,7 +260,15 @@ impl Exchange {
         };
         if self.ask.head {
             self.unloaded();
-            return self.pass(Some(forward), Mark::Miss).await;
+            let cache = Arc::clone(&self.cache);
+            let response = self.pass(Some(forward), Mark::Miss).await?;
+            if let Some(held) = &place.held
+                && !agrees(&held.stored, &response)
+            {
+                let probe = cache.probe(&place.key);
+                cache.space.local().remove(&probe.store(), &held.slot);
+            }
+            return Ok(response);
         }
         if !self.counted {
             self.cache.space.count_miss();
