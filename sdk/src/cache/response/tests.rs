@@ -24,6 +24,7 @@ mod credentials;
 mod fields;
 mod freshness;
 mod keys;
+mod sockets;
 mod stale;
 mod storing;
 mod together;
