@@ -57,7 +57,7 @@ static CACHES: AtomicU64 = AtomicU64::new(0);
 /// whole body of at most 1 MiB that ends within a second, without trailers. It is fresh for as long as it says, and at
 /// most for its route's time to live; one that says nothing is fresh for that time. `ETag` and `Last-Modified` are used
 /// to validate what is stale, `stale-while-revalidate` and `stale-if-error` (RFC 5861) do what the response wants, for
-/// a day at most.
+/// a day at most. `CDN-Cache-Control` (RFC 9213) is for the caches of CDNs and passes unread.
 ///
 /// **For whom.** Requests with `Authorization`, `Cookie`, `Proxy-Authorization`, `X-Api-Key` or `X-Auth-Token` bypass
 /// the cache, unless the route's [`credentials`](Route::credentials) says otherwise and the response is `public` or has
