@@ -13,6 +13,7 @@ use http::header::HeaderName;
 use tower_layer::Layer;
 
 use self::route::Routes;
+use self::unshared::Unshared;
 use super::Caches;
 use super::namespace::Namespace;
 use super::policy::Policy;
@@ -22,6 +23,7 @@ mod ask;
 mod body;
 mod directive;
 mod fetch;
+mod place;
 mod reply;
 mod route;
 mod rules;
@@ -29,6 +31,8 @@ mod service;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod together;
+mod unshared;
 mod writes;
 
 pub use body::CachedBody;
@@ -53,7 +57,7 @@ static CACHES: AtomicU64 = AtomicU64::new(0);
 /// whole body of at most 1 MiB that ends within a second, without trailers. It is fresh for as long as it says, and at
 /// most for its route's time to live; one that says nothing is fresh for that time. `ETag` and `Last-Modified` are used
 /// to validate what is stale, `stale-while-revalidate` and `stale-if-error` (RFC 5861) do what the response wants, for
-/// a day at most.
+/// a day at most. `CDN-Cache-Control` (RFC 9213) is for the caches of CDNs and passes unread.
 ///
 /// **For whom.** Requests with `Authorization`, `Cookie`, `Proxy-Authorization`, `X-Api-Key` or `X-Auth-Token` bypass
 /// the cache, unless the route's [`credentials`](Route::credentials) says otherwise and the response is `public` or has
@@ -61,7 +65,7 @@ static CACHES: AtomicU64 = AtomicU64::new(0);
 /// that services make links of, and what `Vary` lists tell responses apart.
 ///
 /// **Who asks.** One request a key goes to the service; others wait for its answer, and go themselves if it may not be
-/// shared. What was stored is validated, so clients' conditions don't reach the service: the cache answers them itself.
+/// shared; for ten seconds after such an answer nobody waits for that key. What was stored is validated, so clients' conditions don't reach the service: the cache answers them itself.
 /// A successful `POST`, `PUT`, `PATCH`, `DELETE` makes what is stored of its URI unusable, all variants of it, and of
 /// the `Location` and `Content-Location` that it names.
 ///
@@ -93,6 +97,7 @@ struct Cache {
     routes: Routes,
     hosts: Vec<String>,
     credentials: Vec<HeaderName>,
+    unshared: Arc<Unshared>,
     number: u64,
 }
 
@@ -104,6 +109,7 @@ impl HttpCache {
             routes: Routes::default(),
             hosts: Vec::new(),
             credentials: ask::CREDENTIALS.to_vec(),
+            unshared: Arc::new(Unshared::new()),
             number: CACHES.fetch_add(1, Ordering::Relaxed),
         }))
     }

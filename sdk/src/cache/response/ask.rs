@@ -197,7 +197,7 @@ fn value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     };
     let mut value = text(lines.next()?);
     for line in lines {
-        value.push(',');
+        value.push_str(", ");
         value.push_str(&text(line));
     }
     Some(value)

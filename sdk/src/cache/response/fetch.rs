@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use http::header::{self, HeaderMap};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use tower_service::Service;
 
 use super::Cache;
 use super::ask::Ask;
 use super::body::{CachedBody, Collected};
+use super::place::Held;
 use super::reply::{end_to_end, etag, freshened, insert, validate};
 use super::rules::{Terms, Times, insert_date, vary};
-use super::service::Held;
+use super::service::Inner;
 use super::stored::Stored;
 use crate::cache::tick::Tick;
 
@@ -33,12 +33,11 @@ pub(super) struct Fetch<S, B> {
     pub(super) former: Option<Held>,
 }
 
-impl<S, B, R> Fetch<S, B>
+impl<S, B> Fetch<S, B>
 where
-    S: Service<Request<B>, Response = Response<R>>,
-    R: Body,
+    S: Inner<B>,
 {
-    pub(super) async fn run(self) -> Result<Arc<Stored>, Unkept<R, S::Error>> {
+    pub(super) async fn run(self) -> Result<Arc<Stored>, Unkept<S::Reply, S::Error>> {
         let Self {
             cache,
             mut inner,

@@ -29,11 +29,12 @@ const IN_NOT_MODIFIED: [HeaderName; 9] = [
     X_CACHE,
 ];
 /// Headers of a connection, not of a response (RFC 9110 7.6.1, RFC 9111 3.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHENTICATE,
     HeaderName::from_static("proxy-authentication-info"),
+    header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRAILER,
@@ -255,6 +256,20 @@ pub(super) fn freshened(former: &Stored, news: &HeaderMap) -> Option<HeaderMap> 
         }
     }
     Some(headers)
+}
+
+/// Whether the answer to a `HEAD` speaks of the stored response, or is none that tells (RFC 9111 4.3.5).
+pub(super) fn agrees<R>(stored: &Stored, head: &Response<R>) -> bool {
+    let news = head.headers();
+    let same = |name: HeaderName| {
+        news.get(&name)
+            .is_none_or(|new| stored.headers.get(&name) == Some(new))
+    };
+    let length = news.get(header::CONTENT_LENGTH).is_none_or(|length| {
+        let length = length.to_str().ok().and_then(|length| length.parse().ok());
+        length == Some(stored.body.len())
+    });
+    head.status() != StatusCode::OK || same(header::ETAG) && same(header::LAST_MODIFIED) && length
 }
 
 /// Takes out what belongs to the connection that a response came by.

@@ -190,12 +190,16 @@ fn initial_age(headers: &HeaderMap, times: Times) -> Duration {
         .and_then(|date| times.wall.duration_since(date).ok())
         // A header counts whole seconds, and what is less than one of them tells no age.
         .map(|age| Duration::from_secs(age.as_secs()));
-    let said = headers.get_all(header::AGE).iter();
-    let said = said
-        .filter_map(|age| number(age.to_str().ok()?.trim()))
-        .max();
-    let corrected = said.unwrap_or_default().saturating_add(times.delay);
+    let corrected = said_age(headers)
+        .unwrap_or_default()
+        .saturating_add(times.delay);
     corrected.max(apparent.unwrap_or_default())
+}
+
+/// RFC 9111 5.1: of several ages the first counts, and what is no number is no age.
+fn said_age(headers: &HeaderMap) -> Option<Duration> {
+    let first = headers.get(header::AGE)?.to_str().ok()?.split(',').next()?;
+    number(first.trim())
 }
 
 /// Whether it is allowed to one origin's scripts without saying that it depends on who asked.
@@ -219,9 +223,29 @@ fn is_stream(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_TYPE).iter().any(of)
 }
 
-/// A date in any of the three forms of RFC 9110 5.6.7.
+/// A date in any of the three forms of RFC 9110 5.6.7, in any case (RFC 9111 4.2).
 pub(super) fn date(value: &HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
+    let text = value.to_str().ok()?;
+    httpdate::parse_http_date(text)
+        .or_else(|_| httpdate::parse_http_date(&capitalised(text)))
+        .ok()
+}
+
+/// The names of days, months and the zone as dates write them.
+fn capitalised(date: &str) -> String {
+    let mut first = true;
+    let letter = |letter: char| {
+        let inside = !std::mem::replace(&mut first, !letter.is_ascii_alphabetic());
+        if inside {
+            letter.to_ascii_lowercase()
+        } else {
+            letter.to_ascii_uppercase()
+        }
+    };
+    date.chars()
+        .map(letter)
+        .collect::<String>()
+        .replace(" Gmt", " GMT")
 }
 
 pub(super) fn insert_date(headers: &mut HeaderMap, name: HeaderName, date: SystemTime) {

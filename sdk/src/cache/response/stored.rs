@@ -111,6 +111,15 @@ impl Stored {
         Use::Expired
     }
 
+    /// Whether those who waited for it can be answered with it, if they want nothing special.
+    pub(super) fn answers_others(&self, now: u64) -> bool {
+        let terms = &self.terms;
+        let in_time = self
+            .stale_for(now)
+            .is_none_or(|time| time < terms.stale_while_revalidate && !terms.must_revalidate);
+        in_time && !terms.no_cache
+    }
+
     /// Notes that the service failed; returns whether the request may have this instead (RFC 5861 4).
     pub(super) fn stands_in(&self, ask: &Ask, now: u64) -> bool {
         let terms = &self.terms;

@@ -21,10 +21,14 @@ use crate::cache::{Caches, Policy, Row};
 mod bodies;
 mod conditions;
 mod credentials;
+mod fields;
 mod freshness;
 mod keys;
+mod sockets;
+mod stale;
 mod storing;
 mod together;
+mod variants;
 mod writes;
 
 type Body = BoxBody<Bytes, String>;
@@ -196,4 +200,24 @@ async fn reuses(bench: &Bench, headers: &[(&str, &str)]) -> bool {
     bench.get(headers).await;
     bench.get(headers).await;
     bench.calls() == 1
+}
+
+/// Checks that a response with these headers is fresh for so many seconds, and no longer.
+async fn fresh_for(headers: &'static [(&'static str, &'static str)], seconds: u64) {
+    let bench = Bench::saying(headers);
+    bench.get(&[]).await;
+    if seconds > 0 {
+        bench.pass(seconds - 1);
+        assert_eq!(
+            bench.get(&[]).await.mark(),
+            "HIT",
+            "{headers:?} before {seconds}"
+        );
+        bench.pass(1);
+    }
+    assert_eq!(
+        bench.get(&[]).await.mark(),
+        "MISS",
+        "{headers:?} after {seconds}"
+    );
 }

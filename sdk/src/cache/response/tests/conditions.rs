@@ -49,6 +49,13 @@ async fn rfc9110_13_1_3_if_modified_since_counts_where_there_is_no_tag_in_questi
             ],
             200,
         ),
+        (
+            &[
+                ("if-modified-since", "Sun, 06 Nov 1994 08:49:36 GMT"),
+                ("if-none-match", "\"e\""),
+            ],
+            304,
+        ),
     ] {
         let bench = Bench::saying(&[("last-modified", MODIFIED), ("etag", "\"e\"")]);
         bench.get(&[]).await;
@@ -153,6 +160,74 @@ async fn rfc9111_4_3_4_a_304_that_forbids_storing_ends_it() {
     bench.pass(100);
     assert_eq!(bench.get(&[]).await.body, "1");
     assert_eq!(bench.get(&[]).await.body, "3");
+}
+
+#[tokio::test]
+async fn rfc9111_4_3_4_a_304_changes_what_it_names_and_nothing_of_the_body() {
+    let bench = Bench::new(|_, n| match n {
+        1 => Ok(answer(
+            200,
+            &[
+                ("last-modified", MODIFIED),
+                ("cache-control", "max-age=2"),
+                ("x-old", "1"),
+                ("content-length", "1"),
+            ],
+            "1",
+        )),
+        _ => Ok(answer(
+            304,
+            &[("cache-control", "max-age=50"), ("content-length", "10")],
+            "",
+        )),
+    });
+    bench.get(&[]).await;
+    bench.pass(2);
+    for (wait, mark) in [(0, "MISS"), (49, "HIT"), (1, "MISS")] {
+        bench.pass(wait);
+        let got = bench.get(&[]).await;
+        assert_eq!((got.body.as_str(), got.mark()), ("1", mark));
+        assert_eq!(
+            (
+                got.header("x-old"),
+                got.header("cache-control"),
+                got.header("content-length")
+            ),
+            ("1", "max-age=50", "1")
+        );
+    }
+    assert_eq!(bench.seen(1)["if-modified-since"], MODIFIED);
+}
+
+#[tokio::test]
+async fn rfc9111_4_3_5_what_the_answer_to_a_head_contradicts_is_stale() {
+    const KEPT: [(&str, &str); 3] = [
+        ("etag", "\"e\""),
+        ("last-modified", MODIFIED),
+        ("cache-control", "max-age=50"),
+    ];
+    for (status, news, mark) in [
+        (200, &KEPT as &[_], "HIT"),
+        (200, &[], "HIT"),
+        (200, &[("content-length", "1")], "HIT"),
+        (503, &[("content-length", "7")], "HIT"),
+        (200, &[("etag", "\"f\"")], "MISS"),
+        (
+            200,
+            &[("last-modified", "Sun, 06 Nov 1994 08:49:38 GMT")],
+            "MISS",
+        ),
+        (200, &[("content-length", "2")], "MISS"),
+    ] {
+        let bench = Bench::new(move |request, n| match *request.method() {
+            Method::HEAD => Ok(answer(status, news, "")),
+            _ => Ok(answer(200, &KEPT, format!("{n}"))),
+        });
+        bench.get(&[]).await;
+        let anew = [("cache-control", "no-cache")];
+        assert_eq!(bench.send("HEAD", "/a", &anew).await.status, status);
+        assert_eq!(bench.get(&[]).await.mark(), mark, "{status} {news:?}");
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,17 @@ async fn rfc9111_3_what_forbids_storing_is_not_stored() {
         false,
     )
     .await;
+    for said in [
+        "max-age=60, no-store",
+        "max-age=60, No-CaChE",
+        "private, max-age=60",
+    ] {
+        let headers = Box::leak(Box::new([
+            ("cache-control", said),
+            ("expires", "Fri, 15 Jan 2027 09:00:00 GMT"),
+        ]));
+        check(headers, false).await;
+    }
 }
 
 #[tokio::test]
@@ -89,27 +100,50 @@ async fn rfc9111_5_2_a_directive_inside_quotes_is_none() {
 #[tokio::test]
 async fn rfc9111_3_statuses_are_stored_as_they_last() {
     const FRESH: &[(&str, &str)] = &[("cache-control", "max-age=60")];
+    const PUBLIC: &[(&str, &str)] = &[("cache-control", "public")];
     // By the route's time; only if they say for how long.
     for (status, plain, fresh) in [
         (200, true, true),
+        (203, true, true),
         (204, true, true),
         (301, true, true),
+        (308, true, true),
         (410, true, true),
         (302, false, true),
+        (303, false, true),
         (307, false, true),
         (404, false, true),
+        (201, false, false),
+        (202, false, false),
+        (299, false, false),
         (206, false, false),
         (400, false, false),
         (401, false, false),
         (403, false, false),
+        (499, false, false),
         (500, false, false),
+        (502, false, false),
         (503, false, false),
+        (504, false, false),
         (599, false, false),
     ] {
-        for (headers, stored) in [(&[] as &[_], plain), (FRESH, fresh)] {
+        for (headers, stored) in [(&[] as &[_], plain), (PUBLIC, plain), (FRESH, fresh)] {
             let bench = Bench::new(move |_, n| Ok(answer(status, headers, format!("{n}"))));
             assert_eq!(reuses(&bench, &[]).await, stored, "{status} {headers:?}");
+            bench.pass(100);
+            let calls = bench.calls();
+            bench.get(&[]).await;
+            assert_eq!(bench.calls(), calls + 1, "{status} {headers:?} is stale");
         }
+    }
+}
+
+#[tokio::test]
+async fn rfc9111_5_2_2_3_no_store_counts_whether_the_status_is_understood_or_not() {
+    const SAID: &[(&str, &str)] = &[("cache-control", "max-age=60, no-store, must-understand")];
+    for status in [200, 599] {
+        let bench = Bench::new(move |_, n| Ok(answer(status, SAID, format!("{n}"))));
+        assert!(!reuses(&bench, &[]).await, "{status}");
     }
 }
 
@@ -129,26 +163,62 @@ async fn rfc9111_3_only_get_and_head_are_answered() {
 
 #[tokio::test]
 async fn rfc9111_3_1_headers_of_the_connection_are_not_stored() {
-    let bench = Bench::saying(&[
+    const OF_THE_CONNECTION: [(&str, &str); 12] = [
         ("connection", "x-hop, close"),
         ("keep-alive", "timeout=5"),
         ("x-hop", "1"),
-        ("x-kept", "1"),
+        ("te", "trailers"),
         ("trailer", "x-sum"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
         ("proxy-authenticate", "Basic"),
-    ]);
+        ("proxy-authentication-info", "a=b"),
+        ("proxy-authorization", "Basic"),
+        ("proxy-connection", "close"),
+        ("x-cache", "theirs"),
+    ];
+    let bench = Bench::new(|_, n| Ok(answer(200, &OF_THE_CONNECTION, format!("{n}"))));
     bench.get(&[]).await;
     let got = bench.get(&[]).await;
-    assert_eq!((got.mark(), got.header("x-kept")), ("HIT", "1"));
-    for name in [
-        "connection",
-        "keep-alive",
-        "x-hop",
-        "trailer",
-        "proxy-authenticate",
-    ] {
-        assert!(!got.headers.contains_key(name), "{name}");
+    assert_eq!(got.mark(), "HIT");
+    for (name, _) in &OF_THE_CONNECTION[..11] {
+        assert!(!got.headers.contains_key(*name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn rfc9111_3_1_all_other_headers_are_stored_as_they_came() {
+    const KEPT: [(&str, &str); 16] = [
+        ("test-header", "1"),
+        ("x-test-header", "1"),
+        ("content-foo", "1"),
+        ("cache-control", "max-age=60"),
+        ("content-encoding", "gzip"),
+        ("content-length", "1"),
+        ("content-location", "/foo"),
+        ("content-md5", "rL0Y20zC+Fzt72VPzMSk2A=="),
+        ("content-security-policy", "default-src 'self'"),
+        ("content-type", "text/plain"),
+        ("clear-site-data", "cache"),
+        ("date", "Fri, 15 Jan 2027 08:00:00 GMT"),
+        ("etag", "\"abcdef\""),
+        ("expires", "Fri, 01 Jan 2038 01:01:01 GMT"),
+        ("x-frame-options", "deny"),
+        ("x-many", "1"),
+    ];
+    let bench = Bench::new(|_, n| {
+        let mut all = KEPT.to_vec();
+        all.push(("x-many", "2"));
+        Ok(answer(200, &all, format!("{n}")))
+    });
+    bench.get(&[]).await;
+    bench.pass(20);
+    let got = bench.get(&[]).await;
+    assert_eq!(got.mark(), "HIT");
+    for (name, value) in KEPT {
+        assert_eq!(got.header(name), value, "{name}");
+    }
+    assert_eq!(got.headers.get_all("x-many").iter().count(), 2);
 }
 
 #[tokio::test]

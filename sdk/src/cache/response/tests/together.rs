@@ -108,6 +108,88 @@ async fn rfc9111_4_an_answer_that_may_not_be_stored_is_shared_with_nobody() {
     }
 }
 
+/// Sends ten requests, and returns how many of them the service sees before it has answered any; then it answers them.
+async fn burst(slow: &Slow, service: &HttpCacheService<Slow>, headers: &[(&str, &str)]) -> usize {
+    let before = slow.origin.seen.lock().unwrap().len();
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            let answer = service.clone().call(request("GET", "/a", headers));
+            tokio::spawn(async move { answer.await.unwrap().into_body().collect().await.unwrap() })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let at_once = slow.origin.seen.lock().unwrap().len() - before;
+    slow.gate.add_permits(10);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    slow.gate.forget_permits(10);
+    at_once
+}
+
+#[tokio::test]
+async fn who_asks_for_what_was_lately_not_shared_waits_for_nobody() {
+    for headers in [
+        &[("cache-control", "private")] as &[_],
+        &[("set-cookie", "a=1")],
+        &[("vary", "*")],
+        &[("cache-control", "max-age=0"), ("etag", "\"e\"")],
+    ] {
+        let (caches, hand) = manual(true);
+        let slow = Slow::new(headers);
+        let service = HttpCache::new(&caches)
+            .route("/a", Route::new())
+            .layer(slow.clone());
+        assert_eq!(burst(&slow, &service, &[]).await, 1, "{headers:?}");
+        assert_eq!(burst(&slow, &service, &[]).await, 10, "{headers:?}");
+        // It is forgotten after a while without an answer.
+        pass(&hand, Duration::from_secs(10));
+        assert_eq!(burst(&slow, &service, &[]).await, 1, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_what_is_shared_again_waits_again() {
+    let (caches, hand) = manual(true);
+    let mut slow = Slow::new(&[]);
+    slow.origin.script = Arc::new(|request, n| {
+        let said = match n {
+            1..=10 => "private",
+            _ if request.headers().contains_key("cookie") => "private",
+            _ => "public, max-age=1",
+        };
+        Ok(answer(200, &[("cache-control", said)], format!("{n}")))
+    });
+    let service = HttpCache::new(&caches)
+        .route("/a", Route::new().credentials(true))
+        .layer(slow.clone());
+    assert_eq!(burst(&slow, &service, &[]).await, 1);
+    assert_eq!(burst(&slow, &service, &[]).await, 10);
+    pass(&hand, Duration::from_secs(1));
+    assert_eq!(burst(&slow, &service, &[]).await, 1);
+    pass(&hand, Duration::from_secs(1));
+    // What those get who bring credentials says nothing of what others get.
+    let known = [("cookie", "a=1")];
+    assert_eq!(burst(&slow, &service, &known).await, 1);
+    assert_eq!(burst(&slow, &service, &known).await, 10);
+    assert_eq!(burst(&slow, &service, &[]).await, 1);
+}
+
+#[tokio::test]
+async fn a_failure_of_the_service_says_nothing_of_sharing() {
+    let (caches, _) = manual(true);
+    let mut slow = Slow::new(&[]);
+    slow.origin.script = Arc::new(|_, _| Ok(answer(503, &[], "failed")));
+    let service = HttpCache::new(&caches)
+        .route("/a", Route::new())
+        .layer(slow.clone());
+    for _ in 0..3 {
+        assert_eq!(burst(&slow, &service, &[]).await, 1);
+    }
+}
+
 #[tokio::test]
 async fn who_goes_away_takes_nobodys_answer_along() {
     let (caches, _) = manual(true);
