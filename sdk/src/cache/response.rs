@@ -16,7 +16,8 @@ use self::route::Routes;
 use super::Caches;
 use super::namespace::Namespace;
 use super::policy::Policy;
-use super::space::{Origin, Space};
+use super::space::Space;
+use super::terms::Origin;
 
 mod ask;
 mod body;
