@@ -23,7 +23,7 @@ mod status;
 mod time;
 mod topic;
 
-pub use action::{ActReply, ActRequest, Intent, PlanId, Preview, Risk, Undo};
+pub use action::{ActReply, ActRequest, CacheCapacity, Intent, PlanId, Preview, Risk, Undo};
 pub use alert::{Alert, AlertRule, AlertSide, AlertState, Alerts, Severity};
 pub use cache::{CacheRow, Caches, SharedCaches};
 pub use exemplar::{

@@ -154,6 +154,9 @@ pub(crate) struct Agent {
     /// The last clear of each namespace that may be undone.
     #[cfg(feature = "cache")]
     cleared: HashMap<String, act::Cleared>,
+    /// What was changed of caches and may be taken back, by the row.
+    #[cfg(feature = "cache")]
+    altered: HashMap<perfdeck_bridge::protocol::LedgerId, act::Altered>,
     verifying: bool,
     /// The statements of the last round, and when it was.
     asked: BTreeSet<u64>,
@@ -218,6 +221,8 @@ impl Agent {
             last_done: None,
             #[cfg(feature = "cache")]
             cleared: HashMap::new(),
+            #[cfg(feature = "cache")]
+            altered: HashMap::new(),
             verifying: false,
             asked: BTreeSet::new(),
             asked_at: 0,

@@ -35,6 +35,7 @@ pub(crate) mod site;
 mod space;
 mod stamp;
 mod sync;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -50,7 +51,9 @@ pub use reach::{Invalidation, Reach, Reaching};
 pub(crate) use remote::{Address, Url};
 
 use crate::clock::Clock;
-use space::{Origin, Space};
+use space::Space;
+pub(crate) use terms::Changed;
+use terms::Origin;
 use tick::Tick;
 
 /// Namespaces of one registry; those beyond keep nothing.
@@ -247,6 +250,17 @@ impl Caches {
         } else {
             Err(NotRestorable::ChangedSince)
         }
+    }
+
+    /// What was changed of a namespace by hand; `None` if there is no such namespace.
+    pub(crate) fn changed(&self, namespace: &str) -> Option<Changed> {
+        Some(self.known(namespace)?.changed())
+    }
+
+    /// Changes a namespace's capacity or time to live from `from` to `to`; returns whether it was as `from`.
+    pub(crate) fn change(&self, namespace: &str, from: Changed, to: Changed) -> bool {
+        let space = self.known(namespace);
+        space.is_some_and(|space| space.change(from, to))
     }
 
     fn shared(&self) -> Shared {

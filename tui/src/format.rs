@@ -120,6 +120,14 @@ pub(crate) fn capacity(row: &CacheRow) -> String {
     }
 }
 
+/// Tells how long a cache's entries are fresh.
+pub(crate) fn ttl(row: &CacheRow) -> String {
+    row.ttl_seconds.map_or_else(
+        || "ever".to_owned(),
+        |ttl| age(Duration::try_from_secs_f64(ttl).unwrap_or_default()),
+    )
+}
+
 /// Tells a share of one: `0.8%`, `61%`.
 pub(crate) fn share(ratio: f64) -> String {
     let percent = ratio * 100.0;

@@ -67,6 +67,8 @@ pub(crate) enum Action {
     Act,
     Undo,
     Clear,
+    Resize,
+    Ttl,
     Percentile,
     Help,
     Quit,
@@ -75,7 +77,10 @@ pub(crate) enum Action {
 impl Action {
     /// Tells whether it asks the host to do something.
     pub(crate) const fn changes_the_host(self) -> bool {
-        matches!(self, Self::Act | Self::Undo | Self::Clear)
+        matches!(
+            self,
+            Self::Act | Self::Undo | Self::Clear | Self::Resize | Self::Ttl
+        )
     }
 }
 
@@ -197,6 +202,20 @@ pub(crate) const BINDINGS: &[Binding] = &[
         screens: &[Screen::Caches],
         short: "clear",
         long: "preview clearing the cache, then clear it",
+    },
+    Binding {
+        action: Action::Resize,
+        keys: &[Key::Char('r')],
+        screens: &[Screen::Caches],
+        short: "",
+        long: "let the cache hold more or less",
+    },
+    Binding {
+        action: Action::Ttl,
+        keys: &[Key::Char('t')],
+        screens: &[Screen::Caches],
+        short: "",
+        long: "let its entries be fresh for another time",
     },
     Binding {
         action: Action::Undo,

@@ -5,6 +5,7 @@
 //! returns effects, the runtime executes these, and `draw` shows the model. Only the runtime touches channels, the clock
 //! and the terminal; only the theme knows colours; all text of the host is made harmless where it is drawn.
 
+mod amount;
 mod cli;
 mod draw;
 mod effect;
@@ -24,6 +25,7 @@ mod tests;
 mod theme;
 mod update;
 mod widget;
+mod wish;
 
 use std::path::PathBuf;
 

@@ -9,6 +9,7 @@ use perfdeck_bridge::protocol::{
 };
 
 use crate::screen::{Screen, Screens};
+use crate::wish::Wish;
 
 /// The whole state of the viewer.
 #[derive(Debug)]
@@ -211,6 +212,15 @@ pub(crate) enum Focus {
 /// An action on its way, from the key to the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Act {
+    /// The user says how much.
+    Wishing {
+        /// What is to change.
+        wish: Wish,
+        /// What was typed.
+        typed: String,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
     /// The host is asked what would happen.
     Asking,
     /// The user decides.

@@ -21,6 +21,7 @@ use perfdeck_bridge::protocol::{Intent, Question, Topic};
 use crate::keymap::Action;
 use crate::list::List;
 use crate::model::Data;
+use crate::wish::Wish;
 
 pub(crate) use view::{Verdict, View};
 
@@ -193,6 +194,8 @@ pub(crate) enum Step {
     Ask(Question),
     /// Open the act.
     Preview(Intent),
+    /// Ask the user how much, and then open the act.
+    Wish(Wish),
     /// Show another screen.
     Go(Screen),
     /// Show a route's evidence.

@@ -8,6 +8,9 @@ use crate::model::{Act, Data, Focus, Frozen, Link, Model, Notice};
 use crate::msg::{LinkMsg, Msg};
 use crate::screen::{Screen, Step};
 
+/// The longest amount that is typed.
+const LONGEST_AMOUNT: usize = 24;
+
 /// Applies a message and returns what is to be done about it.
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.dirty = true;
@@ -271,6 +274,15 @@ fn take(model: &mut Model, step: Step) -> Vec<Effect> {
             model.focus = Focus::Act(Act::Asking);
             vec![Effect::Act(ActRequest::Preview(intent))]
         }
+        Step::Wish(wish) => {
+            let (typed, problem) = (String::new(), None);
+            model.focus = Focus::Act(Act::Wishing {
+                wish,
+                typed,
+                problem,
+            });
+            Vec::new()
+        }
         Step::Go(screen) => go(model, screen),
         Step::OpenRoute(route) => {
             let mut effects = go(model, Screen::Requests);
@@ -328,6 +340,32 @@ fn decide(model: &mut Model, key: Key) -> Vec<Effect> {
             model.focus = Focus::Screen;
             Vec::new()
         }
+        (
+            Act::Wishing {
+                wish,
+                typed,
+                problem,
+            },
+            key,
+        ) => match (key, wish.intent(typed)) {
+            (Key::Enter, Ok(intent)) => {
+                model.focus = Focus::Act(Act::Asking);
+                vec![Effect::Act(ActRequest::Preview(intent))]
+            }
+            (Key::Enter, Err(wrong)) => {
+                *problem = Some(wrong);
+                Vec::new()
+            }
+            (key, _) => {
+                *problem = None;
+                match key {
+                    Key::Char(char) if typed.len() < LONGEST_AMOUNT => typed.push(char),
+                    Key::Backspace => drop(typed.pop()),
+                    _ => {}
+                }
+                Vec::new()
+            }
+        },
         (Act::Deciding { preview, typed }, Key::Enter) => {
             let confirmed = preview.confirm.as_ref().is_none_or(|word| word == typed);
             if !confirmed || !allows.contains(&preview.risk) || host_now >= preview.expires_at {

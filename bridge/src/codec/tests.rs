@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::{
-    ActRequest, Answer, ExemplarId, FindingId, Intent, LedgerId, PlanId, QueryId, Question,
-    Refusal, RefusalCode, Reply, RequestRow, Requests, RouteDetail, State, Timestamp, Update,
-    WhichExemplar,
+    ActRequest, Answer, CacheCapacity, ExemplarId, FindingId, Intent, LedgerId, PlanId, QueryId,
+    Question, Refusal, RefusalCode, Reply, RequestRow, Requests, RouteDetail, State, Timestamp,
+    Update, WhichExemplar,
 };
 
 fn question() -> impl Strategy<Value = Question> {
@@ -29,7 +29,26 @@ fn request() -> impl Strategy<Value = ActRequest> {
         any::<String>().prop_map(|namespace| ActRequest::Preview(Intent::ClearCache { namespace })),
         any::<u64>().prop_map(|id| ActRequest::Preview(Intent::Undo(LedgerId(id)))),
         Just(ActRequest::Preview(Intent::ClearAlerts)),
+        (any::<String>(), capacity()).prop_map(|(namespace, capacity)| {
+            ActRequest::Preview(Intent::ResizeCache {
+                namespace,
+                capacity,
+            })
+        }),
+        (any::<String>(), any::<u32>()).prop_map(|(namespace, ttl_seconds)| {
+            ActRequest::Preview(Intent::SetCacheTtl {
+                namespace,
+                ttl_seconds,
+            })
+        }),
         any::<String>().prop_map(|id| ActRequest::Apply(PlanId(id))),
+    ]
+}
+
+fn capacity() -> impl Strategy<Value = CacheCapacity> {
+    prop_oneof![
+        any::<u64>().prop_map(CacheCapacity::Entries),
+        any::<u64>().prop_map(CacheCapacity::Bytes),
     ]
 }
 

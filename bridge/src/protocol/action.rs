@@ -17,6 +17,30 @@ pub enum Intent {
     Undo(LedgerId),
     /// Forget the alerts that are over, and put away those that fire until they have been over once.
     ClearAlerts,
+    /// Let a cache namespace hold more or less.
+    ResizeCache {
+        /// The namespace.
+        namespace: String,
+        /// How much it is to hold, in what it counts already.
+        capacity: CacheCapacity,
+    },
+    /// Let a cache namespace's entries be fresh for another time.
+    SetCacheTtl {
+        /// The namespace.
+        namespace: String,
+        /// The time.
+        ttl_seconds: u32,
+    },
+}
+
+/// How much a cache namespace holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheCapacity {
+    /// So many entries.
+    Entries(u64),
+    /// Entries of so many bytes in all.
+    Bytes(u64),
 }
 
 /// The two steps of every action.

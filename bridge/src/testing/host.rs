@@ -5,10 +5,10 @@ use super::voice::Voice;
 use super::{Sample, hello_at, sample, updates_at};
 use crate::board::Board;
 use crate::protocol::{
-    ActReply, ActRequest, AlertState, Answer, Exemplar, Exemplars, Finding, FindingStatus, Hello,
-    Intent, Ledger, LedgerId, LedgerRow, LedgerStatus, PlanId, Preview, QueryDetail, QueryId,
-    QueryRoute, Question, Refusal, RefusalCode, Risk, RouteDetail, RouteStatement, State,
-    Timestamp, Topic, Undo, Update, Verdict, WhichExemplar,
+    ActReply, ActRequest, AlertState, Answer, CacheCapacity, Exemplar, Exemplars, Finding,
+    FindingStatus, Hello, Intent, Ledger, LedgerId, LedgerRow, LedgerStatus, PlanId, Preview,
+    QueryDetail, QueryId, QueryRoute, Question, Refusal, RefusalCode, Risk, RouteDetail,
+    RouteStatement, State, Timestamp, Topic, Undo, Update, Verdict, WhichExemplar,
 };
 use crate::{BoxFuture, Error, Result, Source, Subscription};
 
@@ -153,6 +153,14 @@ impl SampleHost {
             }
             Intent::ClearCache { namespace } => clear_preview(namespace, shared.now),
             Intent::ClearAlerts => clear_alerts_preview(),
+            Intent::ResizeCache {
+                namespace,
+                capacity,
+            } => resize_preview(namespace, *capacity),
+            Intent::SetCacheTtl {
+                namespace,
+                ttl_seconds,
+            } => ttl_preview(namespace, *ttl_seconds),
             Intent::Undo(id) => {
                 let row = shared
                     .row(*id)
@@ -370,6 +378,8 @@ impl Shared {
             Intent::ClearCache { namespace } => ("clear_cache", namespace.clone(), None),
             Intent::Undo(id) => ("undo", format!("row {id}"), Some(*id)),
             Intent::ClearAlerts => ("clear_alerts", "alerts".to_owned(), None),
+            Intent::ResizeCache { namespace, .. } => ("resize_cache", namespace.clone(), None),
+            Intent::SetCacheTtl { namespace, .. } => ("set_cache_ttl", namespace.clone(), None),
         };
         LedgerRow {
             id,
@@ -436,6 +446,45 @@ fn clear_preview(namespace: &str, now: Timestamp) -> Preview {
             until: Some(now.after(Duration::from_secs(60))),
         },
         confirm: None,
+    }
+}
+
+fn resize_preview(namespace: &str, capacity: CacheCapacity) -> Preview {
+    let wanted = match capacity {
+        CacheCapacity::Entries(entries) => format!("{entries} entries"),
+        CacheCapacity::Bytes(bytes) => format!("{} MiB", bytes >> 20),
+    };
+    Preview {
+        kind: "resize_cache".to_owned(),
+        title: format!("resize cache {namespace}"),
+        statement: format!("let cache `{namespace}` hold {wanted}"),
+        notes: vec![
+            "now 10000 entries: 118 are held, 0 were pushed out since the start".to_owned(),
+            "until the service starts anew".to_owned(),
+        ],
+        undo: Undo {
+            statement: format!("let cache `{namespace}` hold 10000 entries again"),
+            until: None,
+        },
+        ..clear_preview(namespace, Timestamp::default())
+    }
+}
+
+fn ttl_preview(namespace: &str, ttl_seconds: u32) -> Preview {
+    Preview {
+        kind: "set_cache_ttl".to_owned(),
+        title: format!("change TTL of cache {namespace}"),
+        statement: format!("let entries of cache `{namespace}` be fresh for {ttl_seconds} s"),
+        notes: vec![
+            "now 5 min".to_owned(),
+            "what code asks to be fresh for a shorter time stays so".to_owned(),
+            "until the service starts anew".to_owned(),
+        ],
+        undo: Undo {
+            statement: format!("let entries of cache `{namespace}` be fresh for 5 min again"),
+            until: None,
+        },
+        ..clear_preview(namespace, Timestamp::default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an action would do, before anybody has agreed to it.
 
+use std::time::Duration;
+
 use perfdeck_bridge::protocol::{FindingId, Gain, LedgerId, Risk, Undo};
 
 /// What is carried out.
@@ -22,6 +24,19 @@ pub(crate) enum Job {
         cleared: LedgerId,
     },
     ClearAlerts,
+    ResizeCache {
+        namespace: String,
+        capacity: u64,
+    },
+    SetCacheTtl {
+        namespace: String,
+        ttl: Duration,
+    },
+    /// Let a cache's capacity or time to live be as it was before an earlier row.
+    ResetCache {
+        namespace: String,
+        changed: LedgerId,
+    },
 }
 
 /// An action with everything that a person wants to know first.

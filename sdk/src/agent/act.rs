@@ -25,7 +25,7 @@ use crate::act::measure::{self, Measurement, Outcome, Subject, Taken};
 use crate::act::{Draft, Job, Plan};
 
 #[cfg(feature = "cache")]
-pub(super) use self::cache::Cleared;
+pub(super) use self::cache::{Altered, Cleared};
 #[cfg(all(feature = "advisor", feature = "_sqlx"))]
 pub(super) use self::index::Made;
 #[cfg(not(all(feature = "advisor", feature = "_sqlx")))]
@@ -134,6 +134,7 @@ impl Agent {
             return;
         };
         let note = note.map_or_else(String::new, |note| format!("; {note}"));
+        let ratio = self.hit_ratio_since(row);
         let told = outcome
             .statements
             .map_or_else(String::new, |[before, after]| {
@@ -144,6 +145,7 @@ impl Agent {
                 )
             });
         self.ledger.change(row, |row| {
+            row.message.push_str(&ratio);
             row.message.push_str(&told);
             row.message.push_str(&note);
             row.measured(outcome.verdict, outcome.realised, outcome.interval);
@@ -162,6 +164,14 @@ impl Agent {
             Intent::Apply(finding) => return self.preview_finding(caller, &finding, reply),
             Intent::ClearCache { namespace } => self.draft_clear(namespace),
             Intent::ClearAlerts => Ok(self.draft_clear_alerts()),
+            Intent::ResizeCache {
+                namespace,
+                capacity,
+            } => self.draft_resize(namespace, capacity),
+            Intent::SetCacheTtl {
+                namespace,
+                ttl_seconds,
+            } => self.draft_ttl(namespace, ttl_seconds),
             Intent::Undo(row) => match self.undo_job(row) {
                 Ok(Job::DropIndex { finding }) => {
                     return self.preview_drop(caller, row, &finding, reply);
@@ -169,9 +179,11 @@ impl Agent {
                 Ok(Job::RestoreCache { namespace, cleared }) => {
                     self.draft_restore(namespace, cleared)
                 }
-                Ok(Job::CreateIndex { .. } | Job::ClearCache { .. } | Job::ClearAlerts) => Err(
-                    Refusal::new(RefusalCode::Unknown, format!("row {row} can't be undone")),
-                ),
+                Ok(Job::ResetCache { changed, .. }) => self.draft_reset(changed),
+                Ok(_) => Err(Refusal::new(
+                    RefusalCode::Unknown,
+                    format!("row {row} can't be undone"),
+                )),
                 Err(refusal) => Err(refusal),
             },
         };
@@ -246,6 +258,14 @@ impl Agent {
                 let done = self.clear_alerts();
                 self.finish(row.id, Ok(done));
             }
+            Job::ResizeCache { .. } | Job::SetCacheTtl { .. } => {
+                let result = self.change_cache(row.id, &draft.job, draft.state);
+                self.finish(row.id, result);
+            }
+            Job::ResetCache { changed, .. } => {
+                let result = self.reset_cache(*changed);
+                self.finish(row.id, result);
+            }
         }
         let row = self.ledger.row(row.id).cloned().unwrap_or(row);
         Ok(ActReply::Applied(row))
@@ -318,8 +338,11 @@ impl Agent {
                 self.facts.applied.remove(finding);
                 self.close_undone(row);
             }
-            Job::RestoreCache { .. } => self.close_undone(row),
-            Job::ClearCache { .. } | Job::ClearAlerts => {}
+            Job::RestoreCache { .. } | Job::ResetCache { .. } => self.close_undone(row),
+            Job::ClearCache { .. }
+            | Job::ClearAlerts
+            | Job::ResizeCache { .. }
+            | Job::SetCacheTtl { .. } => {}
         }
     }
 
@@ -361,6 +384,12 @@ impl Agent {
             return Ok(Job::RestoreCache {
                 namespace: row.target.clone(),
                 cleared: id,
+            });
+        }
+        if ["resize_cache", "set_cache_ttl"].contains(&row.action.as_str()) {
+            return Ok(Job::ResetCache {
+                namespace: row.target.clone(),
+                changed: id,
             });
         }
         self.made_for(row)

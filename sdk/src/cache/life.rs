@@ -13,13 +13,13 @@ const LAST_RETRY: u64 = 30_000_000_000;
 /// The moments of an entry, in ticks.
 pub(super) struct Life {
     pub(super) born: u64,
-    /// Until then a look-up asks nothing else.
-    pub(super) sure: u64,
-    fresh: u64,
+    /// Until then a look-up asks nothing else. This and the ends that follow only ever come nearer.
+    sure: AtomicU64,
+    fresh: AtomicU64,
     /// Until then it is served while it is refreshed.
-    stale: u64,
+    stale: AtomicU64,
     /// Until then it is served if a load fails.
-    dead: u64,
+    dead: AtomicU64,
     /// What its load took, in nanoseconds.
     cost: u64,
     /// The tick before which nobody tries again, after a failed load.
@@ -63,46 +63,75 @@ impl Terms {
             ..self
         }
     }
+
+    /// Until when an entry is sure, fresh, served stale, and kept, that began at `born` and took `cost` to load.
+    fn ends(self, born: u64, cost: u64) -> [u64; 4] {
+        let after = |from: u64, wait: Duration| from.saturating_add(nanos(wait));
+        let fresh = self.ttl.map_or(u64::MAX, |ttl| after(born, ttl));
+        let stale = after(fresh, self.stale);
+        let window = if self.early && self.ttl.is_some() {
+            (EARLY.saturating_mul(cost)).min((fresh - born) / 2)
+        } else {
+            0
+        };
+        let dead = stale.max(after(fresh, self.fail_safe));
+        [fresh - window, fresh, stale, dead]
+    }
 }
 
 impl Life {
     pub(super) fn new(now: u64, terms: Terms, cost: Duration) -> Self {
         let cost = nanos(cost);
-        let after = |from: u64, wait: Duration| from.saturating_add(nanos(wait));
-        let fresh = terms.ttl.map_or(u64::MAX, |ttl| after(now, ttl));
-        let stale = after(fresh, terms.stale);
-        let window = if terms.early && terms.ttl.is_some() {
-            (EARLY.saturating_mul(cost)).min((fresh - now) / 2)
-        } else {
-            0
-        };
+        let [sure, fresh, stale, dead] = terms.ends(now, cost).map(AtomicU64::new);
         Self {
             born: now,
-            sure: fresh - window,
+            sure,
             fresh,
             stale,
-            dead: stale.max(after(fresh, terms.fail_safe)),
+            dead,
             cost,
             retry: AtomicU64::new(0),
             failures: AtomicU32::new(0),
         }
     }
 
-    pub(super) fn age(&self, now: u64) -> Age {
-        match now {
-            now if now < self.sure => Age::Fresh,
-            now if now < self.fresh => Age::Due,
-            now if now < self.stale => Age::Stale,
-            now if now < self.dead => Age::Spare,
-            _ => Age::Dead,
+    /// Lets it last no longer than these terms say, from its beginning.
+    pub(super) fn shorten(&self, terms: Terms) {
+        let ends = [&self.sure, &self.fresh, &self.stale, &self.dead];
+        for (end, sooner) in ends.into_iter().zip(terms.ends(self.born, self.cost)) {
+            end.fetch_min(sooner, Ordering::Relaxed);
         }
+    }
+
+    #[inline]
+    pub(super) fn is_sure(&self, now: u64) -> bool {
+        now < self.sure.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn age(&self, now: u64) -> Age {
+        let is_over = |end: &AtomicU64| now >= end.load(Ordering::Relaxed);
+        if !is_over(&self.sure) {
+            Age::Fresh
+        } else if !is_over(&self.fresh) {
+            Age::Due
+        } else if !is_over(&self.stale) {
+            Age::Stale
+        } else if !is_over(&self.dead) {
+            Age::Spare
+        } else {
+            Age::Dead
+        }
+    }
+
+    fn fresh(&self) -> u64 {
+        self.fresh.load(Ordering::Relaxed)
     }
 
     /// Whether this look-up, with a number drawn from 0 to 1, is the one that refreshes early: the nearer the end and the
     /// longer the load, the likelier (Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede
     /// Prevention", with beta 1).
     pub(super) fn draws_early(&self, now: u64, drawn: f64) -> bool {
-        let remaining = self.fresh.saturating_sub(now) as f64;
+        let remaining = self.fresh().saturating_sub(now) as f64;
         !self.waits(now) && drawn < (-remaining / self.cost.max(1) as f64).exp()
     }
 
@@ -131,16 +160,17 @@ impl Life {
 
     /// How long it is fresh yet.
     #[cfg(feature = "redis")]
-    pub(super) const fn left(&self, now: u64) -> Duration {
-        Duration::from_nanos(self.fresh.saturating_sub(now))
+    pub(super) fn left(&self, now: u64) -> Duration {
+        Duration::from_nanos(self.fresh().saturating_sub(now))
     }
 
     /// How long it is fresh from its beginning, for ever if there is no end, and how long it is kept beyond.
     #[cfg(feature = "redis")]
     pub(super) fn lasts(&self) -> (Option<Duration>, Duration) {
-        let fresh = self.fresh.saturating_sub(self.born);
-        let fresh = (self.fresh < u64::MAX).then(|| Duration::from_nanos(fresh));
-        (fresh, Duration::from_nanos(self.dead - self.fresh))
+        let end = self.fresh();
+        let fresh = (end < u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(self.born)));
+        let beyond = self.dead.load(Ordering::Relaxed).saturating_sub(end);
+        (fresh, Duration::from_nanos(beyond))
     }
 
     /// What its load took.
@@ -150,13 +180,13 @@ impl Life {
     }
 
     /// Whether nothing brings it back.
-    pub(super) const fn is_over(&self, now: u64) -> bool {
-        self.dead <= now
+    pub(super) fn is_over(&self, now: u64) -> bool {
+        self.dead.load(Ordering::Relaxed) <= now
     }
 
     /// Whether a look-up could be answered with it.
-    pub(super) const fn answers(&self, now: u64) -> bool {
-        now < self.stale
+    pub(super) fn answers(&self, now: u64) -> bool {
+        now < self.stale.load(Ordering::Relaxed)
     }
 }
 

@@ -9,13 +9,14 @@ use super::load::{self, Call, Refusal};
 use super::policy::Policy;
 use super::reach::Invalidation;
 use super::site;
-use super::space::{Origin, Space};
+use super::space::Space;
 use super::stamp::Stripes;
+use super::terms::Origin;
 use super::tier::Kept;
 use super::values::Values;
 
 /// Entries that are put in by hand have this site; functions count from 1.
-const BY_HAND: u32 = 0;
+pub(super) const BY_HAND: u32 = 0;
 
 /// A handle to one namespace of cached values; cheap to clone.
 ///

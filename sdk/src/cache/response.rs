@@ -17,7 +17,8 @@ use self::unshared::Unshared;
 use super::Caches;
 use super::namespace::Namespace;
 use super::policy::Policy;
-use super::space::{Origin, Space};
+use super::space::Space;
+use super::terms::Origin;
 
 mod ask;
 mod body;

@@ -14,7 +14,7 @@ use super::load::{self, Call};
 use super::namespace::{Namespace, tag_hash};
 use super::policy::Policy;
 use super::reach::Invalidation;
-use super::space::Origin;
+use super::terms::Origin;
 
 pub use super::load::Refusal;
 pub use super::values::Values;

@@ -12,12 +12,15 @@ use super::key::{KeyWriter, Probe, StoredKey, hashed};
 use super::life::{Age, Life};
 use super::local::{Local, Slot};
 use super::meter::Meter;
-use super::policy::{Eviction, Policy};
+use super::policy::Policy;
 use super::reach::{Invalidation, What};
 use super::stamp::{Stamp, Stamps, Stripes};
+use super::terms::{Origin, Terms};
 use super::tier::Kept;
 use super::values::Values;
 use super::{Row, Shared, life};
+
+mod change;
 
 /// Loads in the background of one registry; above, what is stale is served until a place is free.
 const REFRESHES: usize = 1_024;
@@ -42,22 +45,10 @@ pub(super) struct Space {
     terms: Mutex<Terms>,
     /// Whether `terms` came from more than the default, so that registering again has nothing to do.
     settled: AtomicBool,
+    /// Whether the time to live was ever changed, so that an entry made under the former one may last too long.
+    retimed: AtomicBool,
     jitter: AtomicU64,
     census: Mutex<Census>,
-}
-
-/// The policy and who gave it.
-struct Terms {
-    policy: Policy,
-    by: Origin,
-    conflict: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Origin {
-    Default,
-    Function,
-    Builder,
 }
 
 /// What a caller has to do after a look-up.
@@ -95,12 +86,9 @@ impl Space {
             local: OnceLock::new(),
             meter: Meter::default(),
             flights: Arc::new(Flights::new(Arc::clone(&shared.flights))),
-            terms: Mutex::new(Terms {
-                policy,
-                by,
-                conflict: false,
-            }),
+            terms: Mutex::new(Terms::new(policy, by)),
             settled: AtomicBool::new(by != Origin::Default),
+            retimed: AtomicBool::new(false),
             jitter: AtomicU64::new(0),
             census: Mutex::default(),
             shared,
@@ -112,7 +100,7 @@ impl Space {
     pub(super) fn sure(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
         let slot = self.local.get()?.get(probe)?;
         let now = self.shared.tick.now();
-        (self.is_valid(&slot, now) && now < slot.life.sure).then_some(slot)
+        (self.is_valid(&slot, now) && slot.life.is_sure(now)).then_some(slot)
     }
 
     /// Finds an entry that is fresh.
@@ -220,6 +208,10 @@ impl Space {
         // The look-up compares again; this only spares a newer entry from being overwritten by one that can't be used.
         if self.stamps.read(&slot.stripes) == slot.stamp {
             self.local().insert(key, Arc::clone(slot));
+            // Asked afterwards: either this sees the change, or the change has seen the entry.
+            if self.retimed.load(Ordering::SeqCst) {
+                self.shorten(slot, 1.0);
+            }
         }
     }
 
@@ -232,7 +224,7 @@ impl Space {
         values: &Values<V>,
         former: Option<&Arc<Slot>>,
     ) -> bool {
-        let keeps_absent = || !values.drops_absent() || self.terms().policy.negative_ttl.is_some();
+        let keeps_absent = || !values.drops_absent() || self.terms().code().negative_ttl.is_some();
         let keeps = !slot.absent || keeps_absent();
         if keeps {
             self.fill(key.clone(), slot);
@@ -272,7 +264,7 @@ impl Space {
     }
 
     pub(super) fn soft_timeout(&self) -> Option<Duration> {
-        self.terms().policy.soft_timeout
+        self.terms().code().soft_timeout
     }
 
     pub(super) fn count_hit(&self, slot: &Slot) {
@@ -347,25 +339,14 @@ impl Space {
     /// Takes a policy from whoever has more say than the one before.
     pub(super) fn settle(&self, policy: &Policy, by: Origin) {
         if by == Origin::Function && self.settled.load(Ordering::Acquire) {
-            self.note_conflict(policy);
+            self.terms().note_conflict(policy);
             return;
         }
-        let mut terms = self.terms();
-        if terms.by < by || by == Origin::Builder {
-            let former = std::mem::replace(&mut terms.policy, policy.clone());
-            terms.by = by;
-            if let Some(local) = self.local.get() {
-                // A map evicts as it was made to.
-                terms.policy.eviction = former.eviction;
-                terms.conflict |= policy.eviction != former.eviction;
-                if policy.unit == former.unit {
-                    local.resize(policy.capacity);
-                } else {
-                    (terms.policy.unit, terms.policy.capacity) = (former.unit, former.capacity);
-                    terms.conflict = true;
-                }
-            }
+        {
+            let mut terms = self.terms();
+            terms.settle(policy, by, self.local.get().is_some());
         }
+        self.fit();
         self.settled.store(true, Ordering::Release);
     }
 
@@ -375,7 +356,7 @@ impl Space {
         }
         // Held until the map is in its place, so that a policy that is settled meanwhile finds it or is found.
         let terms = self.terms();
-        self.local.get_or_init(|| Local::new(&terms.policy))
+        self.local.get_or_init(|| Local::new(&terms.policy()))
     }
 
     pub(super) fn address(&self) -> usize {
@@ -385,7 +366,7 @@ impl Space {
     pub(super) fn row(&self) -> Row {
         let (policy, conflict) = {
             let terms = self.terms();
-            (terms.policy.clone(), terms.conflict)
+            (terms.policy(), terms.conflict())
         };
         let held = self
             .census
@@ -433,25 +414,18 @@ impl Space {
 
     /// How long an entry lasts that was loaded now, by its function and by the policy.
     pub(super) fn lasts(&self, own: Option<Duration>, absent: bool) -> life::Terms {
-        let policy = &self.terms().policy;
-        let ttl = match (own, policy.ttl) {
-            (Some(own), Some(all)) => Some(own.min(all)),
-            (own, all) => own.or(all),
-        };
+        let terms = self.terms();
+        let (policy, ttl) = (terms.code(), terms.ttl(own));
         let negative = policy.negative_ttl.filter(|_| absent);
         let jitter = f64::from(policy.jitter) / 100.0;
+        let (stale, fail_safe) = beyond(policy, absent);
         life::Terms {
             // Never longer than promised.
             ttl: negative
                 .or(ttl)
                 .map(|ttl| ttl.min(LONGEST).mul_f64(1.0 - self.draw() * jitter)),
-            // What is absent is no loss.
-            stale: if absent { Duration::ZERO } else { policy.stale },
-            fail_safe: if absent {
-                Duration::ZERO
-            } else {
-                policy.fail_safe
-            },
+            stale,
+            fail_safe,
             early: policy.early_refresh,
         }
     }
@@ -463,22 +437,17 @@ impl Space {
         (turn >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    #[cold]
-    fn note_conflict(&self, policy: &Policy) {
-        let mut terms = self.terms();
-        let longer = match (policy.ttl, terms.policy.ttl) {
-            (Some(own), Some(all)) => own > all,
-            (_, _) => false,
-        };
-        let resized =
-            policy.capacity != Policy::DEFAULT_CAPACITY && policy.capacity != terms.policy.capacity;
-        let evicted = policy.eviction;
-        let evicts_else = evicted != Eviction::Default && evicted != terms.policy.eviction;
-        terms.conflict |= longer || resized || evicts_else;
-    }
-
     fn terms(&self) -> MutexGuard<'_, Terms> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For how long an entry is served stale, and for a failed load; what is absent is no loss.
+const fn beyond(policy: &Policy, absent: bool) -> (Duration, Duration) {
+    if absent {
+        (Duration::ZERO, Duration::ZERO)
+    } else {
+        (policy.stale, policy.fail_safe)
     }
 }
 

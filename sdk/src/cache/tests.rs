@@ -7,6 +7,7 @@ use tokio::sync::{Barrier, Notify};
 
 use super::*;
 
+mod change;
 mod counts;
 mod eviction;
 #[cfg(feature = "redis")]

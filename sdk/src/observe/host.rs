@@ -7,6 +7,9 @@ pub(crate) struct HostSample {
     pub(crate) cpu_ratio: Option<f64>,
     /// Memory in use by everything that shares the limit, from 0 to 1.
     pub(crate) memory_ratio: Option<f64>,
+    /// The memory that there is for everything that shares the limit.
+    #[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "bounds caches"))]
+    pub(crate) memory_bytes: Option<u64>,
     /// The process's own processor time, in cores.
     pub(crate) process_cpu: Option<f64>,
     /// The process's resident memory.
@@ -92,6 +95,7 @@ mod probe {
             HostSample {
                 cpu_ratio: of_limit.or(Some(f64::from(system.global_cpu_usage()) / 100.0)),
                 memory_ratio: (total > 0).then(|| used as f64 / total as f64),
+                memory_bytes: (total > 0).then_some(total),
                 process_cpu: process.map(|process| f64::from(process.cpu_usage()) / 100.0),
                 rss_bytes: process.map(sysinfo::Process::memory),
             }

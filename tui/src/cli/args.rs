@@ -2,7 +2,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as Group, Parser, Subcommand};
+use perfdeck_bridge::protocol::CacheCapacity;
 
+use crate::amount;
 use crate::target::Target;
 
 /// Says what is slow in a running service, why, and whether the fix helped.
@@ -115,7 +117,7 @@ pub(super) enum Verb {
         #[arg(long)]
         all: bool,
     },
-    /// Look at the caches, or clear one
+    /// Look at the caches, or change one
     #[command(subcommand)]
     Cache(CacheVerb),
     /// Do what a recommendation proposes
@@ -238,6 +240,48 @@ pub(super) enum CacheVerb {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Let a namespace hold more or less, until the service starts anew
+    Resize {
+        /// The namespace
+        #[arg(value_name = "NAMESPACE")]
+        namespace: String,
+        #[command(flatten)]
+        capacity: CapacityOption,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Let a namespace's entries be fresh for another time, until the service starts anew
+    Ttl {
+        /// The namespace
+        #[arg(value_name = "NAMESPACE")]
+        namespace: String,
+        /// The time, in whole seconds: 90s, 5m, 1h
+        #[arg(value_name = "TIME", value_parser = amount::ttl)]
+        ttl_seconds: u32,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// How much a namespace is to hold, in what it counts.
+#[derive(Debug, Clone, Copy, Group)]
+#[group(required = true, multiple = false)]
+pub(super) struct CapacityOption {
+    /// So many entries
+    #[arg(long, value_name = "ENTRIES")]
+    capacity: Option<u64>,
+    /// Entries of so many bytes in all: 500000, 64MiB, 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = amount::bytes)]
+    bytes: Option<u64>,
+}
+
+impl CapacityOption {
+    pub(super) fn wanted(self) -> CacheCapacity {
+        match (self.capacity, self.bytes) {
+            (_, Some(bytes)) => CacheCapacity::Bytes(bytes),
+            (entries, None) => CacheCapacity::Entries(entries.unwrap_or_default()),
+        }
+    }
 }
 
 /// Whether to do it.

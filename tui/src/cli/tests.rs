@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 27] = [
     "status",
     "doctor",
     "requests",
@@ -30,6 +30,11 @@ const COMMANDS: [&str; 22] = [
     "host",
     "cache clear analytics",
     "cache clear analytics --apply",
+    "cache resize analytics --capacity 20000",
+    "cache resize analytics --capacity 20000 --apply",
+    "cache resize embed --bytes 64MiB",
+    "cache ttl analytics 10m",
+    "cache ttl analytics 10m --apply",
     "alerts --clear",
     "alerts --clear --apply",
     "undo 3",

@@ -141,6 +141,28 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             };
             act(source, intent, *consent, quiet).await
         }
+        Verb::Cache(CacheVerb::Resize {
+            namespace,
+            capacity,
+            consent,
+        }) => {
+            let intent = Intent::ResizeCache {
+                namespace: namespace.clone(),
+                capacity: capacity.wanted(),
+            };
+            act(source, intent, *consent, quiet).await
+        }
+        Verb::Cache(CacheVerb::Ttl {
+            namespace,
+            ttl_seconds,
+            consent,
+        }) => {
+            let intent = Intent::SetCacheTtl {
+                namespace: namespace.clone(),
+                ttl_seconds: *ttl_seconds,
+            };
+            act(source, intent, *consent, quiet).await
+        }
         Verb::Apply { finding, consent } => {
             act(
                 source,

@@ -6,10 +6,16 @@ use crate::theme::{Mark, Role};
 use crate::widget::canvas::paragraph_lines;
 use crate::widget::modal::Modal;
 use crate::widget::{Canvas, Piece, piece};
+use crate::wish::Wish;
 
 /// Draws the act, at whatever step it is.
 pub(super) fn draw(model: &Model, act: &Act, canvas: &mut Canvas<'_>) {
     match act {
+        Act::Wishing {
+            wish,
+            typed,
+            problem,
+        } => ask(wish, typed, problem.as_deref(), canvas),
         Act::Asking => say(
             "Act",
             "Asking the host what would happen.",
@@ -33,6 +39,31 @@ fn say(title: &str, text: &str, role: Role, canvas: &mut Canvas<'_>) {
     };
     modal.draw(canvas, |inside| {
         inside.paragraph(0, 0, text, role, 3);
+    });
+}
+
+/// Asks the user how much.
+fn ask(wish: &Wish, typed: &str, problem: Option<&str>, canvas: &mut Canvas<'_>) {
+    let modal = Modal {
+        title: "Act",
+        title_end: vec![],
+        foot: vec![
+            piece("enter", Role::Key),
+            piece(" preview   ", Role::Dim),
+            piece("esc", Role::Key),
+            piece(" leave", Role::Dim),
+        ],
+        foot_end: vec![],
+        width: 60,
+        height: 6,
+    };
+    modal.draw(canvas, |inside| {
+        let question = format::printable(&wish.question(), 200);
+        inside.paragraph(0, 0, &question, Role::Text, 2);
+        let x = inside.put(0, 2, typed, Role::Selected);
+        let cursor = inside.theme().mark(Mark::Cursor);
+        inside.put(x, 2, cursor, Role::Selected);
+        inside.put(0, 3, problem.unwrap_or_default(), Role::Over);
     });
 }
 

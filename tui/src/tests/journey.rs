@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    ActRequest, ExemplarId, Hello, LedgerId, Question, State, Topic, Update, WhichExemplar,
+    ActRequest, CacheCapacity, ExemplarId, Hello, Intent, LedgerId, Question, State, Topic, Update,
+    WhichExemplar,
 };
 use perfdeck_bridge::testing::{NOW, Sample, hello};
 
@@ -253,6 +254,61 @@ fn an_action_is_undone_from_the_ledger_and_from_the_cache() {
     check("4 j u", &["this row can't be undone any more"]);
 }
 
+/// What the last preview was asked of.
+fn previewed(viewer: &Viewer) -> Option<&Intent> {
+    viewer.effects.iter().rev().find_map(|effect| match effect {
+        Effect::Act(ActRequest::Preview(intent)) => Some(intent),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_cache_is_resized_by_the_amount_that_is_typed() {
+    let mut viewer = check(
+        "4 j r",
+        &["How much may cache analytics hold, in entries? Now 1"],
+    );
+    viewer.press("2 x enter");
+    assert!(viewer.frame().contains("it is no number"));
+    assert_eq!(previewed(&viewer), None);
+    viewer.press("backspace 0 0 0 enter");
+    let wanted = Intent::ResizeCache {
+        namespace: "analytics".into(),
+        capacity: CacheCapacity::Entries(2_000),
+    };
+    assert_eq!(previewed(&viewer), Some(&wanted));
+    assert!(viewer.frame().contains("Apply: resize cache analytics"));
+    viewer.press("enter").refresh();
+    assert_eq!(applied(&viewer), 1);
+    assert!(viewer.frame().contains("resize_cache analytics"));
+}
+
+#[test]
+fn a_cache_that_counts_bytes_is_resized_in_them() {
+    let viewer = check("4 r 1 2 8 M i B enter", &["Enter applies it."]);
+    let wanted = Intent::ResizeCache {
+        namespace: "embed".into(),
+        capacity: CacheCapacity::Bytes(128 << 20),
+    };
+    assert_eq!(previewed(&viewer), Some(&wanted));
+}
+
+#[test]
+fn a_cache_gets_the_time_to_live_that_is_typed() {
+    let viewer = check(
+        "4 j t 1 0 m enter",
+        &["Apply: change TTL of cache analytics"],
+    );
+    let wanted = Intent::SetCacheTtl {
+        namespace: "analytics".into(),
+        ttl_seconds: 600,
+    };
+    assert_eq!(previewed(&viewer), Some(&wanted));
+    let viewer = check("4 t 1 0 esc", &[]);
+    assert_eq!(viewer.model.focus, Focus::Screen);
+    assert_eq!(previewed(&viewer), None);
+}
+
 #[test]
 fn a_frozen_view_stays_while_the_host_goes_on() {
     let mut viewer = check("8 space", &["‖ frozen 0s"]);
@@ -344,7 +400,15 @@ fn recorded() -> Viewer {
 fn a_recording_tells_no_key_that_it_would_refuse() {
     for (keys, live) in [
         ("1", &["a act", "a see and apply it"][..]),
-        ("4 j", &["c clear", "u undo", "u bring its entries back"]),
+        (
+            "4 j",
+            &[
+                "c clear",
+                "r resize it",
+                "u undo",
+                "u bring its entries back",
+            ],
+        ),
         (
             "7",
             &["a act", "a preview and apply", "a preview and apply it"],

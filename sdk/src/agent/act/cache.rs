@@ -1,10 +1,14 @@
 //! Clearing a cache, and bringing its entries back.
 
+mod setting;
+
 use perfdeck_bridge::protocol::{LedgerId, LedgerStatus, Refusal, RefusalCode, Risk, Undo};
 
 use super::{Done, Failure, UNDO};
 use crate::act::{Draft, Job};
 use crate::agent::Agent;
+
+pub(crate) use setting::Altered;
 
 /// A clear that may be undone.
 #[derive(Debug)]

@@ -243,9 +243,12 @@ impl Agent {
         let (made, finding) = match job {
             Job::CreateIndex { finding } => (self.verified.proposals.get(finding), finding),
             Job::DropIndex { finding } => (self.made.get(finding), finding),
-            Job::ClearCache { .. } | Job::RestoreCache { .. } | Job::ClearAlerts => {
-                return Subject::default();
-            }
+            Job::ClearCache { .. }
+            | Job::RestoreCache { .. }
+            | Job::ClearAlerts
+            | Job::ResizeCache { .. }
+            | Job::SetCacheTtl { .. }
+            | Job::ResetCache { .. } => return Subject::default(),
         };
         let found = self
             .verdicts

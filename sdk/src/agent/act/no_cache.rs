@@ -1,9 +1,9 @@
 //! Stands in for caches where their feature is off: there are none.
 
-use perfdeck_bridge::protocol::{LedgerId, LedgerStatus, Refusal, RefusalCode};
+use perfdeck_bridge::protocol::{CacheCapacity, LedgerId, LedgerStatus, Refusal, RefusalCode};
 
 use super::{Done, Failure};
-use crate::act::Draft;
+use crate::act::{Draft, Job};
 use crate::agent::Agent;
 
 impl Agent {
@@ -22,6 +22,34 @@ impl Agent {
 
     pub(super) fn clear_cache(&mut self, _: LedgerId, _: &str) -> Result<Done, Failure> {
         Err(off())
+    }
+
+    pub(super) fn draft_resize(
+        &self,
+        namespace: String,
+        _: CacheCapacity,
+    ) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace)
+    }
+
+    pub(super) fn draft_ttl(&self, namespace: String, _: u32) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace)
+    }
+
+    pub(super) fn draft_reset(&self, changed: LedgerId) -> Result<Draft, Refusal> {
+        self.draft_clear(format!("that of row {changed}"))
+    }
+
+    pub(super) fn change_cache(&mut self, _: LedgerId, _: &Job, _: u64) -> Result<Done, Failure> {
+        Err(off())
+    }
+
+    pub(super) fn reset_cache(&mut self, _: LedgerId) -> Result<Done, Failure> {
+        Err(off())
+    }
+
+    pub(super) const fn hit_ratio_since(&mut self, _: LedgerId) -> String {
+        String::new()
     }
 
     pub(super) fn restore_cache(&mut self, _: &str, _: LedgerId) -> Result<Done, Failure> {

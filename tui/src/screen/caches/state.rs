@@ -7,6 +7,7 @@ use crate::list::{Row, Sort, falling, holds};
 use crate::model::Data;
 use crate::screen::Step;
 use crate::screen::page::State;
+use crate::wish::Wish;
 
 pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<Step> {
     let Some(caches) = data.caches() else {
@@ -21,6 +22,8 @@ pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<S
                 namespace: row.namespace.clone(),
             })]
         }
+        (Action::Resize, Some(row)) => vec![Step::Wish(Wish::capacity(row))],
+        (Action::Ttl, Some(row)) => vec![Step::Wish(Wish::ttl(row))],
         (Action::Undo, Some(row)) => match row.undo {
             Some(id) => vec![Step::Preview(Intent::Undo(id))],
             None => vec![Step::Say(

@@ -119,7 +119,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 ),
                 piece(format::count(row.entries), Role::Text),
                 piece(format::capacity(row), Role::Dim),
-                piece(ttl(row), Role::Dim),
+                piece(format::ttl(row), Role::Dim),
                 piece(mark, Role::from(level)),
             ]
         });
@@ -146,7 +146,7 @@ fn namespace(
             number("entries", format::count(row.entries)),
             number("of", format::capacity(row)),
             number("in all", format::bytes(row.bytes as f64)),
-            number("each for", ttl(row)),
+            number("each for", format::ttl(row)),
         ],
     );
     y = story::listed(
@@ -244,16 +244,13 @@ fn namespace(
     };
     let keys = [
         piece("c", Role::Key),
-        piece(" clear it", Role::Dim),
+        piece(" clear it   ", Role::Dim),
+        piece("r", Role::Key),
+        piece(" resize it   ", Role::Dim),
+        piece("t", Role::Key),
+        piece(" change its TTL", Role::Dim),
         piece(undo, Role::Key),
         piece(words, Role::Dim),
     ];
     canvas.line(2, y + 1, &keys);
-}
-
-fn ttl(row: &CacheRow) -> String {
-    row.ttl_seconds.map_or_else(
-        || "ever".to_owned(),
-        |ttl| format::age(std::time::Duration::try_from_secs_f64(ttl).unwrap_or_default()),
-    )
 }
