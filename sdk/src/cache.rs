@@ -25,6 +25,11 @@ mod load;
 mod local;
 mod meter;
 mod namespace;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "no pool is wrapped")
+)]
+pub(crate) mod pending;
 mod policy;
 mod reach;
 #[cfg(feature = "redis")]
@@ -39,6 +44,7 @@ mod tests;
 mod tick;
 mod tier;
 mod values;
+pub(crate) mod watch;
 
 pub use key::{CacheKey, KeyWriter};
 pub use namespace::{Entry, Namespace};

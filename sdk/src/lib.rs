@@ -99,7 +99,8 @@ pub mod __private {
     #[cfg(feature = "cache")]
     pub use crate::cache::site::{
         ByClone, ByLoad, Caller, Errors, Fallible, Found, InCaller, InTask, Loader, Lookup,
-        Refusal, Site, Task, Values, always, invalidate, invalidate_in, written,
+        Refusal, Site, Task, Touched, Values, Watched, always, invalidate, invalidate_in, watched,
+        written,
     };
     pub use crate::observe::monitor::{Function, Monitor};
 }

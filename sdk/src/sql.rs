@@ -6,6 +6,8 @@
 
 #[cfg(feature = "advisor")]
 pub(crate) mod access;
+#[cfg(all(feature = "_sqlx", feature = "cache"))]
+pub(crate) mod control;
 pub(crate) mod fingerprint;
 mod hash;
 #[cfg(feature = "advisor")]

@@ -61,6 +61,12 @@ pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
 /// returns no `Result`; a call that is cancelled or panics invalidates nothing. The key is made before the body runs.
 /// `result` says that the return type is a `Result` under another name, `deck = EXPR` names another deck than the
 /// first that was started. Several attributes on one function add up.
+///
+/// Where the body ran statements in a transaction of a pool that the deck wraps, and left it open, the invalidation waits:
+/// it takes effect when that transaction has committed, and never if it is rolled back or dropped. Until then others read
+/// what was there before, and may cache it. The transaction is known by its statements, whatever way the body came by it;
+/// statements outside of it make the invalidation take effect at once, too. What can't be seen are transactions of sqlx's
+/// own pool, statements in tasks that the body spawns, and those of a function that isn't async: there it is at once.
 #[proc_macro_attribute]
 pub fn cache_invalidate(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as cache_invalidate::Words);

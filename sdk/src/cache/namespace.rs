@@ -163,7 +163,7 @@ impl Namespace {
         if key.is_refused() {
             return Invalidation::local();
         }
-        self.space.invalidate_stripe(key)
+        self.space.invalidate_stripe(self.space.stripe(key))
     }
 }
 

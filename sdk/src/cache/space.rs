@@ -309,13 +309,20 @@ impl Space {
         (former, since, reach)
     }
 
-    /// Makes the entries of a key or of a tag unusable.
-    pub(super) fn invalidate_stripe(&self, key: &KeyWriter) -> Invalidation {
+    /// Makes the entries of a key or of a tag unusable, by its hash.
+    pub(super) fn invalidate_stripe(&self, hash: u64) -> Invalidation {
         self.count(|meter| &meter.invalidations);
-        let hash = self.stripe(key);
         let reach = self.tell(What::Stripe(hash));
         self.stamps.bump_stripe(hash);
         reach
+    }
+
+    /// Makes unusable what it is about.
+    pub(super) fn take_effect(&self, what: What) -> Invalidation {
+        match what {
+            What::All => self.invalidate().2,
+            What::Stripe(hash) => self.invalidate_stripe(hash),
+        }
     }
 
     /// Tells other instances of an invalidation, before it takes effect here: whoever looks up after it asks Redis for a

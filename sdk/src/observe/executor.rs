@@ -38,6 +38,8 @@ pub(super) struct Tap {
 pub struct Executing<DB: Database> {
     pub(super) held: Held<DB>,
     pub(super) tap: Tap,
+    #[cfg(feature = "cache")]
+    pub(super) ending: super::ending::Ending,
 }
 
 pub(super) enum Held<DB: Database> {
@@ -48,6 +50,13 @@ pub(super) enum Held<DB: Database> {
 impl<DB: Database> Executing<DB> {
     /// Returns sqlx's connection; what is done through it is not observed by this tier.
     pub fn inner(&mut self) -> &mut DB::Connection {
+        // Whoever does something through it wants the same invalidations to wait.
+        #[cfg(feature = "cache")]
+        self.ending.touch();
+        self.connection()
+    }
+
+    fn connection(&mut self) -> &mut DB::Connection {
         match &mut self.held {
             Held::Connection(connection) => connection,
             Held::Transaction(transaction) => transaction,
@@ -85,6 +94,8 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
+                #[cfg(feature = "cache")]
+                crate::cache::watch::touch();
                 async_stream::try_stream! {
                     let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     let observed = self.tap.begin(query.sql.clone());
@@ -105,9 +116,12 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
+                #[cfg(feature = "cache")]
+                crate::cache::watch::touch();
                 Box::pin(async move {
                     let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
-                    self.tap.one(query, &mut *connection).await
+                    let observed = self.tap.begin(query.sql.clone());
+                    observed.one(query, &mut *connection).await
                 })
             }
 
@@ -155,7 +169,9 @@ macro_rules! executor {
             {
                 let query = Taken::from(query);
                 let observed = self.tap.begin(query.sql.clone());
-                observed.over(self.inner().fetch_many(query)).boxed()
+                #[cfg(feature = "cache")]
+                let observed = observed.ending(self.ending.begin(&query.sql));
+                observed.over(self.connection().fetch_many(query)).boxed()
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(
@@ -167,8 +183,10 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
-                let tap = self.tap.clone();
-                Box::pin(async move { tap.one(query, self.inner()).await })
+                let observed = self.tap.begin(query.sql.clone());
+                #[cfg(feature = "cache")]
+                let observed = observed.ending(self.ending.begin(&query.sql));
+                Box::pin(async move { observed.one(query, self.connection()).await })
             }
 
             fn prepare_with<'e>(
@@ -179,14 +197,14 @@ macro_rules! executor {
             where
                 'h: 'e,
             {
-                self.inner().prepare_with(sql, parameters)
+                self.connection().prepare_with(sql, parameters)
             }
 
             fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<$database>, Error>>
             where
                 'h: 'e,
             {
-                self.inner().describe(sql)
+                self.connection().describe(sql)
             }
         }
     };
@@ -256,23 +274,9 @@ impl Tap {
             pool: self.pool,
             rows: 0,
             failed: false,
+            #[cfg(feature = "cache")]
+            ending: None,
         }
-    }
-
-    async fn one<'c, DB: Database, C>(
-        &self,
-        query: Taken<DB>,
-        connection: C,
-    ) -> Result<Option<DB::Row>, Error>
-    where
-        C: Executor<'c, Database = DB>,
-    {
-        let observed = self.begin(query.sql.clone());
-        let mut watched = observed.over(connection.fetch_optional(query));
-        let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
-        watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
-        watched.observed.failed = fetched.is_err();
-        fetched
     }
 
     /// Runs a statement that sqlx makes itself, `COMMIT` say.
@@ -312,6 +316,9 @@ struct Observed {
     pool: u16,
     rows: u64,
     failed: bool,
+    /// What its end means for the connection that it runs on.
+    #[cfg(feature = "cache")]
+    ending: Option<super::ending::Begun>,
 }
 
 struct Running {
@@ -322,6 +329,37 @@ struct Running {
 }
 
 impl Observed {
+    #[cfg(feature = "cache")]
+    fn ending(mut self, ending: Option<super::ending::Begun>) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    async fn one<'c, DB: Database, C>(
+        self,
+        query: Taken<DB>,
+        connection: C,
+    ) -> Result<Option<DB::Row>, Error>
+    where
+        C: Executor<'c, Database = DB>,
+    {
+        let mut watched = self.over(connection.fetch_optional(query));
+        let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
+        watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
+        watched.observed.failed = fetched.is_err();
+        #[cfg(feature = "cache")]
+        watched.observed.end(fetched.as_ref().err());
+        fetched
+    }
+
+    /// Notes that the statement has come to its end.
+    #[cfg(feature = "cache")]
+    fn end(&mut self, error: Option<&Error>) {
+        if let Some(ending) = self.ending.take() {
+            ending.end(error);
+        }
+    }
+
     fn over<W>(self, work: W) -> Watched<W> {
         Watched {
             work: Some(work),
@@ -381,8 +419,18 @@ where
         match &item {
             Some(Ok(Either::Right(_))) => this.observed.rows += 1,
             Some(Ok(Either::Left(_))) => {}
-            Some(Err(_)) => this.observed.failed = true,
-            None => this.finish(),
+            Some(Err(error)) => {
+                this.observed.failed = true;
+                #[cfg(feature = "cache")]
+                this.observed.end(Some(error));
+                #[cfg(not(feature = "cache"))]
+                let _ = error;
+            }
+            None => {
+                this.finish();
+                #[cfg(feature = "cache")]
+                this.observed.end(None);
+            }
         }
         Poll::Ready(item)
     }

@@ -50,6 +50,8 @@ impl<DB: Database> Pool<DB> {
         Ok(Connection(Executing {
             held: Held::Connection(held),
             tap: self.tap.clone(),
+            #[cfg(feature = "cache")]
+            ending: super::ending::Ending::of_connection(),
         }))
     }
 
@@ -65,6 +67,8 @@ impl<DB: Database> Pool<DB> {
         Ok(Transaction(Executing {
             held: Held::Transaction(held),
             tap: self.tap.clone(),
+            #[cfg(feature = "cache")]
+            ending: super::ending::Ending::of_transaction(),
         }))
     }
 }
@@ -82,12 +86,22 @@ pub struct Transaction<DB: Database>(Executing<DB>);
 impl<DB: Database> Transaction<DB> {
     /// Commits; the `COMMIT` is recorded.
     ///
+    /// What was to be invalidated then is so when it returns, and other instances have been told; see
+    /// [`Executing::invalidate`].
+    ///
     /// # Errors
     ///
     /// As [`sqlx::Transaction::commit`].
     pub async fn commit(self) -> Result<(), Error> {
-        let Executing { held, tap } = self.0;
+        let Executing { held, tap, .. } = self.0;
         match held {
+            #[cfg(feature = "cache")]
+            Held::Transaction(transaction) => {
+                let commit = self.0.ending.commit(transaction.commit());
+                super::ending::told(tap.statement("COMMIT", commit).await?).await;
+                Ok(())
+            }
+            #[cfg(not(feature = "cache"))]
             Held::Transaction(transaction) => tap.statement("COMMIT", transaction.commit()).await,
             Held::Connection(_) => Ok(()),
         }
@@ -99,7 +113,7 @@ impl<DB: Database> Transaction<DB> {
     ///
     /// As [`sqlx::Transaction::rollback`].
     pub async fn rollback(self) -> Result<(), Error> {
-        let Executing { held, tap } = self.0;
+        let Executing { held, tap, .. } = self.0;
         match held {
             Held::Transaction(transaction) => {
                 tap.statement("ROLLBACK", transaction.rollback()).await
