@@ -15,6 +15,8 @@ pub(crate) mod parse;
 #[cfg(feature = "advisor")]
 mod predicate;
 pub(crate) mod redacted;
+#[cfg(feature = "query-cache")]
+pub(crate) mod relation;
 mod token;
 
 /// Hashes bytes to the same number in every process and build.
