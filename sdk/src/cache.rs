@@ -31,6 +31,8 @@ mod namespace;
 )]
 pub(crate) mod pending;
 mod policy;
+#[cfg(feature = "query-cache")]
+pub mod query;
 mod reach;
 #[cfg(feature = "redis")]
 mod remote;
@@ -50,6 +52,8 @@ pub use key::{CacheKey, KeyWriter};
 pub use namespace::{Entry, Namespace};
 pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};
+#[cfg(feature = "query-cache")]
+pub use query::CacheQuery;
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
 pub(crate) use remote::{Address, Url};
@@ -60,6 +64,9 @@ use tick::Tick;
 
 /// Namespaces of one registry; those beyond keep nothing.
 const NAMESPACES: usize = 1_000;
+/// The namespace of tables' stamps, which holds no entries: what is read from tables hangs on it, whatever namespace it is
+/// in, and an instance that only writes need not know which those are.
+const TABLES: &str = "perfdeck:tables";
 /// How long a clear can be undone.
 pub(crate) const UNDO: Duration = Duration::from_secs(60);
 
@@ -86,6 +93,9 @@ struct Shared {
     refreshes: Arc<AtomicUsize>,
     #[cfg(feature = "redis")]
     remote: Option<Arc<remote::Remote>>,
+    tables: Option<Arc<Space>>,
+    #[cfg(feature = "query-cache")]
+    queries: Option<Arc<query::Queries>>,
 }
 
 /// One namespace at one moment. Counts are since the start.
@@ -170,12 +180,41 @@ impl Caches {
             refreshes: Arc::default(),
             #[cfg(feature = "redis")]
             remote: None,
+            tables: None,
+            #[cfg(feature = "query-cache")]
+            queries: None,
         };
-        Self {
+        let mut caches = Self {
             spaces: Arc::default(),
             shared,
-        }
+        };
+        caches.lay_tables();
+        caches
     }
+
+    /// Makes the stamps of tables, where statements are heard of.
+    #[cfg(feature = "query-cache")]
+    fn lay_tables(&mut self) {
+        let name: Arc<str> = TABLES.into();
+        (self.shared.tables, self.shared.queries) = (None, None);
+        let policy = Policy::new().capacity(0);
+        let shared = self.shared();
+        let space = Space::new(Arc::clone(&name), policy, Origin::Builder, shared);
+        let space = Arc::new(space);
+        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        spaces.insert(name, Arc::clone(&space));
+        drop(spaces);
+        self.shared.queries = Some(Arc::new(query::Queries::new(Arc::clone(&space))));
+        self.shared.tables = Some(space);
+    }
+
+    #[cfg(not(feature = "query-cache"))]
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        clippy::unused_self,
+        reason = "another build does something"
+    )]
+    const fn lay_tables(&mut self) {}
 
     /// Shares what is invalidated with other instances; namespaces that were made before stay alone.
     #[cfg(feature = "redis")]
@@ -184,6 +223,7 @@ impl Caches {
     pub(crate) fn join(&mut self, address: Address, turns: usize) -> std::io::Result<()> {
         let remote = remote::start(&self.spaces, &self.shared, address, turns)?;
         self.shared.remote = Some(remote);
+        self.lay_tables();
         Ok(())
     }
 
@@ -218,7 +258,9 @@ impl Caches {
 
     /// Reads all namespaces, by name.
     pub(crate) fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<_> = all(&self.spaces).iter().map(|space| space.row()).collect();
+        let spaces = all(&self.spaces);
+        let shown = spaces.iter().filter(|space| !space.is_of_tables());
+        let mut rows: Vec<_> = shown.map(|space| space.row()).collect();
         rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rows
     }
@@ -252,6 +294,13 @@ impl Caches {
         } else {
             Err(NotRestorable::ChangedSince)
         }
+    }
+
+    /// How many queries were not cached for this reason.
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn bypassed(&self, why: query::Bypass) -> u64 {
+        let queries = self.shared.queries.as_ref();
+        queries.map_or(0, |queries| queries.bypassed(why))
     }
 
     fn shared(&self) -> Shared {

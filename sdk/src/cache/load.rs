@@ -37,6 +37,8 @@ pub(super) struct Call<'a, V, E> {
     pub(super) key: &'a KeyWriter,
     /// The hashes of the tags that its entry is to have.
     pub(super) tags: &'a [u64],
+    /// The stripes of the tables that it is read from.
+    pub(super) tables: &'a [u16],
     pub(super) values: Values<V>,
     pub(super) refusal: Refusal<E>,
 }
@@ -154,7 +156,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     }
 
     fn stripes(&self) -> Stripes {
-        Stripes::new(self.space.stripe(self.key), self.tags)
+        Stripes::new(self.space.stripe(self.key), self.tags).on_tables(self.tables)
     }
 
     async fn step(&self, how: How) -> Step<V, E> {
@@ -252,7 +254,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
         Some(match answer {
             Some(answer) => Step::Answer(answer),
             None => {
-                let stamp = self.space.stamps.read(stripes);
+                let stamp = self.space.present(stripes);
                 asked.load(Duty::Alone(Some((probe.store(), stamp))), spare)
             }
         })

@@ -89,6 +89,24 @@ impl Pending {
         self.lock().stage = Stage::Open;
     }
 
+    /// What waits, in a queue of its own.
+    pub(crate) fn clone_due(&self) -> Self {
+        let due = self.lock().due.clone();
+        let copy = Self::idle();
+        copy.lock().due = due;
+        copy
+    }
+
+    /// How much waits.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().due.len()
+    }
+
+    /// Drops what has come since so much waited.
+    pub(crate) fn truncate(&self, length: usize) {
+        self.lock().due.truncate(length);
+    }
+
     /// Drops what waits.
     pub(crate) fn roll_back(&self, then: After) {
         let mut state = self.lock();
@@ -106,6 +124,12 @@ impl Pending {
         // Each tells Redis and changes a stamp, and may be waited for by nobody else's lock.
         drop(state);
         due.iter().map(Due::take_effect).collect()
+    }
+
+    /// Lets an invalidation wait for the end of a statement, or of the transaction that it is in.
+    #[cfg(feature = "query-cache")]
+    pub(super) fn owe(&self, space: &Arc<Space>, what: What) {
+        self.lock().push(space, what);
     }
 
     /// Lets an invalidation wait, if there is something to wait for.

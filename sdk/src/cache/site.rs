@@ -229,6 +229,7 @@ impl Lookup {
             site: self.site,
             key: &self.key,
             tags: &self.tags,
+            tables: &[],
             values: values.ttl(self.ttl),
             refusal,
         }

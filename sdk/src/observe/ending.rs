@@ -1,11 +1,12 @@
 //! Tier 1: how a transaction's end reaches what waits for it.
 
 use futures_util::future::join_all;
-use sqlx::Error;
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Error, SqlStr};
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
-use super::executor::Executing;
+use super::executor::{Executing, Tap};
 use super::pool::quietly;
 use crate::cache::pending::{After, Pending};
 use crate::cache::{CacheKey, Invalidation, Namespace, watch};
@@ -19,11 +20,13 @@ pub(super) struct Ending {
     transaction: bool,
 }
 
-/// A statement that begins or ends a transaction, under way.
+/// A statement under way that begins or ends a transaction, or that changes tables.
 #[derive(Debug)]
 pub(super) struct Begun {
     pending: Pending,
     controls: Controls,
+    /// How much waited before it.
+    before: usize,
 }
 
 impl Ending {
@@ -34,9 +37,10 @@ impl Ending {
         }
     }
 
-    pub(super) fn of_connection() -> Self {
+    /// Makes that of a connection which is held by itself.
+    pub(super) fn of_connection(pending: Pending) -> Self {
         Self {
-            pending: Pending::idle(),
+            pending,
             transaction: false,
         }
     }
@@ -47,13 +51,23 @@ impl Ending {
     }
 
     /// Begins a statement; returns what has to be told of its end.
-    pub(super) fn begin(&self, sql: &sqlx::SqlStr) -> Option<Begun> {
+    pub(super) fn begin(&self, tap: &Tap, sql: &SqlStr) -> Option<Begun> {
         let controls = controls(sql.as_str());
         if controls.others {
             self.touch();
         }
-        let pending = self.pending.clone();
-        (!controls.steps.is_empty()).then_some(Begun { pending, controls })
+        let before = self.pending.len();
+        let changes = tap.effect(sql);
+        if let Some(changes) = &changes {
+            changes.owe(&self.pending);
+        }
+        // In a transaction changes wait for its end.
+        let waits = changes.is_some() && !self.pending.is_open();
+        (waits || !controls.steps.is_empty()).then(|| Begun {
+            pending: self.pending.clone(),
+            controls,
+            before,
+        })
     }
 
     /// Commits, and then lets take effect what waits; returns how far that has come.
@@ -109,22 +123,117 @@ impl Drop for Ending {
 }
 
 impl Begun {
+    /// Makes that of a statement on a pool.
+    pub(super) fn on_pool(pending: &Pending, sql: &SqlStr) -> Self {
+        Self {
+            pending: pending.clone(),
+            controls: controls(sql.as_str()),
+            before: 0,
+        }
+    }
+
     /// The statement has ended.
     pub(super) fn end(self, error: Option<&Error>) {
-        let several = self.controls.others || self.controls.steps.len() > 1;
-        for step in &self.controls.steps {
+        let Self {
+            pending,
+            controls: Controls { steps, several, .. },
+            before,
+        } = self;
+        for step in &steps {
             match (step, error) {
-                (Control::Begin, None) => self.pending.begin(),
+                (Control::Begin, None) => pending.begin(),
                 (Control::Begin, Some(_)) => {}
                 // Of a text of several statements it isn't known which of them were done.
-                (_, Some(_)) if several => drop(self.pending.commit(After::Idle)),
-                (Control::Commit, None) => drop(self.pending.commit(After::Idle)),
-                (Control::Commit, Some(Error::Database(_))) => self.pending.roll_back(After::Idle),
-                (Control::Commit, Some(_)) => drop(self.pending.commit(After::Idle)),
-                (Control::RollBack, _) if several => drop(self.pending.commit(After::Idle)),
-                (Control::RollBack, _) => self.pending.roll_back(After::Idle),
+                (_, Some(_)) if several => drop(pending.commit(After::Idle)),
+                (Control::Commit, Some(Error::Database(_))) => pending.roll_back(After::Idle),
+                // Where the connection broke nobody knows, either.
+                (Control::Commit, _) => drop(pending.commit(After::Idle)),
+                (Control::RollBack, _) if several => drop(pending.commit(After::Idle)),
+                (Control::RollBack, _) => pending.roll_back(After::Idle),
             }
         }
+        if !steps.is_empty() || pending.is_open() {
+            return;
+        }
+        match error {
+            // What the database refuses was not done.
+            Some(Error::Database(_)) if !several => pending.truncate(before),
+            _ => drop(pending.commit(After::Idle)),
+        }
+    }
+}
+
+/// A connection of a pool, with what waits for it to be ready again.
+///
+/// A statement that its caller gave up may still be done by the server, at any time until the connection answers; what it
+/// changed is invalidated then.
+pub(super) struct Lent<DB: Database> {
+    connection: PoolConnection<DB>,
+    pending: Option<Pending>,
+}
+
+impl<DB: Database> Lent<DB> {
+    pub(super) const fn new(connection: PoolConnection<DB>, pending: Option<Pending>) -> Self {
+        Self {
+            connection,
+            pending,
+        }
+    }
+
+    pub(super) fn connection(&mut self) -> &mut DB::Connection {
+        &mut self.connection
+    }
+}
+
+impl<DB: Database> Drop for Lent<DB> {
+    fn drop(&mut self) {
+        let Some(pending) = self.pending.take().filter(|pending| !pending.is_empty()) else {
+            return;
+        };
+        // Now, for whoever asks before the connection answers, and then again.
+        let again = pending.clone_due();
+        pending.commit(After::Idle);
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let returned = self.connection.return_to_pool();
+        runtime.spawn(async move {
+            returned.await;
+            again.commit(After::End);
+        });
+    }
+}
+
+impl Tap {
+    /// What a statement changes, if it does and there is somebody to tell.
+    #[cfg(feature = "query-cache")]
+    fn effect(&self, sql: &SqlStr) -> Option<crate::cache::query::Effect> {
+        self.source.as_ref()?.effect(sql.as_str())
+    }
+
+    #[cfg(not(feature = "query-cache"))]
+    #[expect(clippy::unused_self, reason = "another build reads statements")]
+    const fn effect(&self, _: &SqlStr) -> Option<Effect> {
+        None
+    }
+
+    /// What waits for the end of a statement that a pool runs, if it changes anything.
+    pub(super) fn owed(&self, sql: &SqlStr) -> Option<Pending> {
+        let changes = self.effect(sql)?;
+        let pending = Pending::idle();
+        changes.owe(&pending);
+        Some(pending)
+    }
+}
+
+/// What no build without a parser can tell.
+#[cfg(not(feature = "query-cache"))]
+enum Effect {}
+
+#[cfg(not(feature = "query-cache"))]
+impl Effect {
+    const fn owe(&self, _: &Pending) {
+        match *self {}
     }
 }
 

@@ -15,10 +15,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::error::BoxDynError;
+#[cfg(not(feature = "cache"))]
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
 use super::Eyes;
+#[cfg(feature = "cache")]
+pub(super) use super::ending::Lent;
 use super::layer::{COUNTED, Installed, counted, request_of_span};
 use super::pool::{Pool, quietly};
 use crate::clock::Start;
@@ -30,6 +33,9 @@ use crate::record::table::Ran;
 pub(super) struct Tap {
     pub(super) eyes: Option<&'static Eyes>,
     pub(super) pool: u16,
+    /// What its statements are to caches.
+    #[cfg(feature = "query-cache")]
+    pub(super) source: Option<crate::cache::query::Source>,
     /// Whether the driver runs statements on a thread of its own.
     pub(super) on_other_thread: bool,
 }
@@ -43,7 +49,7 @@ pub struct Executing<DB: Database> {
 }
 
 pub(super) enum Held<DB: Database> {
-    Connection(PoolConnection<DB>),
+    Connection(Lent<DB>),
     Transaction(sqlx::Transaction<'static, DB>),
 }
 
@@ -56,9 +62,14 @@ impl<DB: Database> Executing<DB> {
         self.connection()
     }
 
+    #[cfg(feature = "query-cache")]
+    pub(crate) const fn source(&self) -> Option<&crate::cache::query::Source> {
+        self.tap.source.as_ref()
+    }
+
     fn connection(&mut self) -> &mut DB::Connection {
         match &mut self.held {
-            Held::Connection(connection) => connection,
+            Held::Connection(lent) => lent.connection(),
             Held::Transaction(transaction) => transaction,
         }
     }
@@ -94,12 +105,12 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
-                #[cfg(feature = "cache")]
-                crate::cache::watch::touch();
+                let owed = self.tap.touched(&query.sql);
                 async_stream::try_stream! {
-                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
-                    let observed = self.tap.begin(query.sql.clone());
-                    let mut rows = observed.over(connection.fetch_many(query));
+                    let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
+                    let mut lent = Lent::new(connection, owed.clone());
+                    let observed = self.tap.begin(query.sql.clone()).owing(owed.as_ref());
+                    let mut rows = observed.over(lent.connection().fetch_many(query));
                     while let Some(row) = rows.try_next().await? {
                         yield row;
                     }
@@ -116,12 +127,12 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
-                #[cfg(feature = "cache")]
-                crate::cache::watch::touch();
+                let owed = self.tap.touched(&query.sql);
                 Box::pin(async move {
-                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
-                    let observed = self.tap.begin(query.sql.clone());
-                    observed.one(query, &mut *connection).await
+                    let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
+                    let mut lent = Lent::new(connection, owed.clone());
+                    let observed = self.tap.begin(query.sql.clone()).owing(owed.as_ref());
+                    observed.first(query, lent.connection()).await
                 })
             }
 
@@ -170,7 +181,7 @@ macro_rules! executor {
                 let query = Taken::from(query);
                 let observed = self.tap.begin(query.sql.clone());
                 #[cfg(feature = "cache")]
-                let observed = observed.ending(self.ending.begin(&query.sql));
+                let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
                 observed.over(self.connection().fetch_many(query)).boxed()
             }
 
@@ -185,8 +196,8 @@ macro_rules! executor {
                 let query = Taken::from(query);
                 let observed = self.tap.begin(query.sql.clone());
                 #[cfg(feature = "cache")]
-                let observed = observed.ending(self.ending.begin(&query.sql));
-                Box::pin(async move { observed.one(query, self.connection()).await })
+                let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
+                Box::pin(async move { observed.first(query, self.connection()).await })
             }
 
             fn prepare_with<'e>(
@@ -216,7 +227,7 @@ executor!(sqlx::Postgres);
 executor!(sqlx::Sqlite);
 
 /// A query taken apart, so that its text can be read and it can still be executed.
-struct Taken<DB: Database> {
+pub struct Taken<DB: Database> {
     sql: SqlStr,
     statement: Option<DB::Statement>,
     arguments: Result<Option<DB::Arguments>, Option<BoxDynError>>,
@@ -224,7 +235,21 @@ struct Taken<DB: Database> {
 }
 
 impl<DB: Database> Taken<DB> {
-    fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn sql(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    /// Its bound values, if there are any and they could be encoded.
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn arguments(&mut self) -> Result<Option<&mut DB::Arguments>, ()> {
+        match &mut self.arguments {
+            Ok(arguments) => Ok(arguments.as_mut()),
+            Err(_) => Err(()),
+        }
+    }
+
+    pub(crate) fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
         let arguments = query.take_arguments().map_err(Some);
         Self {
             arguments,
@@ -232,6 +257,13 @@ impl<DB: Database> Taken<DB> {
             persistent: query.persistent(),
             sql: query.sql(),
         }
+    }
+}
+
+impl<DB: Database> fmt::Debug for Taken<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is bound is nobody's business.
+        f.debug_struct("Taken").finish_non_exhaustive()
     }
 }
 
@@ -260,6 +292,19 @@ impl<'q, DB: Database> Execute<'q, DB> for Taken<DB> {
 }
 
 impl Tap {
+    /// Notes a statement that a pool runs; returns what waits for its end.
+    #[cfg(feature = "cache")]
+    fn touched(&self, sql: &SqlStr) -> Option<crate::cache::pending::Pending> {
+        crate::cache::watch::touch();
+        self.owed(sql)
+    }
+
+    #[cfg(not(feature = "cache"))]
+    #[expect(clippy::unused_self, reason = "another build notes it")]
+    const fn touched(&self, _: &SqlStr) -> Option<()> {
+        None
+    }
+
     /// Begins to time a statement.
     fn begin(&self, sql: SqlStr) -> Observed {
         let running = self.eyes.as_ref().map(|eyes| Running {
@@ -329,10 +374,46 @@ struct Running {
 }
 
 impl Observed {
+    /// Has what waits for a statement on a pool take effect at its end.
+    #[cfg(feature = "cache")]
+    fn owing(self, owed: Option<&crate::cache::pending::Pending>) -> Self {
+        let begun = owed.map(|owed| super::ending::Begun::on_pool(owed, &self.sql));
+        self.ending(begun)
+    }
+
+    #[cfg(not(feature = "cache"))]
+    const fn owing(self, _: Option<&()>) -> Self {
+        self
+    }
+
     #[cfg(feature = "cache")]
     fn ending(mut self, ending: Option<super::ending::Begun>) -> Self {
         self.ending = ending;
         self
+    }
+
+    /// Fetches the first row; of a statement whose end is waited for, by running it to its end: that it was committed is
+    /// sure only then.
+    async fn first<'c, DB: Database, C>(
+        self,
+        query: Taken<DB>,
+        connection: C,
+    ) -> Result<Option<DB::Row>, Error>
+    where
+        C: Executor<'c, Database = DB>,
+    {
+        #[cfg(feature = "cache")]
+        if self.ending.is_some() {
+            let mut first = None;
+            let mut rows = self.over(connection.fetch_many(query));
+            while let Some(step) = rows.try_next().await? {
+                if let Either::Right(row) = step {
+                    first.get_or_insert(row);
+                }
+            }
+            return Ok(first);
+        }
+        self.one(query, connection).await
     }
 
     async fn one<'c, DB: Database, C>(
@@ -347,8 +428,6 @@ impl Observed {
         let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
         watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
         watched.observed.failed = fetched.is_err();
-        #[cfg(feature = "cache")]
-        watched.observed.end(fetched.as_ref().err());
         fetched
     }
 
@@ -395,6 +474,21 @@ impl Drop for Observed {
             };
             eyes.recorder.query_of(request, self.sql.as_str(), &ran);
         }
+    }
+}
+
+/// A connection of a pool.
+#[cfg(not(feature = "cache"))]
+pub(super) struct Lent<DB: Database>(PoolConnection<DB>);
+
+#[cfg(not(feature = "cache"))]
+impl<DB: Database> Lent<DB> {
+    pub(super) const fn new(connection: PoolConnection<DB>, _: Option<()>) -> Self {
+        Self(connection)
+    }
+
+    fn connection(&mut self) -> &mut DB::Connection {
+        &mut self.0
     }
 }
 

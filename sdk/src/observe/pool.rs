@@ -9,7 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Acquire, Database, Error};
 
 use super::Eyes;
-use super::executor::{Executing, Held, Tap};
+use super::executor::{Executing, Held, Lent, Tap};
 use super::layer::counted;
 
 /// A [`sqlx::Pool`] whose statements and waits are observed.
@@ -29,9 +29,23 @@ impl<DB: Database> Pool<DB> {
             tap: Tap {
                 eyes,
                 pool: number,
+                #[cfg(feature = "query-cache")]
+                source: None,
                 on_other_thread,
             },
         }
+    }
+
+    /// Tells a deck's caches of its statements.
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn told_to(mut self, caches: &crate::cache::Caches) -> Self {
+        self.tap.source = crate::cache::query::Source::new(caches, &self.inner);
+        self
+    }
+
+    #[cfg(feature = "query-cache")]
+    pub(crate) const fn source(&self) -> Option<&crate::cache::query::Source> {
+        self.tap.source.as_ref()
     }
 
     /// Returns the pool that sqlx made; what is done through it is not observed by this tier.
@@ -47,11 +61,17 @@ impl<DB: Database> Pool<DB> {
     /// As [`sqlx::Pool::acquire`].
     pub async fn acquire(&self) -> Result<Connection<DB>, Error> {
         let held = self.tap.acquired(pin!(self.inner.acquire())).await?;
+        #[cfg(feature = "cache")]
+        let pending = crate::cache::pending::Pending::idle();
+        #[cfg(feature = "cache")]
+        let owed = Some(pending.clone());
+        #[cfg(not(feature = "cache"))]
+        let owed = None;
         Ok(Connection(Executing {
-            held: Held::Connection(held),
+            held: Held::Connection(Lent::new(held, owed)),
             tap: self.tap.clone(),
             #[cfg(feature = "cache")]
-            ending: super::ending::Ending::of_connection(),
+            ending: super::ending::Ending::of_connection(pending),
         }))
     }
 

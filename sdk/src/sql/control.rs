@@ -17,6 +17,8 @@ pub(crate) struct Controls {
     pub(crate) steps: Vec<Control>,
     /// There are statements of another kind, or what there is can't be told.
     pub(crate) others: bool,
+    /// There is more than one statement.
+    pub(crate) several: bool,
 }
 
 /// Reads what a text does to the transaction of its connection.
@@ -30,19 +32,26 @@ pub(crate) fn controls(sql: &str) -> Controls {
         return found;
     }
     let mut words: Vec<&str> = Vec::new();
+    let mut statements = 0;
     for token in Tokens::new(sql) {
         let Ok(token) = token else {
             found.others = true;
+            // What follows may be anything.
+            statements += 1;
             break;
         };
         if token.kind == Kind::Mark(b';') {
             found.take(&words);
             words.clear();
-        } else if words.len() < 4 {
+            continue;
+        }
+        statements += usize::from(words.is_empty());
+        if words.len() < 4 {
             words.push(token.text);
         }
     }
     found.take(&words);
+    found.several = statements > 1;
     found
 }
 
@@ -108,6 +117,7 @@ mod tests {
             let expected = Controls {
                 steps: steps.to_vec(),
                 others,
+                several: sql.contains("; ") && sql != "SELECT ';'" && !sql.contains("/*"),
             };
             assert_eq!(controls(sql), expected, "{sql}");
         };

@@ -198,6 +198,7 @@ impl Exchange {
             site: SITE,
             key: &place.key,
             tags: &[],
+            tables: &[],
             values: self.values(),
             refusal: Refusal::<()>::alone(),
         };
@@ -440,7 +441,7 @@ impl Exchange {
 
     fn stamp(&self, key: &KeyWriter) -> Stamp {
         let stripes = Stripes::new(self.cache.space.stripe(key), &[]);
-        self.cache.space.stamps.read(&stripes)
+        self.cache.space.present(&stripes)
     }
 
     /// What is stale can still be validated for a day, or be served by the leave of RFC 5861.
