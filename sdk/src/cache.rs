@@ -320,7 +320,7 @@ impl Caches {
             return Arc::clone(space);
         }
         let name: Arc<str> = name.into();
-        if spaces.len() >= NAMESPACES {
+        if spaces.len() >= NAMESPACES + usize::from(self.shared.tables.is_some()) {
             // Names made from data would grow without end; such a namespace loads, and neither keeps nor shows.
             let policy = Policy::new().capacity(0);
             return Arc::new(Space::new(name, policy, Origin::Builder, self.shared()));

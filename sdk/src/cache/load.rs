@@ -78,6 +78,10 @@ where
         }
         Step::Load(duty, spare) => (duty, spare),
     };
+    #[cfg(feature = "query-cache")]
+    if call.values.on_tables {
+        super::query::seen::note_unseen();
+    }
     let running = Running::new(&call, duty, spare.clone());
     let Ok(runtime) = Handle::try_current() else {
         return running.inline(call.probe(), load()).await;
@@ -241,7 +245,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     ) -> Option<Step<V, E>> {
         let answer = match outcome {
             Outcome::Abandoned => return None,
-            Outcome::Loaded(slot) => slot.value().map(Ok),
+            Outcome::Loaded(slot) => self.shared(&slot).map(Ok),
             Outcome::Refused(_) | Outcome::Panicked if spare.is_some() => {
                 self.spare(spare.as_deref()).map(Ok)
             }
@@ -258,6 +262,21 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
                 asked.load(Duty::Alone(Some((probe.store(), stamp))), spare)
             }
         })
+    }
+
+    /// The value of an entry that another's load made.
+    ///
+    /// Which tables that reads isn't known before its end, so the flight may be from before a change of them that this
+    /// caller knows of.
+    fn shared(&self, slot: &Slot) -> Option<V> {
+        if !slot.stripes.tables().is_empty() && self.space.present(&slot.stripes) != slot.stamp {
+            return None;
+        }
+        #[cfg(feature = "query-cache")]
+        if !slot.stripes.tables().is_empty() {
+            super::query::seen::note_slot(self.space, slot);
+        }
+        slot.value()
     }
 
     /// Loads in the background.

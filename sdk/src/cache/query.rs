@@ -13,6 +13,7 @@ use crate::sql::relation::Unfit;
 
 mod bound;
 mod cached;
+pub(super) mod seen;
 mod source;
 mod statement;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 
 pub use bound::Bindable;
 pub use cached::{CacheQuery, CachedQuery, Fetch};
+pub(crate) use seen::note;
 pub(crate) use source::{Effect, Source};
 use statement::Statements;
 

@@ -295,6 +295,10 @@ impl Space {
     }
 
     pub(super) fn count_hit(&self, slot: &Slot) {
+        #[cfg(feature = "query-cache")]
+        if !slot.stripes.tables().is_empty() {
+            super::query::seen::note_slot(self, slot);
+        }
         if self.shared.metered {
             if self.meter.hit() {
                 let age = self.shared.tick.now().saturating_sub(slot.life.born);

@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::pending::{Pending, Put};
+#[cfg(feature = "query-cache")]
+use super::query::seen::Seen;
 use super::reach::{Invalidation, What};
 use super::space::Space;
 
@@ -27,6 +29,9 @@ pub struct Touched {
     /// A pool or a connection without a transaction, so that something may be done for good.
     direct: bool,
     transactions: Vec<Pending>,
+    /// What it read, if that is asked for.
+    #[cfg(feature = "query-cache")]
+    seen: Option<Box<Seen>>,
 }
 
 pin_project! {
@@ -46,6 +51,29 @@ pub const fn watched<F: Future>(body: F) -> Watched<F> {
         body,
         touched: None,
     }
+}
+
+/// Watches what a load reads, too.
+#[cfg(feature = "query-cache")]
+pub(super) fn reading<F: Future>(body: F) -> Watched<F> {
+    let touched = Touched {
+        seen: Some(Box::default()),
+        ..Touched::default()
+    };
+    Watched {
+        body,
+        touched: Some(touched),
+    }
+}
+
+/// Notes what is read, if anybody asks for that.
+#[cfg(feature = "query-cache")]
+pub(super) fn seen(note: impl FnOnce(&mut Seen)) {
+    noted(|touched| {
+        if let Some(seen) = &mut touched.seen {
+            note(seen);
+        }
+    });
 }
 
 /// Notes a statement outside of any transaction.
@@ -76,6 +104,18 @@ fn noted(note: impl FnOnce(&mut Touched)) {
 }
 
 impl Touched {
+    /// Asks for what is read where whoever watches around it does.
+    #[cfg(feature = "query-cache")]
+    fn ask_as_outer(touched: &mut Option<Self>) {
+        let asks = WATCHED.try_with(|watched| {
+            let watched = watched.borrow();
+            watched.as_ref().is_some_and(|outer| outer.seen.is_some())
+        });
+        if let (Ok(true), Some(touched)) = (asks, touched) {
+            touched.seen.get_or_insert_default();
+        }
+    }
+
     fn add(&mut self, pending: &Pending) {
         if !self.transactions.iter().any(|known| known.is(pending)) {
             // A body may have many transactions, one after another: those that are over are no more than their outcome.
@@ -93,6 +133,16 @@ impl Touched {
             .transactions
             .iter()
             .for_each(|pending| self.add(pending));
+        #[cfg(feature = "query-cache")]
+        if let (Some(outer), Some(inner)) = (&mut self.seen, &inner.seen) {
+            outer.join(inner);
+        }
+    }
+
+    /// What it read, if that was asked for.
+    #[cfg(feature = "query-cache")]
+    pub(super) fn read(self) -> Seen {
+        self.seen.map(|seen| *seen).unwrap_or_default()
     }
 
     /// Invalidates when all that the body did is done: at once, unless it was in a transaction that is still open, and
@@ -128,6 +178,8 @@ struct Entered<'a>(&'a mut Option<Touched>);
 
 impl<'a> Entered<'a> {
     fn new(touched: &'a mut Option<Touched>) -> Self {
+        #[cfg(feature = "query-cache")]
+        Touched::ask_as_outer(touched);
         swap(touched);
         Self(touched)
     }

@@ -56,6 +56,7 @@ impl Ending {
         if controls.others {
             self.touch();
         }
+        tap.note(sql, Some(&self.pending));
         let before = self.pending.len();
         let changes = tap.effect(sql);
         if let Some(changes) = &changes {
@@ -215,6 +216,16 @@ impl Tap {
     #[expect(clippy::unused_self, reason = "another build reads statements")]
     const fn effect(&self, _: &SqlStr) -> Option<Effect> {
         None
+    }
+
+    /// Tells who watches what is read.
+    pub(super) fn note(&self, sql: &SqlStr, pending: Option<&Pending>) {
+        #[cfg(feature = "query-cache")]
+        if let Some(source) = &self.source {
+            crate::cache::query::note(source, sql.as_str(), pending);
+        }
+        #[cfg(not(feature = "query-cache"))]
+        let _ = (sql, pending);
     }
 
     /// What waits for the end of a statement that a pool runs, if it changes anything.

@@ -296,6 +296,7 @@ impl Tap {
     #[cfg(feature = "cache")]
     fn touched(&self, sql: &SqlStr) -> Option<crate::cache::pending::Pending> {
         crate::cache::watch::touch();
+        self.note(sql, None);
         self.owed(sql)
     }
 

@@ -13,7 +13,7 @@ use sqlx::{Database, Error, Executor, FromRow, IntoArguments};
 use super::super::key::{CacheKey, KeyWriter};
 use super::super::load::{self, Call, Refusal};
 use super::super::values::Values;
-use super::{Bindable, Bypass, NAMESPACE, Source};
+use super::{Bindable, Bypass, NAMESPACE, Source, seen};
 use crate::Pool;
 use crate::observe::executor::{Executing, Taken};
 
@@ -373,6 +373,7 @@ impl Place {
                 return None;
             }
         };
+        seen::note_statement(&source, &statement);
         // Behind a name that the caller gave it only tells apart.
         let own = (
             source.0.number,

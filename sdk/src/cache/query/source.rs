@@ -49,6 +49,10 @@ impl Source {
         })))
     }
 
+    pub(super) fn queries(&self) -> &Arc<Queries> {
+        &self.0.queries
+    }
+
     pub(super) fn statement(&self, sql: &str) -> Arc<Statement> {
         self.0.queries.statements.get(self.0.grammar, sql)
     }
