@@ -6,6 +6,10 @@
     feature = "sqlx-sqlite",
     feature = "redis"
 ))]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test stands on is there, or the test fails"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -227,6 +227,10 @@ executor!(sqlx::Postgres);
 executor!(sqlx::Sqlite);
 
 /// A query taken apart, so that its text can be read and it can still be executed.
+#[cfg_attr(
+    not(feature = "query-cache"),
+    expect(unreachable_pub, reason = "another build names it in a trait")
+)]
 pub struct Taken<DB: Database> {
     sql: SqlStr,
     statement: Option<DB::Statement>,
