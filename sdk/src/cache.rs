@@ -25,7 +25,14 @@ mod load;
 mod local;
 mod meter;
 mod namespace;
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    expect(dead_code, reason = "no pool is wrapped")
+)]
+pub(crate) mod pending;
 mod policy;
+#[cfg(feature = "query-cache")]
+pub mod query;
 mod reach;
 #[cfg(feature = "redis")]
 mod remote;
@@ -41,11 +48,14 @@ mod tests;
 mod tick;
 mod tier;
 mod values;
+pub(crate) mod watch;
 
 pub use key::{CacheKey, KeyWriter};
 pub use namespace::{Entry, Namespace};
 pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};
+#[cfg(feature = "query-cache")]
+pub use query::CacheQuery;
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
 pub(crate) use remote::{Address, Url};
@@ -58,6 +68,9 @@ use tick::Tick;
 
 /// Namespaces of one registry; those beyond keep nothing.
 const NAMESPACES: usize = 1_000;
+/// The namespace of tables' stamps, which holds no entries: what is read from tables hangs on it, whatever namespace it is
+/// in, and an instance that only writes need not know which those are.
+const TABLES: &str = "perfdeck:tables";
 /// How long a clear can be undone.
 pub(crate) const UNDO: Duration = Duration::from_secs(60);
 
@@ -84,6 +97,9 @@ struct Shared {
     refreshes: Arc<AtomicUsize>,
     #[cfg(feature = "redis")]
     remote: Option<Arc<remote::Remote>>,
+    tables: Option<Arc<Space>>,
+    #[cfg(feature = "query-cache")]
+    queries: Option<Arc<query::Queries>>,
 }
 
 /// One namespace at one moment. Counts are since the start.
@@ -168,12 +184,41 @@ impl Caches {
             refreshes: Arc::default(),
             #[cfg(feature = "redis")]
             remote: None,
+            tables: None,
+            #[cfg(feature = "query-cache")]
+            queries: None,
         };
-        Self {
+        let mut caches = Self {
             spaces: Arc::default(),
             shared,
-        }
+        };
+        caches.lay_tables();
+        caches
     }
+
+    /// Makes the stamps of tables, where statements are heard of.
+    #[cfg(feature = "query-cache")]
+    fn lay_tables(&mut self) {
+        let name: Arc<str> = TABLES.into();
+        (self.shared.tables, self.shared.queries) = (None, None);
+        let policy = Policy::new().capacity(0);
+        let shared = self.shared();
+        let space = Space::new(Arc::clone(&name), policy, Origin::Builder, shared);
+        let space = Arc::new(space);
+        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        spaces.insert(name, Arc::clone(&space));
+        drop(spaces);
+        self.shared.queries = Some(Arc::new(query::Queries::new(Arc::clone(&space))));
+        self.shared.tables = Some(space);
+    }
+
+    #[cfg(not(feature = "query-cache"))]
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        clippy::unused_self,
+        reason = "another build does something"
+    )]
+    const fn lay_tables(&mut self) {}
 
     /// Shares what is invalidated with other instances; namespaces that were made before stay alone.
     #[cfg(feature = "redis")]
@@ -182,6 +227,7 @@ impl Caches {
     pub(crate) fn join(&mut self, address: Address, turns: usize) -> std::io::Result<()> {
         let remote = remote::start(&self.spaces, &self.shared, address, turns)?;
         self.shared.remote = Some(remote);
+        self.lay_tables();
         Ok(())
     }
 
@@ -216,7 +262,9 @@ impl Caches {
 
     /// Reads all namespaces, by name.
     pub(crate) fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<_> = all(&self.spaces).iter().map(|space| space.row()).collect();
+        let spaces = all(&self.spaces);
+        let shown = spaces.iter().filter(|space| !space.is_of_tables());
+        let mut rows: Vec<_> = shown.map(|space| space.row()).collect();
         rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rows
     }
@@ -263,6 +311,13 @@ impl Caches {
         space.is_some_and(|space| space.change(from, to))
     }
 
+    /// How many queries were not cached for this reason.
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn bypassed(&self, why: query::Bypass) -> u64 {
+        let queries = self.shared.queries.as_ref();
+        queries.map_or(0, |queries| queries.bypassed(why))
+    }
+
     fn shared(&self) -> Shared {
         self.shared.clone()
     }
@@ -280,7 +335,7 @@ impl Caches {
             return Arc::clone(space);
         }
         let name: Arc<str> = name.into();
-        if spaces.len() >= NAMESPACES {
+        if spaces.len() >= NAMESPACES + usize::from(self.shared.tables.is_some()) {
             // Names made from data would grow without end; such a namespace loads, and neither keeps nor shows.
             let policy = Policy::new().capacity(0);
             return Arc::new(Space::new(name, policy, Origin::Builder, self.shared()));

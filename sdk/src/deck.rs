@@ -100,7 +100,19 @@ impl Deck {
             .core
             .as_ref()
             .map_or(0, |core| core.pools.add(name, &pool));
-        crate::Pool::new(pool, self.eyes(), number)
+        let pool = crate::Pool::new(pool, self.eyes(), number);
+        #[cfg(feature = "query-cache")]
+        let pool = pool.told_to(&self.caches);
+        pool
+    }
+
+    /// Returns how many queries that were to be cached went to the database instead, for this reason.
+    ///
+    /// They are counted while the deck is off, too. Those on executors that aren't the deck's are not.
+    #[cfg(feature = "query-cache")]
+    #[must_use]
+    pub fn bypassed_queries(&self, why: crate::cache::query::Bypass) -> u64 {
+        self.caches.bypassed(why)
     }
 
     /// Finds or makes a counter of the service's own, `chat.messages` say.

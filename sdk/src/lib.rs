@@ -78,6 +78,24 @@ pub use perfdeck_macros::cache_invalidate;
 pub use perfdeck_macros::cached;
 /// # Examples
 ///
+/// ```no_run
+/// # use perfdeck::cached_query;
+/// # #[cfg(feature = "sqlx-postgres")]
+/// #[cached_query(ttl = "5m", namespace = "analytics", skip(pool))]
+/// async fn messages(
+///     pool: perfdeck::Pool<sqlx::Postgres>,
+///     workspace: i64,
+/// ) -> Result<i64, sqlx::Error> {
+///     sqlx::query_scalar("SELECT count(*) FROM messages WHERE workspace = $1")
+///         .bind(workspace)
+///         .fetch_one(&pool)
+///         .await
+/// }
+/// ```
+#[cfg(feature = "query-cache")]
+pub use perfdeck_macros::cached_query;
+/// # Examples
+///
 /// ```
 /// #[perfdeck::monitor]
 /// async fn charge(cents: u64) -> Result<(), std::num::TryFromIntError> {
@@ -99,7 +117,8 @@ pub mod __private {
     #[cfg(feature = "cache")]
     pub use crate::cache::site::{
         ByClone, ByLoad, Caller, Errors, Fallible, Found, InCaller, InTask, Loader, Lookup,
-        Refusal, Site, Task, Values, always, invalidate, invalidate_in, written,
+        Refusal, Site, Task, Touched, Values, Watched, always, invalidate, invalidate_in, watched,
+        written,
     };
     pub use crate::observe::monitor::{Function, Monitor};
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod connection;
 pub(crate) mod custom;
+#[cfg(all(feature = "_sqlx", feature = "cache"))]
+mod ending;
 pub(crate) mod executable;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod executor;

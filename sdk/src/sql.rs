@@ -6,6 +6,8 @@
 
 #[cfg(feature = "advisor")]
 pub(crate) mod access;
+#[cfg(all(feature = "_sqlx", feature = "cache"))]
+pub(crate) mod control;
 pub(crate) mod fingerprint;
 mod hash;
 #[cfg(feature = "advisor")]
@@ -13,6 +15,8 @@ pub(crate) mod parse;
 #[cfg(feature = "advisor")]
 mod predicate;
 pub(crate) mod redacted;
+#[cfg(feature = "query-cache")]
+pub(crate) mod relation;
 mod token;
 
 /// Hashes bytes to the same number in every process and build.

@@ -72,12 +72,13 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
             quote!(let __perfdeck_namespace = (#deck).cache(#namespace);),
             quote!(::perfdeck::__private::invalidate_in(
                 &__perfdeck_namespace,
-                __perfdeck_key
+                __perfdeck_key,
+                &__perfdeck_touched
             )),
         ),
         None => (
             quote!(),
-            quote!(::perfdeck::__private::invalidate(#namespace, __perfdeck_key)),
+            quote!(::perfdeck::__private::invalidate(#namespace, __perfdeck_key, &__perfdeck_touched)),
         ),
     };
     // So that other instances know of it, too, when an async function returns.
@@ -89,12 +90,17 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
         invalidate
     };
     let body = function::body(&function.sig, &function.block);
+    let body = match &function.sig.asyncness {
+        Some(_) => quote!(::perfdeck::__private::watched(#body).await),
+        // Nothing that is waited for runs in it, so no statement of a pool.
+        None => quote!((#body, ::perfdeck::__private::Touched::default())),
+    };
     function.block = syn::parse_quote!({
         // The body may consume what the key is made of.
         let __perfdeck_key = #key;
         #before
         #[allow(clippy::redundant_closure_call, clippy::let_unit_value)]
-        let __perfdeck_answer = #body #wait;
+        let (__perfdeck_answer, __perfdeck_touched) = #body;
         #invalidate
         __perfdeck_answer
     });

@@ -119,9 +119,37 @@ impl Parse for Words {
     }
 }
 
-pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream> {
+/// The words of `#[cached_query]`.
+pub(crate) struct QueryWords(pub(crate) Words);
+
+impl Parse for QueryWords {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let own = |error: Error| {
+            let message = error.to_string();
+            let message = message.replace("#[cached]", "#[cached_query]");
+            Error::new(error.span(), message.replace("redis, schema, ", ""))
+        };
+        input.parse().map(Self).map_err(own)
+    }
+}
+
+/// Whether the value goes with the tables that its load reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Value,
+    Query,
+}
+
+pub(crate) fn expand(words: &Words, mut function: ItemFn, kind: Kind) -> Result<TokenStream> {
     let mut errors = Vec::new();
-    errors.extend(function::check(&function, "cached").err());
+    let attribute = match kind {
+        Kind::Value => "cached",
+        Kind::Query => "cached_query",
+    };
+    errors.extend(function::check(&function, attribute).err());
+    if kind == Kind::Query {
+        errors.extend(query(words, &function));
+    }
     let kept = kept(words, &function)
         .map_err(|error| errors.push(error))
         .unwrap_or(Kept::All);
@@ -152,7 +180,7 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
         Kept::Ok => quote!(::core::result::Result::Ok(__perfdeck_value)),
         Kept::All | Kept::Some => quote!(__perfdeck_value),
     };
-    let values = values(words, &function, &kept);
+    let values = values(words, &function, &kept, kind);
     let answer = match kept {
         Kept::Ok => quote!(__perfdeck_answer),
         Kept::All | Kept::Some => quote!(match __perfdeck_answer {
@@ -193,6 +221,20 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn) -> Result<TokenStream>
     });
     // Arguments move into the load as they are; what was `mut` is so in there.
     Ok(quote!(#[allow(unused_mut, clippy::needless_pass_by_value)] #function))
+}
+
+/// What a function can't be or want whose value is a query's.
+fn query(words: &Words, function: &ItemFn) -> Vec<Error> {
+    let mut errors = Vec::new();
+    if function.sig.asyncness.is_none() {
+        let sync = "a query is waited for: make the function async, or use #[cached]";
+        errors.push(Error::new_spanned(function.sig.fn_token, sync));
+    }
+    if let Some(word) = &words.redis {
+        let shared = "a query's result stays in its instance: remove `redis`, or use #[cached] and invalidate it by hand";
+        errors.push(Error::new(word.span(), shared));
+    }
+    errors
 }
 
 fn kept(words: &Words, function: &ItemFn) -> Result<Kept> {
@@ -301,7 +343,7 @@ fn site(words: &Words, function: &ItemFn) -> TokenStream {
 }
 
 /// What the values are like: when one is absent, what it weighs.
-fn values(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
+fn values(words: &Words, function: &ItemFn, kept: &Kept, kind: Kind) -> TokenStream {
     let absent = match kept {
         Kept::Some => Some(quote!(.absent(::core::option::Option::is_none).drop_absent())),
         Kept::All if function::returns_option(&function.sig) => {
@@ -324,7 +366,8 @@ fn values(words: &Words, function: &ItemFn, kept: &Kept) -> TokenStream {
         let schema = syn::LitInt::new(&schema.to_string(), word.span());
         quote_spanned!(word.span()=> .schema(#schema))
     });
-    quote!(::perfdeck::__private::Values::new() #absent #weigh #redis #schema)
+    let tables = (kind == Kind::Query).then(|| quote!(.on_tables()));
+    quote!(::perfdeck::__private::Values::new() #absent #weigh #tables #redis #schema)
 }
 
 /// Names the variant, at the place of the text, where a build without moka has its error.

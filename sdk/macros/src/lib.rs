@@ -49,7 +49,27 @@ mod monitor;
 pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as cached::Words);
     let function = parse_macro_input!(item as syn::ItemFn);
-    cached::expand(&words, function)
+    cached::expand(&words, function, cached::Kind::Value)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Caches what a function returns that asks a database, and lets it go when a table changes that it read.
+///
+/// It takes the words of [`macro@cached`], but for `redis` and `schema`. Which tables the value follows from is seen while
+/// the body runs: those of the statements that it runs on the deck's pools. A statement through one of them, here or in an
+/// instance that shares the deck's Redis, that changes one of the tables makes the value unusable, in a transaction when
+/// that has committed.
+///
+/// The value is returned and not kept if nothing would invalidate it: if the body ran no statement on the deck's pools, or
+/// one in a transaction, or one whose result follows from more than its tables, as `now()` does, or that can't be read.
+/// Statements in tasks that the body spawns, and on other pools, are not seen. What changes tables unseen is told at
+/// `CacheQuery`.
+#[proc_macro_attribute]
+pub fn cached_query(words: TokenStream, item: TokenStream) -> TokenStream {
+    let words = parse_macro_input!(words as cached::QueryWords);
+    let function = parse_macro_input!(item as syn::ItemFn);
+    cached::expand(&words.0, function, cached::Kind::Query)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }
@@ -61,6 +81,12 @@ pub fn cached(words: TokenStream, item: TokenStream) -> TokenStream {
 /// returns no `Result`; a call that is cancelled or panics invalidates nothing. The key is made before the body runs.
 /// `result` says that the return type is a `Result` under another name, `deck = EXPR` names another deck than the
 /// first that was started. Several attributes on one function add up.
+///
+/// Where the body ran statements in a transaction of a pool that the deck wraps, and left it open, the invalidation waits:
+/// it takes effect when that transaction has committed, and never if it is rolled back or dropped. Until then others read
+/// what was there before, and may cache it. The transaction is known by its statements, whatever way the body came by it;
+/// statements outside of it make the invalidation take effect at once, too. What can't be seen are transactions of sqlx's
+/// own pool, statements in tasks that the body spawns, and those of a function that isn't async: there it is at once.
 #[proc_macro_attribute]
 pub fn cache_invalidate(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as cache_invalidate::Words);

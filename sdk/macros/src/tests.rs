@@ -6,7 +6,11 @@ use super::*;
 fn check(attribute: &str, words: &str, item: &str, errors: &str) {
     let item = || syn::parse_str::<syn::ItemFn>(item).unwrap();
     let expanded = match attribute {
-        "cached" => syn::parse_str(words).and_then(|words| cached::expand(&words, item())),
+        "cached" => syn::parse_str(words)
+            .and_then(|words| cached::expand(&words, item(), cached::Kind::Value)),
+        "cached_query" => syn::parse_str(words).and_then(|words: cached::QueryWords| {
+            cached::expand(&words.0, item(), cached::Kind::Query)
+        }),
         "cache_invalidate" => {
             syn::parse_str(words).and_then(|words| cache_invalidate::expand(&words, item()))
         }
@@ -118,4 +122,26 @@ fn several_mistakes_are_told_at_once() {
          `option` needs a function that returns an Option: remove it\n\
          #[cached] needs a name for each argument: name it here and take it apart in the body",
     );
+}
+
+#[test]
+fn a_query_is_async_and_stays_in_its_instance() {
+    let redis = "a query's result stays in its instance: remove `redis`, or use #[cached] and invalidate it by hand";
+    let sync = "a query is waited for: make the function async, or use #[cached]";
+    for (words, item, errors) in [
+        ("ttl = \"5m\", skip(pool)", "async fn f(pool: Pool, a: u32) -> Result<u32, E> { g(pool, a).await }", String::new()),
+        ("", "fn f(a: u32) -> u32 { a }", sync.to_owned()),
+        ("redis", "async fn f(a: u32) -> u32 { a }", redis.to_owned()),
+        (
+            "table = \"users\"",
+            "async fn f(a: u32) -> u32 { a }",
+            "`table` means nothing to #[cached_query]: use ttl, stale_while_revalidate, fail_safe, soft_timeout, negative_ttl, \
+             namespace, capacity, capacity_bytes, weigh, eviction, key, tags, skip, deck, result, option or inline"
+                .to_owned(),
+        ),
+        ("redis", "const fn f(a: u32) -> u32 { a }", format!("a const function can't have #[cached_query]: remove `const`\n{sync}\n{redis}")),
+        ("", "async fn f(&self) -> u32 { 1 }", "a method's receiver can't be part of a cache key: say what the answer depends on with `key = \"...\"`".to_owned()),
+    ] {
+        check("cached_query", words, item, &errors);
+    }
 }

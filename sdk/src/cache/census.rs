@@ -59,7 +59,7 @@ fn count(space: &Space) -> Held {
             return;
         }
         held.bytes += u64::from(slot.bytes);
-        if slot.life.answers(tick) && slot.stamp == space.stamps.read(&slot.stripes) {
+        if slot.life.answers(tick) && slot.stamp == space.present(&slot.stripes) {
             held.entries += 1;
         }
     });

@@ -100,6 +100,7 @@ enum Tag {
     Sequence,
     Tuple,
     Duration,
+    Bytes,
 }
 
 impl KeyWriter {
@@ -137,6 +138,13 @@ impl KeyWriter {
     pub fn instance(&mut self, part: &(impl CacheKey + ?Sized)) {
         self.proper.get_or_insert(self.length);
         part.write(self);
+    }
+
+    /// Adds bytes as they are.
+    #[cfg(feature = "query-cache")]
+    pub(super) fn opaque(&mut self, bytes: &[u8]) {
+        self.length(Tag::Bytes, bytes.len());
+        self.put(bytes);
     }
 
     #[inline]

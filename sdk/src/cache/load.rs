@@ -37,6 +37,8 @@ pub(super) struct Call<'a, V, E> {
     pub(super) key: &'a KeyWriter,
     /// The hashes of the tags that its entry is to have.
     pub(super) tags: &'a [u64],
+    /// The stripes of the tables that it is read from.
+    pub(super) tables: &'a [u16],
     pub(super) values: Values<V>,
     pub(super) refusal: Refusal<E>,
 }
@@ -76,6 +78,10 @@ where
         }
         Step::Load(duty, spare) => (duty, spare),
     };
+    #[cfg(feature = "query-cache")]
+    if call.values.on_tables {
+        super::query::seen::note_unseen();
+    }
     let running = Running::new(&call, duty, spare.clone());
     let Ok(runtime) = Handle::try_current() else {
         return running.inline(call.probe(), load()).await;
@@ -154,7 +160,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     }
 
     fn stripes(&self) -> Stripes {
-        Stripes::new(self.space.stripe(self.key), self.tags)
+        Stripes::new(self.space.stripe(self.key), self.tags).on_tables(self.tables)
     }
 
     async fn step(&self, how: How) -> Step<V, E> {
@@ -239,7 +245,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     ) -> Option<Step<V, E>> {
         let answer = match outcome {
             Outcome::Abandoned => return None,
-            Outcome::Loaded(slot) => slot.value().map(Ok),
+            Outcome::Loaded(slot) => self.shared(&slot).map(Ok),
             Outcome::Refused(_) | Outcome::Panicked if spare.is_some() => {
                 self.spare(spare.as_deref()).map(Ok)
             }
@@ -252,10 +258,25 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
         Some(match answer {
             Some(answer) => Step::Answer(answer),
             None => {
-                let stamp = self.space.stamps.read(stripes);
+                let stamp = self.space.present(stripes);
                 asked.load(Duty::Alone(Some((probe.store(), stamp))), spare)
             }
         })
+    }
+
+    /// The value of an entry that another's load made.
+    ///
+    /// Which tables that reads isn't known before its end, so the flight may be from before a change of them that this
+    /// caller knows of.
+    fn shared(&self, slot: &Slot) -> Option<V> {
+        if !slot.stripes.tables().is_empty() && self.space.present(&slot.stripes) != slot.stamp {
+            return None;
+        }
+        #[cfg(feature = "query-cache")]
+        if !slot.stripes.tables().is_empty() {
+            super::query::seen::note_slot(self.space, slot);
+        }
+        slot.value()
     }
 
     /// Loads in the background.

@@ -45,7 +45,9 @@ impl Namespace {
     /// Makes a namespace that belongs to no deck: it caches, and nothing is counted.
     #[must_use]
     pub fn new(name: &str, policy: Policy) -> Self {
-        let shared = Caches::new(false).shared();
+        let mut shared = Caches::new(false).shared();
+        // No pool knows of it.
+        shared.tables = None;
         Self {
             space: Arc::new(Space::new(name.into(), policy, Origin::Builder, shared)),
         }
@@ -164,7 +166,7 @@ impl Namespace {
         if key.is_refused() {
             return Invalidation::local();
         }
-        self.space.invalidate_stripe(key)
+        self.space.invalidate_stripe(self.space.stripe(key))
     }
 }
 
@@ -238,7 +240,7 @@ impl Entry<'_> {
         }
         let probe = self.probe();
         let stripes = Stripes::new(self.space.stripe(&self.key), &self.tags);
-        let stamp = self.space.stamps.read(&stripes);
+        let stamp = self.space.present(&stripes);
         let values = Values::new().ttl(self.ttl);
         let key = probe.store();
         let slot = self.space.slot(
@@ -304,6 +306,7 @@ impl Entry<'_> {
             site: BY_HAND,
             key: &self.key,
             tags: &self.tags,
+            tables: &[],
             values: values.ttl(self.ttl),
             refusal: Refusal::shared(),
         };

@@ -18,6 +18,7 @@ use super::terms::Origin;
 
 pub use super::load::Refusal;
 pub use super::values::Values;
+pub use super::watch::{Touched, Watched, watched};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -228,6 +229,7 @@ impl Lookup {
             site: self.site,
             key: &self.key,
             tags: &self.tags,
+            tables: &[],
             values: values.ttl(self.ttl),
             refusal,
         }
@@ -335,14 +337,15 @@ pub async fn always<L: Future>(load: L) -> Result<L::Output, Infallible> {
     Ok(load.await)
 }
 
-/// Makes a namespace's entries unusable, or those of the key or the tag.
+/// Makes a namespace's entries unusable, or those of the key or the tag, when what the body did in a transaction has
+/// committed.
 #[expect(
     clippy::must_use_candidate,
     reason = "it has taken effect, waited for or not"
 )]
-pub fn invalidate(namespace: &str, key: Option<KeyWriter>) -> Invalidation {
+pub fn invalidate(namespace: &str, key: Option<KeyWriter>, touched: &Touched) -> Invalidation {
     match Caches::installed() {
-        Some(caches) => invalidate_in(&caches.namespace(namespace), key),
+        Some(caches) => invalidate_in(&caches.namespace(namespace), key, touched),
         None => Invalidation::local(),
     }
 }
@@ -350,12 +353,18 @@ pub fn invalidate(namespace: &str, key: Option<KeyWriter>) -> Invalidation {
 /// Does the same in a deck that the attribute named.
 #[expect(
     clippy::must_use_candidate,
-    reason = "it has taken effect, waited for or not"
+    clippy::needless_pass_by_value,
+    reason = "it has taken effect, waited for or not; and attributes have no more use for a key"
 )]
-pub fn invalidate_in(namespace: &Namespace, key: Option<KeyWriter>) -> Invalidation {
-    match key {
-        Some(key) => namespace.invalidate_written(&key),
-        None => namespace.invalidate(),
+pub fn invalidate_in(
+    namespace: &Namespace,
+    key: Option<KeyWriter>,
+    touched: &Touched,
+) -> Invalidation {
+    match namespace.what(key.as_ref()) {
+        Some(what) => touched.settle(&namespace.space, what),
+        // A key that is never cached has nothing to invalidate.
+        None => Invalidation::local(),
     }
 }
 

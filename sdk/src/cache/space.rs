@@ -114,7 +114,20 @@ impl Space {
     #[inline]
     fn is_valid(&self, slot: &Slot, now: u64) -> bool {
         // Read after the entry was found, so that the present stamps are no older than what they are compared with.
-        slot.stamp == self.stamps.read(&slot.stripes) && self.is_known(slot, now)
+        slot.stamp == self.present(&slot.stripes) && self.is_known(slot, now)
+    }
+
+    /// The present stamp of what hangs on these stripes.
+    #[inline]
+    pub(super) fn present(&self, stripes: &Stripes) -> Stamp {
+        let mut stamp = self.stamps.read(stripes);
+        if !stripes.tables().is_empty()
+            && let Some(tables) = &self.shared.tables
+        {
+            let tables = tables.stamps.read_tables(stripes);
+            stamp.stripes = stamp.stripes.wrapping_add(tables);
+        }
+        stamp
     }
 
     #[cfg(not(feature = "redis"))]
@@ -149,7 +162,7 @@ impl Space {
     /// Looks up and, if that isn't all, says whether to load or to wait.
     pub(super) fn turn<V: Any>(&self, probe: &Probe<'_>, stripes: &Stripes, how: How) -> Turn {
         // Before the look-up, and so before any load.
-        let stamp = self.stamps.read(stripes);
+        let stamp = self.present(stripes);
         let now = self.shared.tick.now();
         let (spare, age) = match self.found::<V>(probe) {
             Some((slot, Age::Fresh)) => return Turn::Hit(slot, Age::Fresh),
@@ -206,7 +219,7 @@ impl Space {
     /// Keeps a value if nothing was invalidated since its stamps were read.
     pub(super) fn fill(&self, key: StoredKey, slot: &Arc<Slot>) {
         // The look-up compares again; this only spares a newer entry from being overwritten by one that can't be used.
-        if self.stamps.read(&slot.stripes) == slot.stamp {
+        if self.present(&slot.stripes) == slot.stamp {
             self.local().insert(key, Arc::clone(slot));
             // Asked afterwards: either this sees the change, or the change has seen the entry.
             if self.retimed.load(Ordering::SeqCst) {
@@ -263,11 +276,21 @@ impl Space {
         })
     }
 
+    /// Whether the policy says how long an entry is fresh.
+    #[cfg(feature = "query-cache")]
+    pub(super) fn has_ttl(&self) -> bool {
+        self.terms().policy.ttl.is_some()
+    }
+
     pub(super) fn soft_timeout(&self) -> Option<Duration> {
         self.terms().code().soft_timeout
     }
 
     pub(super) fn count_hit(&self, slot: &Slot) {
+        #[cfg(feature = "query-cache")]
+        if !slot.stripes.tables().is_empty() {
+            super::query::seen::note_slot(self, slot);
+        }
         if self.shared.metered {
             if self.meter.hit() {
                 let age = self.shared.tick.now().saturating_sub(slot.life.born);
@@ -297,17 +320,24 @@ impl Space {
     pub(super) fn invalidate(&self) -> (u64, u64, Invalidation) {
         self.count(|meter| &meter.invalidations);
         let reach = self.tell(What::All);
-        let (former, since) = self.stamps.bump();
+        let (former, since) = self.bump();
         (former, since, reach)
     }
 
-    /// Makes the entries of a key or of a tag unusable.
-    pub(super) fn invalidate_stripe(&self, key: &KeyWriter) -> Invalidation {
+    /// Makes the entries of a key or of a tag unusable, by its hash.
+    pub(super) fn invalidate_stripe(&self, hash: u64) -> Invalidation {
         self.count(|meter| &meter.invalidations);
-        let hash = self.stripe(key);
         let reach = self.tell(What::Stripe(hash));
         self.stamps.bump_stripe(hash);
         reach
+    }
+
+    /// Makes unusable what it is about.
+    pub(super) fn take_effect(&self, what: What) -> Invalidation {
+        match what {
+            What::All => self.invalidate().2,
+            What::Stripe(hash) => self.invalidate_stripe(hash),
+        }
     }
 
     /// Tells other instances of an invalidation, before it takes effect here: whoever looks up after it asks Redis for a
@@ -333,7 +363,20 @@ impl Space {
     /// Makes all entries unusable, since another instance has, or may have.
     #[cfg(feature = "redis")]
     pub(super) fn forget(&self) {
-        self.stamps.bump();
+        self.bump();
+    }
+
+    fn bump(&self) -> (u64, u64) {
+        // Entries of other namespaces hang on the stripes of tables alone.
+        if self.is_of_tables() {
+            self.stamps.bump_stripes();
+        }
+        self.stamps.bump()
+    }
+
+    /// Whether it holds no entries but the stamps of tables.
+    pub(super) fn is_of_tables(&self) -> bool {
+        *self.name == *super::TABLES
     }
 
     /// Takes a policy from whoever has more say than the one before.

@@ -25,11 +25,13 @@ pub(super) struct Stamp {
     pub(super) stripes: u64,
 }
 
-/// The stripes that an entry hangs on: its key's and its tags'.
+/// The stripes that an entry hangs on: its key's and its tags', and those of the tables that it was read from, which all
+/// namespaces have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stripes {
     key: u16,
     tags: Box<[u16]>,
+    tables: Box<[u16]>,
 }
 
 impl Stamps {
@@ -49,6 +51,12 @@ impl Stamps {
         }
     }
 
+    /// The sum over the stripes of tables, whose stamps these are.
+    pub(super) fn read_tables(&self, stripes: &Stripes) -> u64 {
+        let tables = stripes.tables.iter().map(|table| self.stripe(*table));
+        tables.fold(0, u64::wrapping_add)
+    }
+
     pub(super) fn namespace(&self) -> u64 {
         self.namespace.load(Ordering::Acquire)
     }
@@ -66,7 +74,14 @@ impl Stamps {
         }
     }
 
-    /// Does the same by the stripe's number, which may be one of a multiple of the stripes here.
+    /// Makes invalid what hangs on any stripe.
+    pub(super) fn bump_stripes(&self) {
+        for stripe in self.stripes.iter() {
+            stripe.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Makes invalid what hangs on a stripe, by the stripe's number, which may be one of a multiple of the stripes here.
     #[cfg(feature = "redis")]
     pub(super) fn bump_number(&self, number: u64) {
         if let Some(stripe) = self.stripes.get(number as usize % STRIPES) {
@@ -81,7 +96,7 @@ impl Stamps {
             .is_ok()
     }
 
-    fn stripe(&self, number: u16) -> u64 {
+    pub(super) fn stripe(&self, number: u16) -> u64 {
         self.stripes
             .get(usize::from(number))
             .map_or(0, |stripe| stripe.load(Ordering::Acquire))
@@ -93,11 +108,24 @@ impl Stripes {
         Self {
             key: stripe(key_hash),
             tags: tag_hashes.iter().map(|hash| stripe(*hash)).collect(),
+            tables: Box::default(),
         }
+    }
+
+    /// Hangs it on tables, too, by their stripes.
+    pub(super) fn on_tables(self, tables: &[u16]) -> Self {
+        Self {
+            tables: tables.into(),
+            ..self
+        }
+    }
+
+    pub(super) const fn tables(&self) -> &[u16] {
+        &self.tables
     }
 }
 
-fn stripe(hash: u64) -> u16 {
+pub(super) fn stripe(hash: u64) -> u16 {
     // The map takes its shard and slot from other bits.
     ((hash >> 20) as usize % STRIPES) as u16
 }

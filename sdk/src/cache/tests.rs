@@ -241,6 +241,7 @@ async fn a_load_in_its_caller_is_taken_over_when_the_caller_goes_away() {
         site: 1,
         key: &key,
         tags: &[],
+        tables: &[],
         values: values::Values::new(),
         refusal: load::Refusal::<()>::shared(),
     };
@@ -387,6 +388,7 @@ fn blocked_threads_share_one_load() {
                         site: 1,
                         key: &key,
                         tags: &[],
+                        tables: &[],
                         values: values::Values::new(),
                         refusal,
                     };

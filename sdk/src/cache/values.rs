@@ -13,6 +13,9 @@ pub struct Values<V> {
     absent: Option<fn(&V) -> bool>,
     drops_absent: bool,
     weigh: Option<fn(&V) -> usize>,
+    /// They follow from the tables that their load reads, and go with them.
+    #[cfg(feature = "query-cache")]
+    pub(super) on_tables: bool,
     /// How they are shared with other instances.
     #[cfg(feature = "redis")]
     pub(super) codec: Option<Codec<V>>,
@@ -27,6 +30,8 @@ impl<V> Values<V> {
             absent: None,
             drops_absent: false,
             weigh: None,
+            #[cfg(feature = "query-cache")]
+            on_tables: false,
             #[cfg(feature = "redis")]
             codec: None,
         }
@@ -55,6 +60,16 @@ impl<V> Values<V> {
     pub const fn weigh(self, weigh: fn(&V) -> usize) -> Self {
         Self {
             weigh: Some(weigh),
+            ..self
+        }
+    }
+
+    /// Lets them go when a table changes that their load reads.
+    #[cfg(feature = "query-cache")]
+    #[must_use]
+    pub const fn on_tables(self) -> Self {
+        Self {
+            on_tables: true,
             ..self
         }
     }

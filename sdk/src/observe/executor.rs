@@ -15,10 +15,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::error::BoxDynError;
+#[cfg(not(feature = "cache"))]
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
 use super::Eyes;
+#[cfg(feature = "cache")]
+pub(super) use super::ending::Lent;
 use super::layer::{COUNTED, Installed, counted, request_of_span};
 use super::pool::{Pool, quietly};
 use crate::clock::Start;
@@ -30,6 +33,9 @@ use crate::record::table::Ran;
 pub(super) struct Tap {
     pub(super) eyes: Option<&'static Eyes>,
     pub(super) pool: u16,
+    /// What its statements are to caches.
+    #[cfg(feature = "query-cache")]
+    pub(super) source: Option<crate::cache::query::Source>,
     /// Whether the driver runs statements on a thread of its own.
     pub(super) on_other_thread: bool,
 }
@@ -38,18 +44,32 @@ pub(super) struct Tap {
 pub struct Executing<DB: Database> {
     pub(super) held: Held<DB>,
     pub(super) tap: Tap,
+    #[cfg(feature = "cache")]
+    pub(super) ending: super::ending::Ending,
 }
 
 pub(super) enum Held<DB: Database> {
-    Connection(PoolConnection<DB>),
+    Connection(Lent<DB>),
     Transaction(sqlx::Transaction<'static, DB>),
 }
 
 impl<DB: Database> Executing<DB> {
     /// Returns sqlx's connection; what is done through it is not observed by this tier.
     pub fn inner(&mut self) -> &mut DB::Connection {
+        // Whoever does something through it wants the same invalidations to wait.
+        #[cfg(feature = "cache")]
+        self.ending.touch();
+        self.connection()
+    }
+
+    #[cfg(feature = "query-cache")]
+    pub(crate) const fn source(&self) -> Option<&crate::cache::query::Source> {
+        self.tap.source.as_ref()
+    }
+
+    fn connection(&mut self) -> &mut DB::Connection {
         match &mut self.held {
-            Held::Connection(connection) => connection,
+            Held::Connection(lent) => lent.connection(),
             Held::Transaction(transaction) => transaction,
         }
     }
@@ -85,10 +105,12 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
+                let owed = self.tap.touched(&query.sql);
                 async_stream::try_stream! {
-                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
-                    let observed = self.tap.begin(query.sql.clone());
-                    let mut rows = observed.over(connection.fetch_many(query));
+                    let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
+                    let mut lent = Lent::new(connection, owed.clone());
+                    let observed = self.tap.begin(query.sql.clone()).owing(owed.as_ref());
+                    let mut rows = observed.over(lent.connection().fetch_many(query));
                     while let Some(row) = rows.try_next().await? {
                         yield row;
                     }
@@ -105,9 +127,12 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
+                let owed = self.tap.touched(&query.sql);
                 Box::pin(async move {
-                    let mut connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
-                    self.tap.one(query, &mut *connection).await
+                    let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
+                    let mut lent = Lent::new(connection, owed.clone());
+                    let observed = self.tap.begin(query.sql.clone()).owing(owed.as_ref());
+                    observed.first(query, lent.connection()).await
                 })
             }
 
@@ -155,7 +180,9 @@ macro_rules! executor {
             {
                 let query = Taken::from(query);
                 let observed = self.tap.begin(query.sql.clone());
-                observed.over(self.inner().fetch_many(query)).boxed()
+                #[cfg(feature = "cache")]
+                let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
+                observed.over(self.connection().fetch_many(query)).boxed()
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(
@@ -167,8 +194,10 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let query = Taken::from(query);
-                let tap = self.tap.clone();
-                Box::pin(async move { tap.one(query, self.inner()).await })
+                let observed = self.tap.begin(query.sql.clone());
+                #[cfg(feature = "cache")]
+                let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
+                Box::pin(async move { observed.first(query, self.connection()).await })
             }
 
             fn prepare_with<'e>(
@@ -179,14 +208,14 @@ macro_rules! executor {
             where
                 'h: 'e,
             {
-                self.inner().prepare_with(sql, parameters)
+                self.connection().prepare_with(sql, parameters)
             }
 
             fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<$database>, Error>>
             where
                 'h: 'e,
             {
-                self.inner().describe(sql)
+                self.connection().describe(sql)
             }
         }
     };
@@ -198,7 +227,11 @@ executor!(sqlx::Postgres);
 executor!(sqlx::Sqlite);
 
 /// A query taken apart, so that its text can be read and it can still be executed.
-struct Taken<DB: Database> {
+#[cfg_attr(
+    not(feature = "query-cache"),
+    expect(unreachable_pub, reason = "another build names it in a trait")
+)]
+pub struct Taken<DB: Database> {
     sql: SqlStr,
     statement: Option<DB::Statement>,
     arguments: Result<Option<DB::Arguments>, Option<BoxDynError>>,
@@ -206,7 +239,21 @@ struct Taken<DB: Database> {
 }
 
 impl<DB: Database> Taken<DB> {
-    fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn sql(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    /// Its bound values, if there are any and they could be encoded.
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn arguments(&mut self) -> Result<Option<&mut DB::Arguments>, ()> {
+        match &mut self.arguments {
+            Ok(arguments) => Ok(arguments.as_mut()),
+            Err(_) => Err(()),
+        }
+    }
+
+    pub(crate) fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
         let arguments = query.take_arguments().map_err(Some);
         Self {
             arguments,
@@ -214,6 +261,13 @@ impl<DB: Database> Taken<DB> {
             persistent: query.persistent(),
             sql: query.sql(),
         }
+    }
+}
+
+impl<DB: Database> fmt::Debug for Taken<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is bound is nobody's business.
+        f.debug_struct("Taken").finish_non_exhaustive()
     }
 }
 
@@ -248,6 +302,20 @@ impl Tap {
         self.eyes.and_then(Eyes::open)
     }
 
+    /// Notes a statement that a pool runs; returns what waits for its end.
+    #[cfg(feature = "cache")]
+    fn touched(&self, sql: &SqlStr) -> Option<crate::cache::pending::Pending> {
+        crate::cache::watch::touch();
+        self.note(sql, None);
+        self.owed(sql)
+    }
+
+    #[cfg(not(feature = "cache"))]
+    #[expect(clippy::unused_self, reason = "another build notes it")]
+    const fn touched(&self, _: &SqlStr) -> Option<()> {
+        None
+    }
+
     /// Begins to time a statement.
     fn begin(&self, sql: SqlStr) -> Observed {
         let running = self.eyes().map(|eyes| Running {
@@ -262,23 +330,9 @@ impl Tap {
             pool: self.pool,
             rows: 0,
             failed: false,
+            #[cfg(feature = "cache")]
+            ending: None,
         }
-    }
-
-    async fn one<'c, DB: Database, C>(
-        &self,
-        query: Taken<DB>,
-        connection: C,
-    ) -> Result<Option<DB::Row>, Error>
-    where
-        C: Executor<'c, Database = DB>,
-    {
-        let observed = self.begin(query.sql.clone());
-        let mut watched = observed.over(connection.fetch_optional(query));
-        let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
-        watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
-        watched.observed.failed = fetched.is_err();
-        fetched
     }
 
     /// Runs a statement that sqlx makes itself, `COMMIT` say.
@@ -318,6 +372,9 @@ struct Observed {
     pool: u16,
     rows: u64,
     failed: bool,
+    /// What its end means for the connection that it runs on.
+    #[cfg(feature = "cache")]
+    ending: Option<super::ending::Begun>,
 }
 
 struct Running {
@@ -328,6 +385,71 @@ struct Running {
 }
 
 impl Observed {
+    /// Has what waits for a statement on a pool take effect at its end.
+    #[cfg(feature = "cache")]
+    fn owing(self, owed: Option<&crate::cache::pending::Pending>) -> Self {
+        let begun = owed.map(|owed| super::ending::Begun::on_pool(owed, &self.sql));
+        self.ending(begun)
+    }
+
+    #[cfg(not(feature = "cache"))]
+    const fn owing(self, _: Option<&()>) -> Self {
+        self
+    }
+
+    #[cfg(feature = "cache")]
+    fn ending(mut self, ending: Option<super::ending::Begun>) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// Fetches the first row; of a statement whose end is waited for, by running it to its end: that it was committed is
+    /// sure only then.
+    async fn first<'c, DB: Database, C>(
+        self,
+        query: Taken<DB>,
+        connection: C,
+    ) -> Result<Option<DB::Row>, Error>
+    where
+        C: Executor<'c, Database = DB>,
+    {
+        #[cfg(feature = "cache")]
+        if self.ending.is_some() {
+            let mut first = None;
+            let mut rows = self.over(connection.fetch_many(query));
+            while let Some(step) = rows.try_next().await? {
+                if let Either::Right(row) = step {
+                    first.get_or_insert(row);
+                }
+            }
+            return Ok(first);
+        }
+        self.one(query, connection).await
+    }
+
+    async fn one<'c, DB: Database, C>(
+        self,
+        query: Taken<DB>,
+        connection: C,
+    ) -> Result<Option<DB::Row>, Error>
+    where
+        C: Executor<'c, Database = DB>,
+    {
+        let mut watched = self.over(connection.fetch_optional(query));
+        let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
+        watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
+        watched.observed.failed = fetched.is_err();
+        fetched
+    }
+
+    /// Notes that the statement has come to its end.
+    #[cfg(feature = "cache")]
+    fn end(&mut self, error: Option<&Error>) {
+        if let Some(ending) = self.ending.take() {
+            ending.end(error);
+        }
+    }
+
     fn over<W>(self, work: W) -> Watched<W> {
         Watched {
             work: Some(work),
@@ -366,6 +488,21 @@ impl Drop for Observed {
     }
 }
 
+/// A connection of a pool.
+#[cfg(not(feature = "cache"))]
+pub(super) struct Lent<DB: Database>(PoolConnection<DB>);
+
+#[cfg(not(feature = "cache"))]
+impl<DB: Database> Lent<DB> {
+    pub(super) const fn new(connection: PoolConnection<DB>, _: Option<()>) -> Self {
+        Self(connection)
+    }
+
+    fn connection(&mut self) -> &mut DB::Connection {
+        &mut self.0
+    }
+}
+
 /// What a statement is at: its rows, or the one that was asked for.
 struct Watched<W> {
     work: Option<W>,
@@ -387,8 +524,18 @@ where
         match &item {
             Some(Ok(Either::Right(_))) => this.observed.rows += 1,
             Some(Ok(Either::Left(_))) => {}
-            Some(Err(_)) => this.observed.failed = true,
-            None => this.finish(),
+            Some(Err(error)) => {
+                this.observed.failed = true;
+                #[cfg(feature = "cache")]
+                this.observed.end(Some(error));
+                #[cfg(not(feature = "cache"))]
+                let _ = error;
+            }
+            None => {
+                this.finish();
+                #[cfg(feature = "cache")]
+                this.observed.end(None);
+            }
         }
         Poll::Ready(item)
     }

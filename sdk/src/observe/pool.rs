@@ -9,7 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Acquire, Database, Error};
 
 use super::Eyes;
-use super::executor::{Executing, Held, Tap};
+use super::executor::{Executing, Held, Lent, Tap};
 use super::layer::counted;
 use crate::clock::Start;
 
@@ -30,9 +30,23 @@ impl<DB: Database> Pool<DB> {
             tap: Tap {
                 eyes,
                 pool: number,
+                #[cfg(feature = "query-cache")]
+                source: None,
                 on_other_thread,
             },
         }
+    }
+
+    /// Tells a deck's caches of its statements.
+    #[cfg(feature = "query-cache")]
+    pub(crate) fn told_to(mut self, caches: &crate::cache::Caches) -> Self {
+        self.tap.source = crate::cache::query::Source::new(caches, &self.inner);
+        self
+    }
+
+    #[cfg(feature = "query-cache")]
+    pub(crate) const fn source(&self) -> Option<&crate::cache::query::Source> {
+        self.tap.source.as_ref()
     }
 
     /// Returns the pool that sqlx made; what is done through it is not observed by this tier.
@@ -48,9 +62,17 @@ impl<DB: Database> Pool<DB> {
     /// As [`sqlx::Pool::acquire`].
     pub async fn acquire(&self) -> Result<Connection<DB>, Error> {
         let held = self.tap.acquired(pin!(self.inner.acquire())).await?;
+        #[cfg(feature = "cache")]
+        let pending = crate::cache::pending::Pending::idle();
+        #[cfg(feature = "cache")]
+        let owed = Some(pending.clone());
+        #[cfg(not(feature = "cache"))]
+        let owed = None;
         Ok(Connection(Executing {
-            held: Held::Connection(held),
+            held: Held::Connection(Lent::new(held, owed)),
             tap: self.tap.clone(),
+            #[cfg(feature = "cache")]
+            ending: super::ending::Ending::of_connection(pending),
         }))
     }
 
@@ -66,6 +88,8 @@ impl<DB: Database> Pool<DB> {
         Ok(Transaction(Executing {
             held: Held::Transaction(held),
             tap: self.tap.clone(),
+            #[cfg(feature = "cache")]
+            ending: super::ending::Ending::of_transaction(),
         }))
     }
 }
@@ -83,12 +107,22 @@ pub struct Transaction<DB: Database>(Executing<DB>);
 impl<DB: Database> Transaction<DB> {
     /// Commits; the `COMMIT` is recorded.
     ///
+    /// What was to be invalidated then is so when it returns, and other instances have been told; see
+    /// [`Executing::invalidate`].
+    ///
     /// # Errors
     ///
     /// As [`sqlx::Transaction::commit`].
     pub async fn commit(self) -> Result<(), Error> {
-        let Executing { held, tap } = self.0;
+        let Executing { held, tap, .. } = self.0;
         match held {
+            #[cfg(feature = "cache")]
+            Held::Transaction(transaction) => {
+                let commit = self.0.ending.commit(transaction.commit());
+                super::ending::told(tap.statement("COMMIT", commit).await?).await;
+                Ok(())
+            }
+            #[cfg(not(feature = "cache"))]
             Held::Transaction(transaction) => tap.statement("COMMIT", transaction.commit()).await,
             Held::Connection(_) => Ok(()),
         }
@@ -100,7 +134,7 @@ impl<DB: Database> Transaction<DB> {
     ///
     /// As [`sqlx::Transaction::rollback`].
     pub async fn rollback(self) -> Result<(), Error> {
-        let Executing { held, tap } = self.0;
+        let Executing { held, tap, .. } = self.0;
         match held {
             Held::Transaction(transaction) => {
                 tap.statement("ROLLBACK", transaction.rollback()).await

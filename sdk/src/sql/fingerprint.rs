@@ -73,7 +73,7 @@ pub(crate) fn is_single_statement(sql: &str) -> bool {
 }
 
 /// Counts tokens up to `limit`; a parser's tree is at most that deep.
-#[cfg(feature = "advisor")]
+#[cfg(any(feature = "advisor", feature = "query-cache"))]
 pub(super) fn is_shorter_than(sql: &str, limit: usize) -> bool {
     let mut tokens = Tokens::new(sql);
     (0..limit).any(|_| tokens.next().is_none())

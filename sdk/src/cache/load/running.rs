@@ -13,6 +13,8 @@ use super::super::space::Space;
 use super::super::stamp::{Stamp, Stripes};
 use super::super::tier::{Errand, Found, Kept, Leave};
 use super::super::values::Values;
+#[cfg(feature = "query-cache")]
+use super::super::{query::seen::Seen, watch};
 use super::{Call, Refusal, Spare};
 use crate::clock::Moment;
 use crate::record::trail::Kind;
@@ -34,6 +36,8 @@ pub(super) struct Running<V, E> {
     /// To ask those who share values first.
     errand: Option<Errand<V>>,
     since: Moment,
+    /// What the stamps of the tables that it read add to its own.
+    tables: u64,
 }
 
 impl<V: Any + Clone + Send + Sync, E> Running<V, E> {
@@ -55,6 +59,7 @@ impl<V: Any + Clone + Send + Sync, E> Running<V, E> {
             refusal: call.refusal,
             errand,
             since: space.shared.clock.now(),
+            tables: 0,
         }
     }
 
@@ -102,7 +107,35 @@ impl<V: Any + Clone + Send + Sync, E> Running<V, E> {
             },
         };
         self.since = self.space.shared.clock.now();
+        #[cfg(feature = "query-cache")]
+        if self.values.on_tables {
+            let (output, touched) = watch::reading(load).await;
+            return self.finish_read(output, touched.read(), leave);
+        }
         let output = load.await;
+        self.finish(output, leave)
+    }
+
+    /// Ends a load whose value hangs on the tables that it read.
+    #[cfg(feature = "query-cache")]
+    fn finish_read(
+        mut self,
+        output: Result<Result<V, E>, Panic>,
+        seen: Seen,
+        leave: Leave<V>,
+    ) -> Result<Result<V, E>, Panic> {
+        if matches!(output, Ok(Ok(_))) {
+            match seen.hold(&self.space) {
+                Some(hold) => self.stripes = hold.on(self.stripes, &mut self.tables),
+                // Its caller's own: others load for themselves.
+                None => {
+                    let duty = std::mem::replace(&mut self.duty, Duty::Alone(None));
+                    if let Duty::Lead(lead) = duty {
+                        lead.settle(Outcome::Refused(None));
+                    }
+                }
+            }
+        }
         self.finish(output, leave)
     }
 
@@ -185,6 +218,10 @@ impl<V: Any + Clone + Send + Sync, E> Running<V, E> {
             Duty::Lead(lead) => (lead.key(), lead.stamp()),
             Duty::Alone(Some((key, stamp))) => (key, *stamp),
             Duty::Alone(None) => return None,
+        };
+        let stamp = Stamp {
+            stripes: stamp.stripes.wrapping_add(self.tables),
+            ..stamp
         };
         let slot = space.slot(key, value, stamp, self.stripes, &self.values, kept);
         let is_kept = space.keep(key, &slot, &self.values, former);

@@ -59,7 +59,7 @@ where
         if failed
             && let Some(former) = &former
             // What was invalidated meanwhile is never served again.
-            && cache.space.stamps.read(&former.slot.stripes) == former.slot.stamp
+            && cache.space.present(&former.slot.stripes) == former.slot.stamp
             && former.stored.stands_in(&ask, received)
         {
             return Ok(Arc::clone(&former.stored));

@@ -28,6 +28,7 @@ async fn ask_if_any(users: &Namespace, answer: Option<u32>) -> Result<Option<u32
         site: 1,
         key: &key,
         tags: &[],
+        tables: &[],
         values: values::Values::new().absent(Option::is_none).drop_absent(),
         refusal: load::Refusal::shared(),
     };
@@ -328,6 +329,7 @@ fn a_capacity_in_bytes_is_kept() {
                 site: 1,
                 key: &key,
                 tags: &[],
+                tables: &[],
                 values: values::Values::<Vec<u8>>::new().weigh(Vec::len),
                 refusal: load::Refusal::<()>::shared(),
             };

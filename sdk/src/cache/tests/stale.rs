@@ -63,6 +63,7 @@ fn stress(capture: Capture, invalidate: Invalidate) -> Seen {
                 site: 1,
                 key: &key,
                 tags: &[],
+                tables: &[],
                 values: values::Values::new(),
                 refusal,
             };
