@@ -73,7 +73,7 @@ impl Exchange {
 
     pub(super) fn stamp(&self, key: &KeyWriter) -> Stamp {
         let stripes = Stripes::new(self.cache.space.stripe(key), &[]);
-        self.cache.space.stamps.read(&stripes)
+        self.cache.space.present(&stripes)
     }
 
     /// What is stale can still be validated for a day, or be served by the leave of RFC 5861.

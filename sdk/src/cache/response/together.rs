@@ -36,6 +36,7 @@ impl Exchange {
             site: SITE,
             key: &place.key,
             tags: &[],
+            tables: &[],
             values: self.values(),
             refusal: Refusal::<()>::alone(),
         };
