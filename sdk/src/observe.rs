@@ -9,6 +9,8 @@ pub(crate) mod executable;
 pub(crate) mod executor;
 pub(crate) mod host;
 pub(crate) mod layer;
+#[cfg(all(feature = "_sqlx", not(feature = "cache")))]
+mod lent;
 pub(crate) mod monitor;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod pool;

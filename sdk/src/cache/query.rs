@@ -11,7 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::space::Space;
 use crate::sql::relation::Unfit;
 
+#[cfg_attr(
+    not(any(feature = "sqlx-postgres", feature = "sqlx-sqlite")),
+    expect(unused, reason = "there is no database")
+)]
 mod bound;
+#[cfg_attr(
+    not(any(feature = "sqlx-postgres", feature = "sqlx-sqlite")),
+    expect(unused, reason = "there is no database")
+)]
 mod cached;
 pub(super) mod seen;
 mod source;

@@ -8,12 +8,11 @@ use std::time::Duration;
 use super::census::Census;
 use super::chain;
 use super::flight::{Boarding, Flight, Flights, Lead};
-use super::key::{KeyWriter, Probe, StoredKey, hashed};
+use super::key::{Probe, StoredKey};
 use super::life::{Age, Life};
 use super::local::{Local, Slot};
 use super::meter::Meter;
 use super::policy::Policy;
-use super::reach::{Invalidation, What};
 use super::stamp::{Stamp, Stamps, Stripes};
 use super::terms::{Origin, Terms};
 use super::tier::Kept;
@@ -21,6 +20,7 @@ use super::values::Values;
 use super::{Row, Shared, life};
 
 mod change;
+mod validity;
 
 /// Loads in the background of one registry; above, what is stale is served until a place is free.
 const REFRESHES: usize = 1_024;
@@ -115,19 +115,6 @@ impl Space {
     fn is_valid(&self, slot: &Slot, now: u64) -> bool {
         // Read after the entry was found, so that the present stamps are no older than what they are compared with.
         slot.stamp == self.present(&slot.stripes) && self.is_known(slot, now)
-    }
-
-    /// The present stamp of what hangs on these stripes.
-    #[inline]
-    pub(super) fn present(&self, stripes: &Stripes) -> Stamp {
-        let mut stamp = self.stamps.read(stripes);
-        if !stripes.tables().is_empty()
-            && let Some(tables) = &self.shared.tables
-        {
-            let tables = tables.stamps.read_tables(stripes);
-            stamp.stripes = stamp.stripes.wrapping_add(tables);
-        }
-        stamp
     }
 
     #[cfg(not(feature = "redis"))]
@@ -314,69 +301,6 @@ impl Space {
         if self.shared.metered {
             counter(&self.meter).fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Makes all entries unusable; returns the stamp before and the one since.
-    pub(super) fn invalidate(&self) -> (u64, u64, Invalidation) {
-        self.count(|meter| &meter.invalidations);
-        let reach = self.tell(What::All);
-        let (former, since) = self.bump();
-        (former, since, reach)
-    }
-
-    /// Makes the entries of a key or of a tag unusable, by its hash.
-    pub(super) fn invalidate_stripe(&self, hash: u64) -> Invalidation {
-        self.count(|meter| &meter.invalidations);
-        let reach = self.tell(What::Stripe(hash));
-        self.stamps.bump_stripe(hash);
-        reach
-    }
-
-    /// Makes unusable what it is about.
-    pub(super) fn take_effect(&self, what: What) -> Invalidation {
-        match what {
-            What::All => self.invalidate().2,
-            What::Stripe(hash) => self.invalidate_stripe(hash),
-        }
-    }
-
-    /// Tells other instances of an invalidation, before it takes effect here: whoever looks up after it asks Redis for a
-    /// value only when that has heard of it.
-    fn tell(&self, what: What) -> Invalidation {
-        #[cfg(feature = "redis")]
-        if let Some(remote) = &self.shared.remote {
-            return remote.invalidate(&self.name, what);
-        }
-        let _ = what;
-        Invalidation::local()
-    }
-
-    /// The hash that a key's or a tag's stripe follows from: the same in all instances where there are several.
-    pub(super) fn stripe(&self, key: &KeyWriter) -> u64 {
-        #[cfg(feature = "redis")]
-        if self.shared.remote.is_some() {
-            return super::remote::stable(key.proper());
-        }
-        hashed(key.proper(), &self.shared.hasher)
-    }
-
-    /// Makes all entries unusable, since another instance has, or may have.
-    #[cfg(feature = "redis")]
-    pub(super) fn forget(&self) {
-        self.bump();
-    }
-
-    fn bump(&self) -> (u64, u64) {
-        // Entries of other namespaces hang on the stripes of tables alone.
-        if self.is_of_tables() {
-            self.stamps.bump_stripes();
-        }
-        self.stamps.bump()
-    }
-
-    /// Whether it holds no entries but the stamps of tables.
-    pub(super) fn is_of_tables(&self) -> bool {
-        *self.name == *super::TABLES
     }
 
     /// Takes a policy from whoever has more say than the one before.

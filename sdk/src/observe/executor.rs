@@ -14,15 +14,18 @@ use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
-use sqlx::error::BoxDynError;
-#[cfg(not(feature = "cache"))]
-use sqlx::pool::PoolConnection;
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
+
+mod taken;
+
+pub(crate) use taken::Taken;
 
 use super::Eyes;
 #[cfg(feature = "cache")]
 pub(super) use super::ending::Lent;
 use super::layer::{COUNTED, Installed, counted, request_of_span};
+#[cfg(not(feature = "cache"))]
+pub(super) use super::lent::Lent;
 use super::pool::{Pool, quietly};
 use crate::clock::Start;
 use crate::record::scope::{self, Remote};
@@ -226,75 +229,6 @@ executor!(sqlx::Postgres);
 #[cfg(feature = "sqlx-sqlite")]
 executor!(sqlx::Sqlite);
 
-/// A query taken apart, so that its text can be read and it can still be executed.
-#[cfg_attr(
-    not(feature = "query-cache"),
-    expect(unreachable_pub, reason = "another build names it in a trait")
-)]
-pub struct Taken<DB: Database> {
-    sql: SqlStr,
-    statement: Option<DB::Statement>,
-    arguments: Result<Option<DB::Arguments>, Option<BoxDynError>>,
-    persistent: bool,
-}
-
-impl<DB: Database> Taken<DB> {
-    #[cfg(feature = "query-cache")]
-    pub(crate) fn sql(&self) -> &str {
-        self.sql.as_str()
-    }
-
-    /// Its bound values, if there are any and they could be encoded.
-    #[cfg(feature = "query-cache")]
-    pub(crate) fn arguments(&mut self) -> Result<Option<&mut DB::Arguments>, ()> {
-        match &mut self.arguments {
-            Ok(arguments) => Ok(arguments.as_mut()),
-            Err(_) => Err(()),
-        }
-    }
-
-    pub(crate) fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
-        let arguments = query.take_arguments().map_err(Some);
-        Self {
-            arguments,
-            statement: query.statement().cloned(),
-            persistent: query.persistent(),
-            sql: query.sql(),
-        }
-    }
-}
-
-impl<DB: Database> fmt::Debug for Taken<DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is bound is nobody's business.
-        f.debug_struct("Taken").finish_non_exhaustive()
-    }
-}
-
-impl<'q, DB: Database> Execute<'q, DB> for Taken<DB> {
-    fn sql(self) -> SqlStr {
-        self.sql
-    }
-
-    fn statement(&self) -> Option<&DB::Statement> {
-        self.statement.as_ref()
-    }
-
-    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
-        match &mut self.arguments {
-            Ok(arguments) => Ok(arguments.take()),
-            Err(error) => match error.take() {
-                Some(error) => Err(error),
-                None => Ok(None),
-            },
-        }
-    }
-
-    fn persistent(&self) -> bool {
-        self.persistent
-    }
-}
-
 impl Tap {
     /// The deck's eyes, while it runs.
     #[inline]
@@ -485,21 +419,6 @@ impl Drop for Observed {
             };
             eyes.recorder.query_of(request, self.sql.as_str(), &ran);
         }
-    }
-}
-
-/// A connection of a pool.
-#[cfg(not(feature = "cache"))]
-pub(super) struct Lent<DB: Database>(PoolConnection<DB>);
-
-#[cfg(not(feature = "cache"))]
-impl<DB: Database> Lent<DB> {
-    pub(super) const fn new(connection: PoolConnection<DB>, _: Option<()>) -> Self {
-        Self(connection)
-    }
-
-    fn connection(&mut self) -> &mut DB::Connection {
-        &mut self.0
     }
 }
 

@@ -35,10 +35,14 @@ const SITE: u32 = u32::MAX - 1;
 /// to, or that read the server's own tables.
 ///
 /// **What can't be seen** is a change that no statement through the deck's pools names: by other programs, by sqlx's own
-/// pool, by triggers and rules, and by the cascades of foreign keys. A view is a table of its own here: what it shows
-/// changes unseen. For those a short time to live, or [`cache_key`](CacheQuery::cache_key) and an invalidation by hand. Tables
-/// are told apart by their names and their databases' names, without their schemas: of two that are called alike a change
-/// of one counts for both.
+/// pool, connections and `COPY`, by triggers and rules, by the cascades of foreign keys, and of a partition under its own
+/// name. A view is a table of its own here: what it shows changes unseen. A function of the database that changes rows is
+/// taken for one that may change anything where it is called alone (`SELECT place_order(1)`), and for one that changes
+/// nothing in a query of tables. For those a short time to live, or [`cache_key`](CacheQuery::cache_key) and an invalidation
+/// by hand. Tables are told apart by their names and their databases' names, without their schemas: of two that are called
+/// alike a change of one counts for both. With a Redis each statement that changes something tells the other instances.
+///
+/// The checked macros of sqlx, `query!` say, make queries of another type, which can't be cached.
 ///
 /// # Examples
 ///
