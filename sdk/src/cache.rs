@@ -40,6 +40,8 @@ mod tests;
 mod tick;
 mod tier;
 mod values;
+#[cfg(feature = "vector")]
+pub mod vector;
 
 pub use key::{CacheKey, KeyWriter};
 pub use namespace::{Entry, Namespace};
