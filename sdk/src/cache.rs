@@ -48,6 +48,8 @@ mod tests;
 mod tick;
 mod tier;
 mod values;
+#[cfg(feature = "vector")]
+pub mod vector;
 pub(crate) mod watch;
 
 pub use key::{CacheKey, KeyWriter};

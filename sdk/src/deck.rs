@@ -157,6 +157,13 @@ impl Deck {
         self.caches.namespace(namespace)
     }
 
+    /// Returns the cache of embeddings and of what was found by them; see [`VectorCache`](crate::cache::vector::VectorCache).
+    #[cfg(feature = "vector")]
+    #[must_use]
+    pub fn vectors(&self) -> crate::cache::vector::VectorCache {
+        crate::cache::vector::VectorCache::of(&self.caches)
+    }
+
     /// Makes a tower layer that keeps whole responses; see [`HttpCache`](crate::cache::response::HttpCache).
     ///
     /// It works while the deck is off, too, unmetered.

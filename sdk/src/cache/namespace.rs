@@ -230,6 +230,21 @@ impl Entry<'_> {
         value
     }
 
+    /// Returns the value, if it is fresh; where it isn't nothing is counted, since who asks goes on asking.
+    #[cfg(feature = "vector")]
+    pub(super) fn peek<V>(self) -> Option<V>
+    where
+        V: Clone + Send + Sync + 'static,
+    {
+        if self.key.is_refused() {
+            return None;
+        }
+        let slot = self.space.fresh(&self.probe())?;
+        let value = slot.value()?;
+        self.space.count_hit(&slot);
+        Some(value)
+    }
+
     /// Keeps a value; see [`Namespace::insert`].
     pub fn insert<V>(self, value: V)
     where
