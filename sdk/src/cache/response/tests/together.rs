@@ -178,6 +178,19 @@ async fn who_asks_for_what_is_shared_again_waits_again() {
 }
 
 #[tokio::test]
+async fn what_is_served_while_it_is_refreshed_is_shared() {
+    let (caches, hand) = manual(true);
+    let slow = Slow::new(&[("cache-control", "max-age=0, stale-while-revalidate=5")]);
+    let service = HttpCache::new(&caches)
+        .route("/a", Route::new())
+        .layer(slow.clone());
+    for _ in 0..3 {
+        assert_eq!(burst(&slow, &service, &[]).await, 1);
+        pass(&hand, Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
 async fn a_failure_of_the_service_says_nothing_of_sharing() {
     let (caches, _) = manual(true);
     let mut slow = Slow::new(&[]);
