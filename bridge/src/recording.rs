@@ -17,6 +17,12 @@
 //! wire, packed by LZ4. A block that does not fit before the most bytes begins after the head again.
 
 mod block;
+#[cfg(test)]
+#[cfg_attr(
+    not(all(feature = "client", feature = "testing")),
+    expect(dead_code, reason = "the tests that let calls fail need both")
+)]
+mod fault;
 #[cfg(feature = "client")]
 mod reader;
 mod recorder;

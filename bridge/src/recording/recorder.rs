@@ -163,11 +163,11 @@ impl Writer {
     }
 
     fn try_write(&mut self) -> io::Result<u64> {
-        if !self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.is_at(&self.sink.path))
-        {
+        let there = match &self.open {
+            Some(open) => open.is_at(&self.sink.path)?,
+            None => false,
+        };
+        if !there {
             self.open = None;
             self.open = Some(Open::make(&self.sink, &self.hello)?);
             self.since_whole = 0;
@@ -205,37 +205,55 @@ impl Writer {
 impl Open {
     fn make(sink: &Sink, hello: &[u8]) -> io::Result<Self> {
         keep_previous(&sink.path)?;
+        #[cfg(test)]
+        super::fault::strike()?;
         // Made anew or not at all, so nobody's prepared link is followed.
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&sink.path)?;
-        let metadata = file.metadata()?;
-        let ring = Ring::begin(file, sink.bytes, hello).inspect_err(|_| {
+        Self::begin(file, sink, hello).inspect_err(|_| {
             // Else the next try would keep this empty one in place of the process's before.
             let _ = fs::remove_file(&sink.path);
-        })?;
+        })
+    }
+
+    fn begin(file: File, sink: &Sink, hello: &[u8]) -> io::Result<Self> {
+        #[cfg(test)]
+        super::fault::strike()?;
+        let metadata = file.metadata()?;
         Ok(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
-            ring,
+            ring: Ring::begin(file, sink.bytes, hello)?,
         })
     }
 
     /// Tells whether the file still has its name.
-    fn is_at(&self, path: &Path) -> bool {
-        fs::symlink_metadata(path)
-            .is_ok_and(|there| (there.dev(), there.ino()) == (self.device, self.inode))
+    ///
+    /// Where the system does not say, there is no other begun: that would push the process's before away.
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let there = status(path)?;
+        Ok(there.is_some_and(|there| (there.dev(), there.ino()) == (self.device, self.inode)))
+    }
+}
+
+/// What has that name, if anything has.
+fn status(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    #[cfg(test)]
+    super::fault::strike()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 /// Moves a file of that name aside.
 fn keep_previous(path: &Path) -> io::Result<()> {
-    let there = match fs::symlink_metadata(path) {
-        Ok(there) => there,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    let Some(there) = status(path)? else {
+        return Ok(());
     };
     if !there.is_file() || there.uid() != uzers::get_effective_uid() {
         return Err(io::Error::other(
@@ -244,6 +262,8 @@ fn keep_previous(path: &Path) -> io::Result<()> {
     }
     let mut previous = path.as_os_str().to_owned();
     previous.push(".previous");
+    #[cfg(test)]
+    super::fault::strike()?;
     fs::rename(path, previous)
 }
 
@@ -257,23 +277,4 @@ fn said(error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_can_not_be_begun_leaves_the_one_of_the_process_before() {
-        let folder = std::env::temp_dir().join(format!("perfdeck-begun-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir(&folder).unwrap();
-        let sink = Sink::new(folder.join("flight"), 0);
-        fs::write(&sink.path, "evidence").unwrap();
-        for _ in 0..3 {
-            // No head holds so long a hello.
-            assert!(Open::make(&sink, &[0; 5_000]).is_err());
-        }
-        let kept = fs::read(folder.join("flight.previous")).unwrap();
-        assert_eq!(kept, b"evidence");
-        assert!(!sink.path.exists());
-        fs::remove_dir_all(&folder).unwrap();
-    }
-}
+mod tests;

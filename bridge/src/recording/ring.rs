@@ -15,6 +15,12 @@ pub(super) trait Paper {
 
 impl Paper for std::fs::File {
     fn write_at(&mut self, bytes: &[u8], place: u64) -> io::Result<()> {
+        #[cfg(test)]
+        super::fault::strike().inspect_err(|_| {
+            // As a disk that is full after some of the bytes.
+            let (some, _) = bytes.split_at(bytes.len() / 2);
+            let _ = std::os::unix::fs::FileExt::write_all_at(self, some, place);
+        })?;
         std::os::unix::fs::FileExt::write_all_at(self, bytes, place)
     }
 }
