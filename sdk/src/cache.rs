@@ -46,7 +46,7 @@ pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
-pub(crate) use remote::{Address, Url};
+pub(crate) use remote::{Address, CONNECTIONS as REDIS_CONNECTIONS, Url};
 
 use crate::clock::Clock;
 use space::{Origin, Space};

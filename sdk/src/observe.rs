@@ -10,6 +10,8 @@ pub(crate) mod layer;
 pub(crate) mod monitor;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod pool;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod request;
 
 use std::sync::atomic::{AtomicU8, AtomicU64};

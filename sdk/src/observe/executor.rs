@@ -19,7 +19,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
 use super::Eyes;
-use super::layer::{COUNTED, Installed, counted, request_of_span};
+use super::layer::{COUNTED, Installed, counted, request_elsewhere};
 use super::pool::{Pool, quietly};
 use crate::clock::Start;
 use crate::record::scope::{self, Remote};
@@ -248,7 +248,7 @@ impl Tap {
             eyes,
             start: eyes.clock.start(),
             span: self.span(eyes),
-            request: self.request(eyes),
+            request: request_elsewhere(eyes),
         });
         Observed {
             running,
@@ -285,15 +285,6 @@ impl Tap {
         let ran = quietly(run).inspect_err(|_| observed.failed = true).await;
         drop(observed);
         ran
-    }
-
-    /// The request that is not polled on this thread, and that the present span belongs to.
-    pub(super) fn request(&self, eyes: &Eyes) -> Option<Arc<Remote>> {
-        if scope::is_present() || Installed::load(&eyes.layer) == Installed::No {
-            None
-        } else {
-            request_of_span()
-        }
     }
 
     fn span(&self, eyes: &Eyes) -> tracing::Span {

@@ -10,7 +10,7 @@ use sqlx::{Acquire, Database, Error};
 
 use super::Eyes;
 use super::executor::{Executing, Held, Tap};
-use super::layer::counted;
+use super::layer::{counted, request_elsewhere};
 
 /// A [`sqlx::Pool`] whose statements and waits are observed.
 ///
@@ -183,7 +183,7 @@ impl Tap {
         let timed_out = matches!(acquired, Err(Error::PoolTimedOut));
         let nanos = eyes.clock.nanos_since(start);
         eyes.recorder.acquire(self.pool, nanos, timed_out);
-        if let Some(request) = self.request(eyes) {
+        if let Some(request) = request_elsewhere(eyes) {
             request.pool_wait(self.pool, nanos);
         }
         acquired
