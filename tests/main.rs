@@ -26,6 +26,7 @@ mod promises;
 mod pty;
 mod readme;
 mod recording;
+mod redis;
 mod requests;
 mod rights;
 mod same_answers;

@@ -37,7 +37,7 @@ pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{
     CallsStep, History, HistoryOf, HistoryRequest, HistorySteps, MAX_HISTORY_STEPS, MAX_PERCENTILES,
 };
-pub use host::{FunctionRow, Host, MetricRow, PoolRow};
+pub use host::{FunctionRow, Host, MetricRow, PoolRow, RedisRow};
 pub use ledger::{Gain, Ledger, LedgerId, LedgerRow, LedgerStatus, Verdict, Window};
 pub use message::{FromHost, FromViewer, Refusal, RefusalCode, Reply, RequestId};
 pub use overview::{Change, Level, Overview, Score, ScorePart, Summary, TimeShare, Vital, Vitals};

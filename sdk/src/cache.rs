@@ -60,7 +60,7 @@ pub use policy::{Eviction, Policy};
 pub use query::CacheQuery;
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
-pub(crate) use remote::{Address, Url};
+pub(crate) use remote::{Address, CONNECTIONS as REDIS_CONNECTIONS, Url};
 
 use crate::clock::Clock;
 use space::Space;

@@ -115,6 +115,30 @@ impl Deck {
         self.caches.bypassed(why)
     }
 
+    /// Names a connection to Redis and observes the commands that go through it; see [`crate::Redis`].
+    ///
+    /// It takes every connection of redis-rs: `MultiplexedConnection`, `ConnectionManager`, `ClusterConnection`, or a
+    /// synchronous one. Connections of one name are told as one, and a name is cut at 64 bytes. At most 63 names can be told
+    /// apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # async fn run(deck: perfdeck::Deck, client: redis::Client) -> redis::RedisResult<()> {
+    /// use redis::AsyncCommands as _;
+    ///
+    /// let manager = redis::aio::ConnectionManager::new(client).await?;
+    /// let mut sessions = deck.redis("sessions", manager);
+    /// let seen: u64 = sessions.incr("seen", 1).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn redis<C>(&self, name: &str, connection: C) -> crate::Redis<C> {
+        crate::Redis::new(connection, self.eyes(), name)
+    }
+
     /// Finds or makes a counter of the service's own, `chat.messages` say.
     ///
     /// A deck keeps 1,000 names of counters, gauges and histograms together. What is recorded under further ones is not

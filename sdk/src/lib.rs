@@ -34,6 +34,8 @@ pub use observe::executor::Executing;
 pub use observe::layer::DeckLayer;
 #[cfg(feature = "_sqlx")]
 pub use observe::pool::{Connection, Pool, Transaction};
+#[cfg(feature = "redis")]
+pub use observe::redis::Redis;
 pub use observe::request::{HttpLayer, HttpService, ObservedBody, ResponseFuture};
 pub use perfdeck_bridge::protocol;
 pub use perfdeck_bridge::protocol::Risk;

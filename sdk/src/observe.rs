@@ -14,6 +14,8 @@ mod lent;
 pub(crate) mod monitor;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod pool;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod request;
 #[cfg(test)]
 mod tests;

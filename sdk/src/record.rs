@@ -6,6 +6,7 @@
 
 mod background;
 mod buckets;
+pub(crate) mod command;
 pub(crate) mod exemplar;
 mod kept;
 mod rank;

@@ -34,6 +34,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["recommendations", ..] => "recommendations",
         ["ledger", ..] => "ledger",
         ["host", ..] => "host",
+        ["redis", ..] => "redis",
         ["record", ..] => "record",
         ["cache", "stats", ..] => "cache-stats",
         ["apply" | "undo", ..] | ["cache", "clear" | "resize" | "ttl", ..] => "act",

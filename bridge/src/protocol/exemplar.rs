@@ -83,7 +83,8 @@ pub struct Exemplar {
 pub struct ExemplarStep {
     /// What kind of thing.
     pub kind: StepKind,
-    /// The statement's id, or the name of the pool, the cache or the function; empty where it is not known any more.
+    /// The statement's id, or the name of the pool, the cache or the function, or of a connection to Redis and the command:
+    /// `sessions GET`; empty where it is not known any more.
     pub name: String,
     /// The statement's text without literals.
     pub text: Option<Redacted>,
@@ -112,6 +113,8 @@ pub enum StepKind {
     CacheLoad,
     /// It was in a monitored function.
     Function,
+    /// It sent a command to Redis, or several at once.
+    Redis,
     /// A newer host's kind.
     #[cfg_attr(feature = "client", serde(other))]
     Other,

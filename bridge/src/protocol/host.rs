@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-/// Pools and the service's own numbers.
+/// Pools, connections to Redis and the service's own numbers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct Host {
@@ -13,6 +13,12 @@ pub struct Host {
     /// Further ones that are kept and not told: those that change least.
     #[cfg_attr(feature = "client", serde(default))]
     pub more_metrics: u64,
+    /// Commands to Redis through connections that the deck was given, the most time first.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub redis: Vec<RedisRow>,
+    /// Further ones that are kept and not told.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub more_redis: u64,
 }
 
 /// One connection pool.
@@ -35,6 +41,40 @@ pub struct PoolRow {
     pub timeouts: u64,
     /// The 95th percentile of the last minute's waits.
     pub wait_p95_seconds: Option<f64>,
+}
+
+/// One command of a connection to Redis. Rates and percentiles are of the last minute.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct RedisRow {
+    /// The connection's name.
+    pub connection: String,
+    /// The command's first word: `GET`. `<other>` is what is not told apart. `<pipeline>` and `<transaction>` are round trips
+    /// of several commands, which are in rows of their own, too.
+    pub command: String,
+    /// Whether it is such a round trip, and no command.
+    pub round_trip: bool,
+    /// How often it was sent, since the start.
+    pub calls: u64,
+    /// Of these, the ones in a pipeline or transaction: they have no time of their own.
+    pub pipelined: u64,
+    /// Calls that failed, since the start: the server's errors, lost connections and timeouts. A round trip fails when there
+    /// is no answer to it, or when its transaction was refused.
+    pub errors: u64,
+    /// Of the errors, those of calls that the client did not wait for any longer.
+    pub timeouts: u64,
+    /// Calls that the service gave up before there was an answer, since the start. They are no errors.
+    pub given_up: u64,
+    /// Calls a second.
+    pub calls_per_second: f64,
+    /// Failed calls as a share of all.
+    pub error_ratio: f64,
+    /// The median; `None` where none was timed.
+    pub p50_seconds: Option<f64>,
+    /// The 95th percentile.
+    pub p95_seconds: Option<f64>,
+    /// The seconds that the service waited for it, a second.
+    pub wait_seconds_per_second: f64,
 }
 
 /// One number of the service's own. Rates and percentiles are of the last minute.

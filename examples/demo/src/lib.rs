@@ -8,6 +8,7 @@
 
 mod background;
 mod load;
+mod minute;
 mod name;
 mod option;
 mod route;

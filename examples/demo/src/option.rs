@@ -21,7 +21,7 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     pub(crate) postgres: Option<String>,
 
-    /// Shares its caches with the other instances of the service that name the same Redis
+    /// Shares its caches with the other instances of the service that name the same Redis, and counts messages there
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
 

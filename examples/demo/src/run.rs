@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::minute::Minute;
 use crate::option::Options;
 use crate::service::{Desk, Reading};
 use crate::store::Store;
@@ -63,7 +64,12 @@ fn start_deck(options: &Options) -> Result<(Guard, Deck), perfdeck::Error> {
 
 async fn serve(options: &Options, deck: &Deck, store: &Arc<Store>) -> anyhow::Result<()> {
     fill(options, store).await?;
+    let minute = match &options.redis {
+        Some(url) => Some(Minute::open(deck, url).context("that is no address of Redis")?),
+        None => None,
+    };
     let desk = Desk {
+        minute,
         deck: deck.clone(),
         store: Arc::clone(store),
         reading: if options.healthy {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use perfdeck::Deck;
 use serde_json::json;
 
+use crate::minute::Minute;
 use crate::route;
 use crate::store::Store;
 
@@ -20,6 +21,8 @@ pub(crate) struct Desk {
     pub(crate) store: Arc<Store>,
     /// How sessions are read.
     pub(crate) reading: Reading,
+    /// What all instances know of the present minute, where they share a Redis.
+    pub(crate) minute: Option<Minute>,
 }
 
 /// How a list of sessions gets its messages.

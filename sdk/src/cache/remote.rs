@@ -38,6 +38,8 @@ pub(crate) use link::{Address, Url};
 use values::{Store, Tally};
 pub(super) use worker::start;
 
+/// Connections that one instance has at most: to send and read what was invalidated, to be nudged, and for values.
+pub(crate) const CONNECTIONS: usize = 3;
 /// The time between two looks at Redis, at most; drawn between nine tenths of it and all.
 const POLL: Duration = Duration::from_secs(1);
 /// How long Redis may take for an answer.

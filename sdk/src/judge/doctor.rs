@@ -11,6 +11,8 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use perfdeck_bridge::protocol::{BlindSpot, Blindness, BudgetLevel, Dropped, RecordingState};
 
 pub(crate) use self::account::agent;
@@ -53,8 +55,12 @@ pub(crate) struct Facts {
     pub(crate) host: bool,
     /// Whether this is the first deck of its process.
     pub(crate) first_deck: bool,
-    /// Connections to Redis's usual port; `None` where nobody can tell.
+    /// Connections to Redis's usual port beside the deck's own; `None` where nobody can tell.
     pub(crate) redis_connections: Option<usize>,
+    /// Connections to Redis that the deck was given.
+    pub(crate) redis: Vec<Arc<str>>,
+    /// Commands that went through them.
+    pub(crate) commands: u64,
     /// Statements that the layer heard of on a driver's own thread, and that had no request's span there.
     pub(crate) elsewhere: u64,
     /// Whether the executable can name its functions; `None` where nobody can tell.

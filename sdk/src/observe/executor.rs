@@ -23,7 +23,7 @@ pub(crate) use taken::Taken;
 use super::Eyes;
 #[cfg(feature = "cache")]
 pub(super) use super::ending::Lent;
-use super::layer::{COUNTED, Installed, counted, request_of_span};
+use super::layer::{COUNTED, Installed, counted, request_elsewhere};
 #[cfg(not(feature = "cache"))]
 pub(super) use super::lent::Lent;
 use super::pool::{Pool, quietly};
@@ -256,7 +256,7 @@ impl Tap {
             eyes,
             start: eyes.clock.start(),
             span: self.span(eyes),
-            request: self.request(eyes),
+            request: request_elsewhere(eyes),
         });
         Observed {
             running,
@@ -279,15 +279,6 @@ impl Tap {
         let ran = quietly(run).inspect_err(|_| observed.failed = true).await;
         drop(observed);
         ran
-    }
-
-    /// The request that is not polled on this thread, and that the present span belongs to.
-    pub(super) fn request(&self, eyes: &Eyes) -> Option<Arc<Remote>> {
-        if scope::is_present() || Installed::load(&eyes.layer) == Installed::No {
-            None
-        } else {
-            request_of_span()
-        }
     }
 
     fn span(&self, eyes: &Eyes) -> tracing::Span {

@@ -129,8 +129,8 @@ static ABSENT: Option<Silent> = None;
 struct Stamp(Arc<Remote>);
 
 /// The request that the present span belongs to: what runs in a task of its own, in a span of the request's, is found by it.
-#[cfg(feature = "_sqlx")]
-pub(crate) fn request_of_span() -> Option<Arc<Remote>> {
+#[cfg(any(feature = "_sqlx", feature = "redis"))]
+fn request_of_span() -> Option<Arc<Remote>> {
     let found = tracing::Span::current().with_subscriber(|(id, dispatch)| {
         let registry = dispatch.downcast_ref::<tracing_subscriber::Registry>()?;
         let mut spans = registry.span(id)?.scope();
@@ -140,6 +140,16 @@ pub(crate) fn request_of_span() -> Option<Arc<Remote>> {
         })
     });
     found.flatten()
+}
+
+/// The request that is not polled on this thread, and that the present span belongs to.
+#[cfg(any(feature = "_sqlx", feature = "redis"))]
+pub(super) fn request_elsewhere(eyes: &Eyes) -> Option<Arc<Remote>> {
+    if scope::is_present() || Installed::load(&eyes.layer) == Installed::No {
+        None
+    } else {
+        request_of_span()
+    }
 }
 
 impl<S> DeckLayer<S> {

@@ -10,7 +10,7 @@ use sqlx::{Acquire, Database, Error};
 
 use super::Eyes;
 use super::executor::{Executing, Held, Lent, Tap};
-use super::layer::counted;
+use super::layer::{counted, request_elsewhere};
 use crate::clock::Start;
 
 /// A [`sqlx::Pool`] whose statements and waits are observed.
@@ -238,7 +238,7 @@ impl Drop for Wait<'_> {
         let (eyes, pool) = (self.eyes, self.tap.pool);
         let nanos = eyes.clock.nanos_since(self.start);
         eyes.recorder.acquire(pool, nanos, self.timed_out);
-        if let Some(request) = self.tap.request(eyes) {
+        if let Some(request) = request_elsewhere(eyes) {
             request.pool_wait(pool, nanos);
         }
     }

@@ -6,6 +6,7 @@ use perfdeck_bridge::protocol::{
 
 use super::ROW_TEXT;
 use crate::agent::Agent;
+use crate::record::command::Command;
 use crate::record::exemplar::{Exemplar, SECONDS, Why};
 use crate::record::trail::{Kind, Step};
 use crate::sql::redacted::cut;
@@ -142,6 +143,7 @@ fn step(agent: &Agent, exemplar: &Exemplar, step: &Step) -> ExemplarStep {
             let name = agent.eyes.recorder.function_name(step.what as usize);
             (StepKind::Function, name.unwrap_or_default().to_owned())
         }
+        Kind::Command | Kind::FailedCommand => (StepKind::Redis, command(agent, step.what)),
     };
     ExemplarStep {
         kind,
@@ -149,13 +151,24 @@ fn step(agent: &Agent, exemplar: &Exemplar, step: &Step) -> ExemplarStep {
         text,
         offset_seconds: seconds(ended.saturating_sub(step.nanos())),
         duration_seconds: seconds(step.nanos()),
-        failed: matches!(step.kind(), Kind::FailedStatement | Kind::FailedFunction),
+        failed: matches!(
+            step.kind(),
+            Kind::FailedStatement | Kind::FailedFunction | Kind::FailedCommand
+        ),
         hit: match step.kind() {
             Kind::CacheHit => Some(true),
             Kind::CacheMiss => Some(false),
             _ => None,
         },
     }
+}
+
+/// Names a command to Redis by its connection and its word.
+fn command(agent: &Agent, number: u64) -> String {
+    let names = agent.eyes.recorder.names();
+    let command = Command::from_raw(number);
+    let connection = names.connection_name(command.connection);
+    format!("{connection} {}", names.text(command.word))
 }
 
 #[cfg(feature = "cache")]

@@ -1,4 +1,6 @@
-//! Pools and the service's own numbers.
+//! Pools, commands to Redis and the service's own numbers.
+
+mod redis;
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -40,10 +42,13 @@ pub(super) fn host(agent: &Agent) -> Host {
             })
         });
     let (metrics, more_metrics) = metrics(agent);
+    let (redis, more_redis) = redis::rows(agent);
     Host {
         pools: pools.collect(),
         metrics,
         more_metrics,
+        redis,
+        more_redis,
     }
 }
 

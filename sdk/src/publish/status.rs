@@ -99,6 +99,10 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         .iter()
         .filter(|(route, _)| route.ends_with(UNMATCHED))
         .map(|(_, record)| record.requests);
+    let commands = store
+        .commands
+        .iter()
+        .filter(|(command, _)| !command.word.is_round_trip());
     Facts {
         layer: Installed::load(&agent.eyes.layer),
         debug_compiled_out: STATIC_MAX_LEVEL < LevelFilter::DEBUG,
@@ -118,7 +122,12 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         namespaces: 0,
         host: agent.host.cpu_ratio.is_some() && agent.host.memory_ratio.is_some(),
         first_deck: agent.first_deck,
-        redis_connections: agent.sight.redis_connections,
+        redis_connections: agent
+            .sight
+            .redis_connections
+            .map(|connections| connections.saturating_sub(own_connections(agent))),
+        redis: agent.eyes.recorder.names().connections(),
+        commands: commands.map(|(_, record)| record.calls).sum(),
         elsewhere: store.totals.elsewhere,
         // What stacks have told is surer than the executable's list of sections: names can come from a file beside it.
         symbols: agent.store.sites.names_functions().or(agent.sight.symbols),
@@ -137,6 +146,22 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         #[cfg(not(feature = "recording"))]
         recording: None,
     }
+}
+
+/// Connections to Redis that the caches have for themselves, at most.
+#[cfg(feature = "redis")]
+fn own_connections(agent: &Agent) -> usize {
+    let shares = agent.caches.standing().is_some();
+    if shares {
+        crate::cache::REDIS_CONNECTIONS
+    } else {
+        0
+    }
+}
+
+#[cfg(not(feature = "redis"))]
+fn own_connections(_: &Agent) -> usize {
+    0
 }
 
 fn told(agent: &Agent, pool: Named) -> Pool {

@@ -1,5 +1,7 @@
 //! The way in: every observer records through this.
 
+mod command;
+
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -8,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use foldhash::fast::RandomState;
 use http::Method;
 
+use super::command::Names;
 use super::room::Budget;
 use super::scope::{self, Remote, Scope};
 use super::shard::Shard;
@@ -50,6 +53,7 @@ pub(crate) struct Recorder {
     sites: Sites,
     /// The monitored functions, by their number.
     functions: Mutex<Vec<&'static str>>,
+    names: Names,
 }
 
 /// What one thread at a time has for itself.
@@ -120,6 +124,7 @@ impl Recorder {
             lost: AtomicU64::new(0),
             sites: Sites::new(),
             functions: Mutex::default(),
+            names: Names::default(),
         }))
     }
 

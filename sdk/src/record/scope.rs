@@ -301,6 +301,14 @@ impl Remote {
         }
     }
 
+    /// Notes a step of a task of its own that is not summed up.
+    pub(crate) fn step(&self, kind: Kind, what: u64, nanos: u64) {
+        if let Some(clock) = self.clock {
+            let step = Step::new(kind, what, clock.start(), nanos);
+            self.lock().push(step);
+        }
+    }
+
     /// Adds what a task of its own did for the request.
     pub(crate) fn add(&self, scope: &Scope) {
         let (steps, left_out) = scope.steps();

@@ -1,6 +1,7 @@
 //! The merged picture: everything that was drained, by key, with its history. Only the agent touches it.
 
 mod record;
+mod take;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,10 +10,12 @@ use perfdeck_bridge::histogram::Histogram;
 use perfdeck_bridge::protocol::Quantities;
 
 pub(crate) use self::record::{
-    FunctionRecord, PoolRecord, QueryRecord, QueryWindow, RequestRecord, RequestWindow,
+    CommandRecord, CommandWindow, FunctionRecord, PoolRecord, QueryRecord, QueryWindow,
+    RequestRecord, RequestWindow,
 };
 use self::record::{StatementRecord, by_statement, find_or_add};
 use super::background::Background;
+use super::command::Command;
 use super::exemplar::{Exemplars, Slowest};
 use super::kept::Kept;
 use super::rank::{self, Rank};
@@ -21,7 +24,7 @@ use super::running;
 use super::site::book::Book;
 use super::site::{BACKGROUND, Pair};
 use super::statements::Statements;
-use super::table::{FunctionSums, MAX_KEYS, OTHER, OTHER_ID, PoolSums, RequestSums, Tables};
+use super::table::{MAX_KEYS, OTHER, OTHER_ID, RequestSums, Tables};
 use super::timeline::{MINUTE, Retention, Tally, Timeline};
 use crate::clock::{Clock, Start};
 
@@ -39,6 +42,7 @@ pub(crate) struct Store {
     pub(crate) queries: Kept<u64, QueryRecord>,
     pub(crate) functions: Kept<Arc<str>, FunctionRecord>,
     pub(crate) pools: Vec<PoolRecord>,
+    pub(crate) commands: Kept<Command, CommandRecord>,
     pub(crate) all_requests: Timeline<RequestWindow>,
     pub(crate) all_queries: Timeline<QueryWindow>,
     pub(crate) totals: Totals,
@@ -106,6 +110,7 @@ impl Store {
             queries: Kept::default(),
             functions: Kept::default(),
             pools: Vec::new(),
+            commands: Kept::default(),
             all_requests: Timeline::always_busy(),
             all_queries: Timeline::always_busy(),
             totals: Totals::default(),
@@ -156,6 +161,7 @@ impl Store {
         self.requests.next_second();
         self.queries.next_second();
         self.functions.next_second();
+        self.commands.next_second();
         self.close(second);
         if second.is_multiple_of(ELECT_EVERY) {
             self.elect();
@@ -195,6 +201,10 @@ impl Store {
             || self
                 .pools
                 .iter_mut()
+                .any(|record| record.timeline.coarsen())
+            || self
+                .commands
+                .values_mut()
                 .any(|record| record.timeline.coarsen());
     }
 
@@ -239,10 +249,12 @@ impl Store {
         });
         let functions = self.functions.values().map(FunctionRecord::bytes);
         let pools = self.pools.iter().map(PoolRecord::bytes);
+        let commands = self.commands.values().map(CommandRecord::bytes);
         requests
             .chain(queries)
             .chain(functions)
             .chain(pools)
+            .chain(commands)
             .sum::<usize>()
             + self.all_requests.bytes()
             + self.all_queries.bytes()
@@ -268,6 +280,9 @@ impl Store {
                 self.take_pool(number, sums);
             }
         }
+        self.totals.overflowed += tables
+            .commands
+            .drain(|key, sums| self.take_command(key, sums));
         tables.settle();
         self.totals.refused += tables.room.take_refused();
     }
@@ -433,42 +448,6 @@ impl Store {
         }
     }
 
-    fn take_function(&mut self, name: Option<&'static str>, sums: &mut FunctionSums) {
-        let window = QueryWindow {
-            calls: std::mem::take(&mut sums.calls),
-            errors: std::mem::take(&mut sums.errors),
-            rows: 0,
-        };
-        let name = name.map(Arc::from);
-        let record = self.functions.entry(
-            name.as_ref(),
-            OTHER.into(),
-            window.calls,
-            FunctionRecord::default,
-        );
-        record.calls += window.calls;
-        record.errors += window.errors;
-        sums.times.drain_into(&mut [&mut record.tick.0]);
-        record.tick.1 = record.tick.1 + window;
-    }
-
-    fn take_pool(&mut self, number: usize, sums: &mut PoolSums) {
-        if self.pools.len() <= number {
-            self.pools.resize_with(number + 1, PoolRecord::default);
-        }
-        let window = QueryWindow {
-            calls: std::mem::take(&mut sums.acquires),
-            errors: std::mem::take(&mut sums.timeouts),
-            rows: 0,
-        };
-        if let Some(record) = self.pools.get_mut(number) {
-            record.acquires += window.calls;
-            record.timeouts += window.errors;
-            sums.waits.drain_into(&mut [&mut record.tick.0]);
-            record.tick.1 = record.tick.1 + window;
-        }
-    }
-
     fn close(&mut self, second: u64) {
         let close = Close {
             second,
@@ -483,6 +462,9 @@ impl Store {
             close.timeline(&mut record.timeline, &mut record.tick);
         }
         for record in self.functions.values_mut() {
+            close.timeline(&mut record.timeline, &mut record.tick);
+        }
+        for record in self.commands.values_mut() {
             close.timeline(&mut record.timeline, &mut record.tick);
         }
         for record in &mut self.pools {

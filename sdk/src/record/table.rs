@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::buckets::Buckets;
+use super::command::{Command, CommandSums, Ending, Part};
 use super::exemplar::{Caught, Slowest};
 use super::room::{Budget, Room};
 use super::scope::{Scope, Stage, Use, Work};
@@ -34,6 +35,8 @@ pub(crate) struct Tables {
     /// By the function's number.
     pub(super) functions: Vec<FunctionSums>,
     pub(super) pools: Vec<PoolSums>,
+    /// By [`Command::key`].
+    pub(super) commands: Keyed<CommandSums>,
     pub(super) slow_only: u64,
     /// Names of routes that this thread met first, by their hash.
     pub(super) names: Vec<(u64, Arc<str>)>,
@@ -231,6 +234,7 @@ impl Tables {
             statements: Statements::default(),
             functions: Vec::new(),
             pools: Vec::new(),
+            commands: Keyed::new(),
             slow_only: 0,
             names: Vec::new(),
             caught: Caught::default(),
@@ -323,6 +327,27 @@ impl Tables {
         }
     }
 
+    /// Files a command that went alone, or a round trip of several.
+    #[inline]
+    pub(super) fn command(&mut self, command: Command, ending: Ending, nanos: u64) {
+        let room = &mut self.room;
+        let sums = self.commands.entry(command.key(), room);
+        sums.ended(ending, nanos, room);
+    }
+
+    /// Files a round trip of several commands of a connection.
+    pub(super) fn batch(&mut self, trip: Command, ending: Ending, nanos: u64, parts: &[Part]) {
+        self.command(trip, ending, nanos);
+        for part in parts {
+            let command = Command {
+                word: part.word,
+                ..trip
+            };
+            let sums = self.commands.entry(command.key(), &mut self.room);
+            sums.in_batch(part, ending);
+        }
+    }
+
     /// Functions are as many as the service's code has, so there is no other one to count them under: without room the
     /// call is counted as refused.
     #[cold]
@@ -351,6 +376,7 @@ impl Tables {
                 .iter()
                 .map(|pool| pool.waits.bytes())
                 .sum::<usize>()
+            + self.commands.bytes()
             + self.names.capacity() * size_of::<(u64, Arc<str>)>()
             + self.caught.bytes();
         self.room.settle(used);

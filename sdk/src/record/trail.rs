@@ -21,7 +21,7 @@ pub(crate) struct Trail {
 /// Something that a request did. Times are the counter's: they are only told of requests that are kept.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Step {
-    /// A statement's id, or the number of a namespace, a pool or a function.
+    /// A statement's id, or the number of a namespace, a pool, a function or a command.
     pub(crate) what: u64,
     pub(crate) ended: Start,
     /// The nanoseconds it took, above four bits for its [`Kind`].
@@ -41,6 +41,9 @@ pub(crate) enum Kind {
     CacheLoad = 5,
     Function = 6,
     FailedFunction = 7,
+    /// A command to Redis, or a round trip of several.
+    Command = 8,
+    FailedCommand = 9,
 }
 
 impl Trail {
@@ -92,7 +95,9 @@ impl Step {
             4 => Kind::CacheMiss,
             5 => Kind::CacheLoad,
             6 => Kind::Function,
-            _ => Kind::FailedFunction,
+            7 => Kind::FailedFunction,
+            8 => Kind::Command,
+            _ => Kind::FailedCommand,
         }
     }
 }

@@ -140,6 +140,8 @@ pub(super) enum Verb {
     Ledger,
     /// List the pools, and the service's own counters, gauges and histograms
     Host,
+    /// List the commands to Redis, by the time they take
+    Redis,
     /// Record what the service tells, to a file that `replay` shows
     Record {
         /// The file; one of that name is kept as FILE.previous

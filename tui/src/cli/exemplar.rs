@@ -154,6 +154,7 @@ const fn kind(kind: StepKind) -> &'static str {
         StepKind::CacheLookup => "cache",
         StepKind::CacheLoad => "cache load",
         StepKind::Function => "function",
+        StepKind::Redis => "redis",
         StepKind::Other => "step",
     }
 }

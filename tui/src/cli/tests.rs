@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "status",
     "doctor",
     "requests",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 27] = [
     "cache stats",
     "ledger",
     "host",
+    "redis",
     "cache clear analytics",
     "cache clear analytics --apply",
     "cache resize analytics --capacity 20000",

@@ -443,6 +443,53 @@ fn metrics(host: &Host) -> String {
     format!("{}{more}", render(&titles, &rows))
 }
 
+pub(super) fn redis(host: &Host) -> String {
+    if host.redis.is_empty() {
+        return "No command to Redis was seen: deck.redis(\"cache\", connection) shows them.\n"
+            .to_owned();
+    }
+    let unit = TimeUnit::of(host.redis.iter().filter_map(|row| row.p95_seconds));
+    let rows: Vec<Vec<String>> = host
+        .redis
+        .iter()
+        .map(|row| {
+            vec![
+                format!("{}/s", format::seconds(row.wait_seconds_per_second)),
+                format::rate(row.calls_per_second),
+                format::maybe(row.p50_seconds, |seconds| unit.tell(seconds)),
+                format::maybe(row.p95_seconds, |seconds| unit.tell(seconds)),
+                format::share(row.error_ratio),
+                format::count(row.calls),
+                format::count(row.pipelined),
+                format::count(row.errors),
+                format::count(row.timeouts),
+                format::count(row.given_up),
+                row.connection.clone(),
+                row.command.clone(),
+            ]
+        })
+        .collect();
+    let titles = [
+        " wait",
+        " rate",
+        " p50",
+        " p95",
+        " errors",
+        " calls",
+        " piped",
+        " failed",
+        " time-outs",
+        " given up",
+        "connection",
+        "command",
+    ];
+    let more = match host.more_redis {
+        0 => String::new(),
+        more => format!("And {} that take less.\n", format::count(more)),
+    };
+    format!("{}{more}", render(&titles, &rows))
+}
+
 pub(super) fn preview(preview: &Preview) -> String {
     let mut text = format!("Would {}:\n\n", printable(&preview.title, 200));
     for line in preview.statement.lines() {

@@ -1,8 +1,8 @@
 use anyhow::{Result, bail};
 use perfdeck_bridge::Source;
 use perfdeck_bridge::protocol::{
-    Answer, FindingId, FindingStatus, Hello, Intent, LedgerId, LedgerStatus, Question, State,
-    Status, Timestamp, Topic,
+    Answer, FindingId, FindingStatus, Hello, Intent, LedgerId, LedgerStatus, Question, RedisRow,
+    State, Status, Timestamp, Topic,
 };
 use perfdeck_bridge::socket::Found;
 use serde::Serialize;
@@ -135,6 +135,16 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             };
             told(&host, text::host(&host))
         }
+        Verb::Redis => {
+            let (State::Host(host), _) = state(source, Topic::Host).await? else {
+                bail!(CONFUSED)
+            };
+            let redis = Redis {
+                redis: &host.redis,
+                more_redis: host.more_redis,
+            };
+            told(&redis, text::redis(&host))
+        }
         Verb::Cache(CacheVerb::Clear { namespace, consent }) => {
             let intent = Intent::ClearCache {
                 namespace: namespace.clone(),
@@ -263,6 +273,13 @@ impl<'a> FullStatus<'a> {
             status,
         }
     }
+}
+
+/// The part of a host's state that is about Redis.
+#[derive(Debug, Serialize)]
+struct Redis<'a> {
+    redis: &'a [RedisRow],
+    more_redis: u64,
 }
 
 fn told(value_: &impl Serialize, text: String) -> Result<Outcome> {

@@ -1,6 +1,7 @@
 //! What does the process take, and what do the service's own numbers say?
 
 mod amount;
+mod redis;
 mod state;
 mod view;
 

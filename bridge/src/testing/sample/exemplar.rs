@@ -98,5 +98,6 @@ fn steps(voice: &Voice, row: &RequestRow, seconds: f64, failed: bool) -> Vec<Exe
             0.16,
         ),
         step(StepKind::Function, "support::render_markdown", 0.93, 0.05),
+        step(StepKind::Redis, "sessions SETEX", 0.982, 0.012),
     ]
 }

@@ -57,8 +57,8 @@ fn blind_spots(voice: &Voice) -> Vec<BlindSpot> {
             "redis_not_wrapped",
             Blindness::Blind,
             "commands to Redis",
-            "the process has 4 connections to port 6379, and perfdeck does not time Redis commands",
-            "put `#[perfdeck::monitor]` on the functions that call it",
+            "the process has 4 connections to port 6379, and the deck was given none",
+            "wrap it: `deck.redis(\"cache\", connection)`, with the feature `redis`",
         ),
         spot(
             &aside,

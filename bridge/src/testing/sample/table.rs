@@ -3,7 +3,7 @@
 use super::course;
 use crate::protocol::{
     Background, CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities,
-    Queries, QueryId, QueryRow, RequestRow, Requests, SharedCaches,
+    Queries, QueryId, QueryRow, RedisRow, RequestRow, Requests, SharedCaches,
 };
 use crate::testing::voice::Voice;
 
@@ -313,7 +313,44 @@ pub(super) fn host(voice: &Voice) -> Host {
         }],
         metrics: metrics(voice),
         more_metrics: 0,
+        redis: redis(&voice.aside()),
+        more_redis: 0,
     }
+}
+
+fn redis(voice: &Voice) -> Vec<RedisRow> {
+    let row = |connection: &str, command: &str, rate: f64, p50: f64, errors: u64| RedisRow {
+        connection: voice.say(connection),
+        command: voice.say(command),
+        calls: (rate * 11_520.0) as u64,
+        errors,
+        calls_per_second: rate,
+        error_ratio: errors as f64 / (rate * 11_520.0),
+        p50_seconds: Some(p50),
+        p95_seconds: Some(p50 * 3.1),
+        wait_seconds_per_second: rate * p50 * 1.3,
+        ..RedisRow::default()
+    };
+    vec![
+        row("sessions", "GET", 148.2, 0.000_41, 0),
+        RedisRow {
+            round_trip: true,
+            ..row("sessions", "<pipeline>", 22.1, 0.001_2, 0)
+        },
+        RedisRow {
+            timeouts: 31,
+            given_up: 4,
+            ..row("queue", "XREADGROUP", 1.9, 0.009_4, 122)
+        },
+        row("sessions", "SETEX", 8.4, 0.000_44, 0),
+        RedisRow {
+            pipelined: 509_184,
+            p50_seconds: None,
+            p95_seconds: None,
+            wait_seconds_per_second: 0.0,
+            ..row("sessions", "HGETALL", 44.2, 0.0, 0)
+        },
+    ]
 }
 
 fn metrics(voice: &Voice) -> Vec<MetricRow> {

@@ -33,6 +33,9 @@ struct NewMessage {
 #[derive(Debug, Serialize)]
 struct Added {
     position: i64,
+    /// Messages of the workspace in this minute, in all instances, where they share a Redis that answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    this_minute: Option<i64>,
 }
 
 async fn add(
@@ -47,7 +50,19 @@ async fn add(
     desk.deck
         .histogram("chat.message.bytes")
         .record(message.body.len() as f64);
-    Ok((StatusCode::CREATED, Json(Added { position })))
+    let this_minute = count(&desk, workspace).await;
+    let added = Added {
+        position,
+        this_minute,
+    };
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+/// Counts the message; a count is not worth an error.
+async fn count(desk: &Desk, workspace: i64) -> Option<i64> {
+    let minute = desk.minute.as_ref()?;
+    minute.add(workspace).await.ok()?;
+    minute.count(workspace).await.ok()
 }
 
 /// Adds the message and returns its place, or `None` if the workspace has no such session.

@@ -11,6 +11,7 @@ pub(crate) fn seen(facts: &Facts) -> Vec<Seen> {
         requests(facts),
         statements(facts),
         pools(facts),
+        redis(facts),
         functions(facts),
         caches(facts),
         facts.host.then(|| told("machine", "processor and memory")),
@@ -63,6 +64,15 @@ fn pools(facts: &Facts) -> Option<Seen> {
         database => format!("`{}` ({database})", pool.name),
     });
     listed("pools", pools)
+}
+
+fn redis(facts: &Facts) -> Option<Seen> {
+    let names = facts.redis.iter().map(|name| format!("`{name}`"));
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| {
+        let commands = plural(facts.commands, "command", "commands");
+        told("redis", format!("{commands} through {}", names.join(", ")))
+    })
 }
 
 fn functions(facts: &Facts) -> Option<Seen> {

@@ -17,9 +17,13 @@ pub(super) fn second_deck(facts: &Facts) -> Option<BlindSpot> {
     })
 }
 
-/// The process talks to Redis.
+/// The process talks to Redis, and the deck was given no connection.
 pub(super) fn redis(facts: &Facts) -> Option<BlindSpot> {
     let connections = facts.redis_connections.filter(|number| *number > 0)?;
+    // Which of them are wrapped the kernel doesn't tell.
+    if !facts.redis.is_empty() {
+        return None;
+    }
     let connections = match connections {
         1 => "a connection".to_owned(),
         number => format!("{number} connections"),
@@ -28,8 +32,8 @@ pub(super) fn redis(facts: &Facts) -> Option<BlindSpot> {
         "redis_not_wrapped",
         Blindness::Blind,
         "commands to Redis",
-        format!("the process has {connections} to port 6379, and perfdeck does not time commands"),
-        "put `#[perfdeck::monitor]` on the functions that call it",
+        format!("the process has {connections} to port 6379, and the deck was given none"),
+        "wrap it: `deck.redis(\"cache\", connection)`, with the feature `redis`",
     ))
 }
 

@@ -25,6 +25,8 @@ fn clear() -> Facts {
         host: true,
         first_deck: true,
         redis_connections: Some(0),
+        redis: Vec::new(),
+        commands: 0,
         elsewhere: 0,
         symbols: Some(true),
         agent_deaths: 0,
@@ -155,7 +157,7 @@ fn each_blind_spot_is_told_with_the_line_that_helps() {
             ..clear()
         },
         "redis_not_wrapped",
-        "#[perfdeck::monitor]",
+        "deck.redis(",
     );
     check(
         of_pool(Advice::Modelled),
@@ -434,6 +436,15 @@ fn what_the_process_is_and_does_is_told() {
             ("no_symbols", Note),
         ],
     );
+    // One that is wrapped can't be told from the others.
+    check(
+        &Facts {
+            redis_connections: Some(2),
+            redis: vec!["sessions".into()],
+            ..clear()
+        },
+        &[],
+    );
     // Where nobody can tell, nothing is said.
     check(
         &Facts {
@@ -499,6 +510,14 @@ fn what_is_seen_is_told_with_its_numbers() {
             "machine: processor and memory",
             "advice: on the indexes of `primary`",
         ]
+    );
+    let with_redis = Facts {
+        redis: vec!["sessions".into(), "queue".into()],
+        commands: 1_000,
+        ..clear()
+    };
+    assert!(
+        told(&with_redis).contains(&"redis: 1 000 commands through `sessions`, `queue`".into())
     );
     let blind = Facts {
         layer: Installed::SlowOnly,

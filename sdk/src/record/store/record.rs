@@ -65,6 +65,18 @@ pub(crate) struct FunctionRecord {
     pub(super) tick: (Histogram, QueryWindow),
 }
 
+/// One command of a connection to Redis, or its round trips of several commands.
+#[derive(Debug)]
+pub(crate) struct CommandRecord {
+    pub(crate) calls: u64,
+    pub(crate) errors: u64,
+    pub(crate) timeouts: u64,
+    pub(crate) given_up: u64,
+    pub(crate) batched: u64,
+    pub(crate) timeline: Timeline<CommandWindow>,
+    pub(super) tick: (Histogram, CommandWindow),
+}
+
 /// One pool.
 #[derive(Debug, Default)]
 pub(crate) struct PoolRecord {
@@ -115,6 +127,10 @@ window!(
 window!(
     /// Sums of calls over a window.
     QueryWindow { calls, errors, rows }
+);
+window!(
+    /// Sums of commands over a window.
+    CommandWindow { calls, errors }
 );
 
 /// What was seen in this generation and the one before: the last half to whole minute.
@@ -205,6 +221,38 @@ impl Record for FunctionRecord {
     fn absorb(&mut self, other: &Self) {
         self.calls += other.calls;
         self.errors += other.errors;
+    }
+}
+
+impl Record for CommandRecord {
+    fn other() -> Self {
+        Self {
+            calls: 0,
+            errors: 0,
+            timeouts: 0,
+            given_up: 0,
+            batched: 0,
+            timeline: Timeline::new(),
+            tick: Default::default(),
+        }
+    }
+
+    fn recent(&self) -> u64 {
+        (self.timeline.minute().1 + self.tick.1).calls
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.errors += other.errors;
+        self.timeouts += other.timeouts;
+        self.given_up += other.given_up;
+        self.batched += other.batched;
+    }
+}
+
+impl CommandRecord {
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
     }
 }
 

@@ -1,6 +1,6 @@
 use perfdeck_bridge::protocol::{Host, Level, MetricRow, PoolRow};
 
-use super::Amount;
+use super::{Amount, redis};
 use crate::format;
 use crate::screen::page::{Page, State};
 use crate::screen::story::{self, number};
@@ -40,7 +40,10 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
             );
             (level(pool), words)
         }
-        None => (Level::Good, numbers(host)),
+        None => match redis::failing(host) {
+            Some(words) => (Level::Near, words),
+            None => (Level::Good, numbers(host)),
+        },
     };
     text = match level {
         Level::Good => format!("{text} {words}"),
@@ -108,11 +111,14 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
     let Some(told) = view.data.host() else {
         return;
     };
-    let top = if canvas.height() < ROOM || told.pools.is_empty() {
+    let mut top = if canvas.height() < ROOM || told.pools.is_empty() {
         0
     } else {
         pools(&told.pools, canvas)
     };
+    if !told.redis.is_empty() && canvas.height() >= top + ROOM {
+        top += redis::draw(told, &mut canvas.below(top));
+    }
     let page = Page {
         list: &state.list,
         open: state.open,

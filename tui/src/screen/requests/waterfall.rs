@@ -123,6 +123,7 @@ fn summary(exemplar: &Exemplar, now: Timestamp, canvas: &mut Canvas<'_>) -> u16 
     let (queries, in_queries) = spent(StepKind::Query);
     let (waits, waited) = spent(StepKind::PoolWait);
     let (lookups, _) = spent(StepKind::CacheLookup);
+    let (trips, in_redis) = spent(StepKind::Redis);
     let hits = exemplar
         .steps
         .iter()
@@ -135,6 +136,9 @@ fn summary(exemplar: &Exemplar, now: Timestamp, canvas: &mut Canvas<'_>) -> u16 
     }
     if waits > 0 {
         did.push(number("pool wait", format::seconds(waited)));
+    }
+    if trips > 0 {
+        did.push(number("redis", format::seconds(in_redis)));
     }
     if lookups > 0 {
         did.push(number("cache hits", format!("{hits} of {lookups}")));
@@ -163,7 +167,7 @@ fn beside(exemplar: &Exemplar) -> f64 {
 
 fn steps(exemplar: &Exemplar, selected: Option<usize>, canvas: &mut Canvas<'_>) {
     if exemplar.steps.is_empty() {
-        let text = "It did nothing that perfdeck sees: no statement, no wait, no cache.";
+        let text = "It did nothing that perfdeck sees: no statement, no wait, no cache, no Redis.";
         canvas.paragraph(2, 0, text, Role::Dim, 2);
         return;
     }
@@ -334,6 +338,7 @@ const fn kind(kind: StepKind) -> &'static str {
         StepKind::CacheLookup => "cache",
         StepKind::CacheLoad => "load",
         StepKind::Function => "call",
+        StepKind::Redis => "redis",
         StepKind::Other => "step",
     }
 }
