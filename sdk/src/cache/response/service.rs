@@ -263,7 +263,7 @@ impl Exchange {
             return self.pass(Some(forward), Mark::Miss).await;
         }
         if !self.counted {
-            self.cache.space.count_miss();
+            self.cache.space.count_miss(None);
             self.cache.space.count(|meter| &meter.loads);
         }
         let began = self.now();
@@ -424,7 +424,7 @@ impl Exchange {
 
     fn hit(&self, held: &Held, stale: bool) {
         if !self.counted {
-            self.cache.space.count_hit(&held.slot);
+            self.cache.space.count_hit(&held.slot, None);
             if stale {
                 self.cache.space.count(|meter| &meter.stale_hits);
             }
@@ -433,7 +433,7 @@ impl Exchange {
 
     fn unloaded(&self) {
         if !self.counted {
-            self.cache.space.count_miss();
+            self.cache.space.count_miss(None);
             self.cache.space.count(|meter| &meter.unloaded);
         }
     }
