@@ -102,8 +102,8 @@ pub struct NPlusOne {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct CacheAdvice {
-    /// The namespace.
-    pub namespace: String,
+    /// The namespace's name.
+    pub cache: String,
     /// Over the last minute.
     pub lookups_per_second: f64,
     /// What part of them hits now.

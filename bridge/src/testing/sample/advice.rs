@@ -136,7 +136,7 @@ fn analytics(voice: &Voice) -> Finding {
             "cache analytics: capacity 1 000 -> 8 000, hits 41 % -> 78 % +- 1, saves 550 ms of loading a second",
         ),
         evidence: Evidence::Cache(CacheAdvice {
-            namespace: voice.say("analytics"),
+            cache: voice.say("analytics"),
             lookups_per_second: 3.2,
             hit_ratio: 0.412,
             hit_ratio_after: Some(0.78),

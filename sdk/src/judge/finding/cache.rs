@@ -63,7 +63,7 @@ impl Remedy<'_> {
             severity: self.severity,
             title: format!("cache {}: {}", cache.namespace, self.title),
             evidence: Evidence::Cache(CacheAdvice {
-                namespace: cache.namespace.clone(),
+                cache: cache.namespace.clone(),
                 lookups_per_second: cache.lookups_per_second(window),
                 hit_ratio: cache.hit_ratio(),
                 hit_ratio_after: self.after.map(|after| after.hit_ratio),
