@@ -5,6 +5,8 @@
 
 mod act;
 pub(crate) mod budget;
+#[cfg(feature = "cache")]
+pub(crate) mod curve;
 #[cfg(test)]
 mod fault;
 pub(crate) mod history;
@@ -117,6 +119,8 @@ pub(crate) struct Agent {
     pub(crate) numbers: Numbers,
     #[cfg(feature = "cache")]
     pub(crate) cache_rows: Vec<crate::cache::Row>,
+    #[cfg(feature = "cache")]
+    pub(crate) curves: curve::Curves,
     pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
     pub(crate) metrics: Metrics,
     pub(crate) window: Window,
@@ -191,6 +195,8 @@ impl Agent {
             numbers: Numbers::default(),
             #[cfg(feature = "cache")]
             cache_rows: Vec::new(),
+            #[cfg(feature = "cache")]
+            curves: curve::Curves::default(),
             cache_history: HashMap::new(),
             metrics: Metrics::default(),
             window: Window::default(),
@@ -235,6 +241,8 @@ impl Agent {
     /// Takes a dead agent apart for the next one. What it knew stays behind: nobody can tell what of it is sound.
     pub(crate) fn into_parts(mut self) -> Parts {
         self.ledger.interrupt();
+        #[cfg(feature = "cache")]
+        self.give_up_curves();
         Parts {
             hello: self.hello,
             eyes: self.eyes,
@@ -295,7 +303,7 @@ impl Agent {
     }
 
     /// What a tick does, in this order.
-    const STEPS: [(&'static str, Step); 13] = [
+    const STEPS: [(&'static str, Step); 14] = [
         ("merge", |agent| {
             agent.store.drain(agent.eyes.recorder, agent.second);
         }),
@@ -304,6 +312,7 @@ impl Agent {
         }),
         ("host", Self::look_at_host),
         ("caches", Self::observe_caches),
+        ("curves", Self::predict),
         ("metrics", Self::observe_metrics),
         ("window", |agent| {
             agent.thresholds = agent.limits.get();

@@ -38,6 +38,7 @@ mod reach;
 mod remote;
 #[cfg(feature = "http")]
 pub mod response;
+mod sampling;
 pub(crate) mod site;
 mod space;
 mod stamp;
@@ -53,6 +54,7 @@ pub mod vector;
 pub(crate) mod watch;
 
 pub use key::{CacheKey, KeyWriter};
+pub(crate) use meter::Aged;
 pub use namespace::{Entry, Namespace};
 pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};
@@ -63,6 +65,7 @@ pub use reach::{Invalidation, Reach, Reaching};
 pub(crate) use remote::{Address, CONNECTIONS as REDIS_CONNECTIONS, Url};
 
 use crate::clock::Clock;
+pub(crate) use sampling::{Lookup, Taken};
 use space::Space;
 pub(crate) use terms::Changed;
 use terms::Origin;
@@ -146,8 +149,8 @@ pub(crate) struct Row {
     pub(crate) invalidations: u64,
     /// The loads that ended since the rows were last asked for.
     pub(crate) load_times: Histogram,
-    /// How old the entry was, of one hit in 64 since the rows were last asked for.
-    pub(crate) ages: Histogram,
+    /// Of one hit in 64 since the rows were last asked for, how old the entry was, and how often it was of which key.
+    pub(crate) aged: Aged,
 }
 
 /// A clear that can be undone for a while.
@@ -269,6 +272,18 @@ impl Caches {
         let mut rows: Vec<_> = shown.map(|space| space.row()).collect();
         rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rows
+    }
+
+    /// Samples the look-ups of so many of a namespace's keys from now on: all, halved so often, or none.
+    pub(crate) fn sample(&self, namespace: &str, halvings: Option<u32>) {
+        if let Some(space) = self.known(namespace) {
+            space.sampling.set(halvings);
+        }
+    }
+
+    /// Takes the look-ups that were sampled, and leaves room for the next.
+    pub(crate) fn sampled(&self, namespace: &str, room: Vec<Lookup>) -> Option<Taken> {
+        Some(self.known(namespace)?.sampling.take(room))
     }
 
     /// Makes all entries of a namespace unusable until [`Self::restore`]; `None` if there is no such namespace.

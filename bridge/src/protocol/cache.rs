@@ -45,6 +45,66 @@ pub struct SharedCaches {
     pub not_stored: u64,
 }
 
+/// What other policies would bring to a namespace, predicted from the look-ups of some of its keys.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct CacheForecast {
+    /// Why some of it isn't told.
+    pub silence: Option<ForecastSilence>,
+    /// The look-ups that it is made of.
+    pub lookups: u64,
+    /// What part of them hit, or waited for a load that was under way.
+    pub measured: Option<f64>,
+    /// What part should have, by the same prediction of the policy as it is.
+    pub predicted: Option<f64>,
+    /// Other capacities, and the present one, smallest first.
+    pub capacities: Vec<Forecast>,
+    /// Other evictions.
+    pub evictions: Vec<Forecast>,
+    /// Other times to live, shortest first.
+    pub ttls: Vec<Forecast>,
+}
+
+/// What one policy would bring.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct Forecast {
+    /// How many entries fit, or bytes where the namespace counts those.
+    pub capacity: u64,
+    /// Which entry has to go.
+    pub eviction: String,
+    /// How long an entry is fresh; `None` for ever.
+    pub ttl_seconds: Option<f64>,
+    /// Hits of all look-ups.
+    pub hit_ratio: f64,
+    /// How far off that may be.
+    pub error: f64,
+    /// Seconds of loading that it saves a second, beside what is saved now; negative where it costs.
+    pub saved_seconds_per_second: f64,
+}
+
+/// Why no forecast is told, or not all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+#[serde(rename_all = "snake_case")]
+pub enum ForecastSilence {
+    /// Too few look-ups so far.
+    TooFewLookups,
+    /// It was never full, so that nothing is told of capacities and evictions.
+    NeverFull,
+    /// The policy as it is was predicted too far from what was measured.
+    Off,
+    /// The sample leaves too much open.
+    Unsure,
+    /// The deck's own budget has no room for it.
+    NoRoom,
+    /// Its look-ups are of a kind that isn't sampled.
+    NotSampled,
+    /// A newer host's reason.
+    #[serde(other)]
+    Other,
+}
+
 /// One namespace.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
@@ -106,6 +166,15 @@ pub struct CacheRow {
     pub age_at_hit_p50_seconds: Option<f64>,
     /// Seconds of loading saved a second.
     pub saved_seconds_per_second: f64,
+    /// The same for each MiB that the entries take; `None` where nothing is held, or an older host doesn't say.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub saved_seconds_per_second_and_mib: Option<f64>,
+    /// Which entry has to go when it is full: `default`, `lru` or `tiny_lfu`; empty from an older host.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub eviction: String,
+    /// What other policies would bring; `None` while it isn't looked at.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub forecast: Option<CacheForecast>,
     /// The hit ratio's last values, oldest first; `NaN` where there were no look-ups.
     pub recent: Vec<f32>,
     /// Until when a clear can be undone, and by which row of the ledger.

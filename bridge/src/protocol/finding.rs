@@ -52,6 +52,8 @@ pub enum Evidence {
     MissingIndex(MissingIndex),
     /// Of `n_plus_one`.
     NPlusOne(NPlusOne),
+    /// Of the rules about caches, whose names begin with `cache_`.
+    Cache(CacheAdvice),
     /// Of a kind that this viewer does not know.
     Unknown {},
 }
@@ -94,6 +96,34 @@ pub struct NPlusOne {
     pub time_share: f64,
     /// The statement that fetches all at once, as a sketch.
     pub rewrite: Option<Redacted>,
+}
+
+/// A cache would do better under another policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct CacheAdvice {
+    /// The namespace's name.
+    pub cache: String,
+    /// Over the last minute.
+    pub lookups_per_second: f64,
+    /// What part of them hits now.
+    pub hit_ratio: f64,
+    /// What part would hit; `None` where that is not what changes.
+    pub hit_ratio_after: Option<f64>,
+    /// How far off that may be.
+    pub error: Option<f64>,
+    /// What a load takes on average.
+    pub load_seconds: f64,
+    /// Seconds of loading, or of waiting for it, that it saves a second.
+    pub saved_seconds_per_second: f64,
+    /// What it takes of memory; negative where it frees some.
+    pub memory_bytes: f64,
+    /// What is seen, in words.
+    pub why: String,
+    /// The policy to set, as code.
+    pub policy: String,
+    /// What the advice was chosen from, the present policy among it where that is of the same kind.
+    pub curve: Vec<super::Forecast>,
 }
 
 /// A distribution of counts.

@@ -111,7 +111,7 @@ pub enum BudgetLevel {
     /// Nothing.
     #[default]
     Full,
-    /// Percentiles of history by the minute are up to 7 % off, and not 1.6 %.
+    /// Percentiles of history by the minute are up to 7 % off, and not 1.6 %; and caches are no longer predicted.
     CoarseHistory,
     /// No further request is kept whole.
     NoExemplars,

@@ -161,9 +161,21 @@ impl Agent {
             self.numbers.bytes(),
             self.metrics.bytes(),
             self.eyes.custom.bytes(),
+            self.curve_bytes(),
         ]
         .into_iter()
         .sum()
+    }
+
+    #[cfg(feature = "cache")]
+    fn curve_bytes(&self) -> usize {
+        self.curves.bytes()
+    }
+
+    #[cfg(not(feature = "cache"))]
+    #[expect(clippy::unused_self, reason = "another build has some")]
+    const fn curve_bytes(&self) -> usize {
+        0
     }
 
     /// Gives something up where the deck takes too much of its host, and takes it back once it does not.

@@ -14,6 +14,9 @@ use crate::record::timeline::MINUTE;
 
 /// Numbers with a history.
 const MOST: usize = 160;
+/// Seconds after which what was hot counts half.
+#[cfg(feature = "cache")]
+const FADE_EVERY: u64 = 120;
 /// Seconds without a value after which a number may have to make room.
 const IDLE_SECONDS: u64 = 15 * 60;
 
@@ -76,13 +79,52 @@ pub(crate) struct CacheHistory {
     /// Hits and misses since the start.
     last: (u64, u64),
     seconds: VecDeque<(u64, u64, f64)>,
+    /// What else was counted since the start, minute by minute and second by second.
+    events: Events,
     /// Each load since the start.
     pub(crate) loads: Histogram,
-    /// How old the entries of some hits were, since the start.
-    pub(crate) ages: Histogram,
+    /// Of some hits since the start, how old their entries were and of which keys they were.
+    #[cfg(feature = "cache")]
+    pub(crate) aged: crate::cache::Aged,
 }
 
+/// What was counted besides look-ups, since the start, at each of the last seconds.
+#[derive(Debug, Default)]
+struct Events(VecDeque<Event>);
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Event {
+    pub(crate) evictions: u64,
+    pub(crate) invalidations: u64,
+    pub(crate) joined: u64,
+}
+
+/// Seconds of events that are kept.
+const EVENTS: usize = 600;
+
 impl CacheHistory {
+    /// Notes what was counted since the start.
+    #[cfg(feature = "cache")]
+    pub(crate) fn note(&mut self, event: Event) {
+        if self.events.0.len() > EVENTS {
+            self.events.0.pop_front();
+        }
+        self.events.0.push_back(event);
+    }
+
+    /// What `of` was a second, over so many seconds or as many as there are.
+    #[cfg(feature = "cache")]
+    pub(crate) fn per_second(&self, seconds: usize, of: impl Fn(&Event) -> u64) -> f64 {
+        let events = &self.events.0;
+        let first = events.len().saturating_sub(seconds + 1);
+        match (events.get(first), events.back()) {
+            (Some(then), Some(now)) if events.len() > first + 1 => {
+                of(now).saturating_sub(of(then)) as f64 / (events.len() - first - 1) as f64
+            }
+            _ => 0.0,
+        }
+    }
+
     /// Takes this second's sums since the start; returns the share of look-ups that hit, where there were any.
     pub(crate) fn push(&mut self, hits: u64, misses: u64) -> Option<f64> {
         let (hits_before, misses_before) = self.last;
@@ -154,6 +196,14 @@ impl Agent {
         for row in &self.cache_rows {
             let history = self.cache_history.entry(Arc::clone(&row.name)).or_default();
             let ratio = history.push(row.hits, row.misses);
+            history.note(Event {
+                evictions: row.evictions,
+                invalidations: row.invalidations,
+                joined: row.joined,
+            });
+            if self.second.is_multiple_of(FADE_EVERY) {
+                history.aged.fade();
+            }
             let name = cache_hit_ratio(&row.name);
             self.numbers.push(self.second, &name, Kind::Level, ratio);
         }
@@ -166,7 +216,7 @@ impl Agent {
         for row in &self.cache_rows {
             let history = self.cache_history.entry(Arc::clone(&row.name)).or_default();
             history.loads.merge(&row.load_times);
-            history.ages.merge(&row.ages);
+            history.aged.merge(&row.aged);
         }
     }
 }

@@ -11,7 +11,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::policy::Eviction;
+use super::sampling::Lookup;
 
+pub(crate) mod forecast;
 mod miniature;
 mod replay;
 mod sample;
@@ -78,6 +80,17 @@ pub struct Prediction {
     pub error: Option<f64>,
 }
 
+/// What the estimator of a running namespace is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// The places of a miniature, at most.
+    pub(crate) places: u64,
+    /// How often the keys were halved already before their look-ups come here.
+    pub(crate) halvings: u32,
+    /// For how long after its time an entry is served while it is refreshed.
+    pub(crate) stale: Duration,
+}
+
 struct Part {
     candidate: Candidate,
     miniature: Miniature,
@@ -88,10 +101,23 @@ impl Estimator {
     /// Begins with nothing seen.
     #[must_use]
     pub fn new(candidates: &[Candidate]) -> Self {
-        let part = |candidate: &Candidate| Part {
-            candidate: *candidate,
-            miniature: Miniature::new(candidate, halvings(candidate.capacity)),
-            sample: Sample::new(halvings(candidate.capacity)),
+        let bounds = Bounds {
+            places: PLACES,
+            halvings: 0,
+            stale: Duration::ZERO,
+        };
+        Self::within(candidates, bounds)
+    }
+
+    /// Begins for look-ups of which only some arrive.
+    pub(crate) fn within(candidates: &[Candidate], bounds: Bounds) -> Self {
+        let part = |candidate: &Candidate| {
+            let halvings = halvings(candidate.capacity, bounds.places).max(bounds.halvings);
+            Part {
+                candidate: *candidate,
+                miniature: Miniature::new(candidate, halvings, bounds.stale),
+                sample: Sample::new(halvings),
+            }
         };
         Self {
             lookups: 0,
@@ -102,10 +128,34 @@ impl Estimator {
     /// Notes a look-up, by a good hash of its key, at a time that only grows.
     pub fn look_up(&mut self, hash: u64, at: Duration) {
         self.lookups += 1;
-        let place = sample::place(hash);
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.see(sample::mixed(hash) >> 32, hash, at, 0);
+    }
+
+    /// Notes a look-up of those that were sampled by the upper bits of their hash, and counts it as no other.
+    pub(crate) fn take(&mut self, lookup: &Lookup) {
+        // In the miniatures all of a hash is to differ, and not only what is left below the bound.
+        let key = sample::mixed(lookup.hash);
+        self.see(lookup.hash >> 32, key, lookup.at, lookup.stamp);
+    }
+
+    /// Counts look-ups, sampled or not.
+    pub(crate) const fn passed(&mut self, lookups: u64) {
+        self.lookups += lookups;
+    }
+
+    /// Forgets what was counted, and not what the miniatures hold.
+    pub(crate) fn count_anew(&mut self) {
+        self.lookups = 0;
+        for part in &mut self.parts {
+            part.sample.clear();
+        }
+    }
+
+    fn see(&mut self, place: u64, key: u64, at: u64, stamp: u32) {
         for part in &mut self.parts {
             if part.sample.takes(place) {
-                let hit = part.miniature.look_up(hash, at);
+                let hit = part.miniature.look_up(key, at, stamp);
                 part.sample.note(place, hit);
             }
         }
@@ -120,7 +170,7 @@ impl Estimator {
                 let (hit_ratio, error) = part.sample.estimate(self.lookups);
                 let error = error + part.miniature.grain();
                 let saw_enough = self.lookups >= LOOKUPS && part.sample.lookups() >= SAMPLED;
-                let says = saw_enough && error <= ERROR;
+                let says = saw_enough && error <= ERROR && part.miniature.is_alike();
                 Prediction {
                     candidate: part.candidate,
                     hit_ratio: says.then_some(hit_ratio),
@@ -135,19 +185,26 @@ impl Estimator {
     pub fn bytes(&self) -> usize {
         let parts = self.parts.iter();
         parts
-            .map(|part| size_of::<Part>() + part.miniature.bytes() + part.sample.bytes())
+            .map(|part| size_of::<Part>() + part.miniature.bytes() + sample::BYTES)
             .sum()
     }
 }
 
 /// How often a capacity is halved to be a miniature's. By halves, since moka's table of frequencies has a power of two of
 /// places: another share of it would forget sooner, or later.
-const fn halvings(capacity: u64) -> u32 {
+const fn halvings(capacity: u64, places: u64) -> u32 {
     let mut halvings = 0;
-    while capacity >> halvings > PLACES {
+    while capacity >> halvings > places {
         halvings += 1;
     }
     halvings
+}
+
+/// What one configuration takes in an estimator, about.
+fn bytes_of(candidate: &Candidate, bounds: Bounds) -> usize {
+    let halvings = halvings(candidate.capacity, bounds.places).max(bounds.halvings);
+    let places = candidate.capacity.checked_shr(halvings).unwrap_or(0);
+    size_of::<Part>() + miniature::bytes(candidate.eviction, places) + sample::BYTES
 }
 
 impl fmt::Debug for Estimator {

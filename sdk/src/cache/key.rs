@@ -236,6 +236,11 @@ impl<'a> Probe<'a> {
         }
     }
 
+    #[inline]
+    pub(super) const fn sampled_by(&self) -> u64 {
+        self.hash
+    }
+
     pub(super) fn store(&self) -> StoredKey {
         StoredKey {
             site: self.site,

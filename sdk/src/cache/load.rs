@@ -57,6 +57,9 @@ type Spare = Option<Arc<Slot>>;
 /// A look-up that is being counted: each miss ends as a load, or as joined if it doesn't get that far.
 struct Asked<'a> {
     space: &'a Space,
+    /// What its key is sampled by.
+    hash: u64,
+    stripes: &'a Stripes,
     missed: bool,
     loading: bool,
 }
@@ -166,7 +169,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     async fn step(&self, how: How) -> Step<V, E> {
         let probe = self.probe();
         let stripes = self.stripes();
-        let mut asked = Asked::new(self.space);
+        let mut asked = Asked::new(self.space, probe.sampled_by(), &stripes);
         loop {
             let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, how) {
                 Ok(waiting) => waiting,
@@ -188,7 +191,7 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     fn block(&self) -> Step<V, E> {
         let probe = self.probe();
         let stripes = self.stripes();
-        let mut asked = Asked::new(self.space);
+        let mut asked = Asked::new(self.space, probe.sampled_by(), &stripes);
         loop {
             let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, How::Blocking) {
                 Ok(waiting) => waiting,
@@ -319,9 +322,11 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
 }
 
 impl<'a> Asked<'a> {
-    const fn new(space: &'a Space) -> Self {
+    const fn new(space: &'a Space, hash: u64, stripes: &'a Stripes) -> Self {
         Self {
             space,
+            hash,
+            stripes,
             missed: false,
             loading: false,
         }
@@ -331,7 +336,7 @@ impl<'a> Asked<'a> {
         if self.missed {
             return;
         }
-        self.space.count_hit(slot);
+        self.space.count_hit(slot, Some(self.hash));
         match age {
             Age::Stale => self.space.count(|meter| &meter.stale_hits),
             Age::Spare => self.space.count(|meter| &meter.fail_safe),
@@ -342,7 +347,7 @@ impl<'a> Asked<'a> {
     fn miss(&mut self) {
         if !self.missed {
             self.missed = true;
-            self.space.count_miss();
+            self.space.count_miss(Some((self.hash, self.stripes)));
         }
     }
 

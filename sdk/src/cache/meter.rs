@@ -14,6 +14,9 @@ const UNASSIGNED: usize = usize::MAX;
 /// One hit in so many, of each lane, has its entry's age noted.
 const AGED: u64 = 64;
 
+/// The keys that are watched: any that has more than one in so many of the hits is among them.
+const HOT: usize = 8;
+
 /// Lanes that no living thread owns, a bit each; the shared one is never given away.
 static FREE: AtomicU32 = AtomicU32::new(u32::MAX >> 1);
 
@@ -46,7 +49,17 @@ pub(super) struct Meter {
     usual_load: AtomicU64,
     pub(super) invalidations: AtomicU64,
     load_times: Mutex<Histogram>,
-    ages: Mutex<Histogram>,
+    aged: Mutex<Aged>,
+}
+
+/// Of some hits, how old the entry was and which keys come again and again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Aged {
+    pub(crate) ages: Histogram,
+    /// Keys by their hash and how often they were seen, at least; where all places are taken, all lose one.
+    keys: [(u64, u32); HOT],
+    /// The hits whose keys were looked at.
+    seen: u32,
 }
 
 #[derive(Default)]
@@ -103,9 +116,12 @@ impl Meter {
 
     /// Notes how old an entry was when it was hit, unless another thread is at it.
     #[cold]
-    pub(super) fn aged(&self, age: Duration) {
-        if let Ok(mut ages) = self.ages.try_lock() {
-            ages.record(age);
+    pub(super) fn aged(&self, age: Duration, hash: Option<u64>) {
+        if let Ok(mut aged) = self.aged.try_lock() {
+            aged.ages.record(age);
+            if let Some(hash) = hash {
+                aged.see(hash);
+            }
         }
     }
 
@@ -114,9 +130,9 @@ impl Meter {
         take(&self.load_times)
     }
 
-    /// Takes the ages of some of the hits since they were last taken.
-    pub(super) fn take_ages(&self) -> Histogram {
-        take(&self.ages)
+    /// Takes what is known of some of the hits since it was last taken.
+    pub(super) fn take_aged(&self) -> Aged {
+        take(&self.aged)
     }
 
     /// Returns what the counter had before, in the thread's lane.
@@ -148,7 +164,63 @@ impl Drop for Lease {
     }
 }
 
-fn take(times: &Mutex<Histogram>) -> Histogram {
+impl Aged {
+    /// Adds what was seen of others.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.ages.merge(&other.ages);
+        self.seen = self.seen.saturating_add(other.seen);
+        for (hash, count) in other.keys {
+            self.add(hash, count);
+        }
+    }
+
+    /// The share of the hits that one key has, at least, and of how many hits that is known.
+    pub(crate) fn hottest(&self) -> (f64, u32) {
+        let most = self.keys.iter().map(|(_, count)| *count).max();
+        let share = f64::from(most.unwrap_or(0)) / f64::from(self.seen.max(1));
+        (share, self.seen)
+    }
+
+    /// Forgets half of the keys' counts, so that what was hot long ago is not for ever.
+    pub(crate) fn fade(&mut self) {
+        self.seen /= 2;
+        for (_, count) in &mut self.keys {
+            *count /= 2;
+        }
+    }
+
+    fn see(&mut self, hash: u64) {
+        self.seen = self.seen.saturating_add(1);
+        self.add(hash, 1);
+    }
+
+    /// By Misra and Gries, "Finding repeated elements" (1982).
+    fn add(&mut self, hash: u64, count: u32) {
+        if count == 0 {
+            return;
+        }
+        if let Some((_, known)) = self
+            .keys
+            .iter_mut()
+            .find(|(key, known)| *key == hash && *known > 0)
+        {
+            *known = known.saturating_add(count);
+            return;
+        }
+        let least = self.keys.iter().map(|(_, known)| *known).min().unwrap_or(0);
+        let lost = least.min(count);
+        for (_, known) in &mut self.keys {
+            *known -= lost;
+        }
+        if count > lost
+            && let Some(free) = self.keys.iter_mut().find(|(_, known)| *known == 0)
+        {
+            *free = (hash, count - lost);
+        }
+    }
+}
+
+fn take<T: Default>(times: &Mutex<T>) -> T {
     std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner))
 }
 

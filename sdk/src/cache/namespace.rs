@@ -221,9 +221,10 @@ impl Entry<'_> {
             .and_then(|slot| slot.value().map(|value| (slot, value)))
             .unzip();
         match slot {
-            Some(slot) => self.space.count_hit(&slot),
+            Some(slot) => self.space.count_hit(&slot, Some(probe.sampled_by())),
             None => {
-                self.space.count_miss();
+                let stripes = Stripes::new(self.space.stripe(&self.key), &self.tags);
+                self.space.count_miss(Some((probe.sampled_by(), &stripes)));
                 self.space.count(|meter| &meter.unloaded);
             }
         }

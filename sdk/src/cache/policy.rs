@@ -58,6 +58,19 @@ pub enum Eviction {
     TinyLfu,
 }
 
+impl Eviction {
+    /// As it is told.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            #[cfg(feature = "moka")]
+            Self::Lru => "lru",
+            #[cfg(feature = "moka")]
+            Self::TinyLfu => "tiny_lfu",
+        }
+    }
+}
+
 impl Policy {
     /// How many entries a namespace holds when nothing says otherwise.
     pub const DEFAULT_CAPACITY: u64 = 10_000;

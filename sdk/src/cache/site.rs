@@ -174,7 +174,7 @@ impl Site {
         let probe = Probe::new(site, key, &space.shared.hasher);
         let slot = space.sure(&probe)?;
         let value = slot.value()?;
-        space.count_hit(&slot);
+        space.count_hit(&slot, Some(probe.sampled_by()));
         Some(value)
     }
 

@@ -13,6 +13,7 @@ use super::life::{Age, Life};
 use super::local::{Local, Slot};
 use super::meter::Meter;
 use super::policy::Policy;
+use super::sampling::Sampling;
 use super::stamp::{Stamp, Stamps, Stripes};
 use super::terms::{Origin, Terms};
 use super::tier::Kept;
@@ -41,6 +42,7 @@ pub(super) struct Space {
     /// Made on first use, when whoever settles the capacity first has done so.
     local: OnceLock<Local>,
     pub(super) meter: Meter,
+    pub(super) sampling: Sampling,
     flights: Arc<Flights>,
     terms: Mutex<Terms>,
     /// Whether `terms` came from more than the default, so that registering again has nothing to do.
@@ -85,6 +87,7 @@ impl Space {
             stamps: Stamps::new(),
             local: OnceLock::new(),
             meter: Meter::default(),
+            sampling: Sampling::default(),
             flights: Arc::new(Flights::new(Arc::clone(&shared.flights))),
             terms: Mutex::new(Terms::new(policy, by)),
             settled: AtomicBool::new(by != Origin::Default),
@@ -273,15 +276,21 @@ impl Space {
         self.terms().code().soft_timeout
     }
 
-    pub(super) fn count_hit(&self, slot: &Slot) {
+    /// `hash` is what the key is sampled by, where it is.
+    pub(super) fn count_hit(&self, slot: &Slot, hash: Option<u64>) {
         #[cfg(feature = "query-cache")]
         if !slot.stripes.tables().is_empty() {
             super::query::seen::note_slot(self, slot);
         }
         if self.shared.metered {
+            if let Some(hash) = hash
+                && self.sampling.wants(hash)
+            {
+                self.sampling.keep(hash, self.shared.tick.now(), slot.stamp);
+            }
             if self.meter.hit() {
                 let age = self.shared.tick.now().saturating_sub(slot.life.born);
-                self.meter.aged(Duration::from_nanos(age));
+                self.meter.aged(Duration::from_nanos(age), hash);
             }
             if slot.absent {
                 self.count(|meter| &meter.negative_hits);
@@ -290,8 +299,15 @@ impl Space {
         }
     }
 
-    pub(super) fn count_miss(&self) {
+    /// `asked` is what the key is sampled by, and what its entry hangs on.
+    pub(super) fn count_miss(&self, asked: Option<(u64, &Stripes)>) {
         if self.shared.metered {
+            if let Some((hash, stripes)) = asked
+                && self.sampling.wants(hash)
+            {
+                let stamp = self.stamps.read(stripes);
+                self.sampling.keep(hash, self.shared.tick.now(), stamp);
+            }
             self.meter.miss();
             crate::record::scope::cache_lookup(self.number, false);
         }
@@ -364,7 +380,7 @@ impl Space {
             evictions: self.local.get().map_or(0, Local::evictions),
             invalidations: count(&self.meter.invalidations),
             load_times: self.meter.take_load_times(),
-            ages: self.meter.take_ages(),
+            aged: self.meter.take_aged(),
         }
     }
 

@@ -12,6 +12,7 @@ mod counts;
 mod eviction;
 #[cfg(feature = "redis")]
 mod fleet;
+mod forecast;
 mod freshness;
 #[cfg(feature = "redis")]
 mod hostile;

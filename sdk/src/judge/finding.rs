@@ -1,5 +1,6 @@
 //! Findings: one file a rule. Each says what is slow, why, what to do, what that brings and how sure it is.
 
+mod cache;
 mod missing_index;
 mod n_plus_one;
 
@@ -34,7 +35,9 @@ struct Known {
 impl Book {
     /// Looks at each rule; returns the findings, by the users' wait that each would save.
     pub(crate) fn step(&mut self, window: &Window, facts: &Facts, now: Timestamp) -> Vec<Finding> {
-        let seen = missing_index::look(window, facts).chain(n_plus_one::look(window));
+        let seen = missing_index::look(window, facts)
+            .chain(n_plus_one::look(window))
+            .chain(cache::look(window));
         for finding in seen.take(MAX_FINDINGS) {
             let applied = facts.applied.contains(&finding.id);
             let known = self

@@ -56,6 +56,7 @@ pub(super) fn short(finding: &Finding) -> String {
     match &finding.evidence {
         Evidence::MissingIndex(evidence) => format!("missing index on {}", evidence.table),
         Evidence::NPlusOne(evidence) => format!("N+1 on {}", evidence.route),
+        Evidence::Cache(evidence) => format!("cache {}", evidence.cache),
         Evidence::Unknown {} => finding.kind.clone(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use perfdeck_bridge::protocol::{Quantities, Redacted};
+use perfdeck_bridge::protocol::{CacheForecast, Quantities, Redacted};
 
 /// The last minute.
 #[derive(Debug, Default, Clone)]
@@ -90,6 +90,28 @@ pub(crate) struct Cache {
     pub(crate) namespace: String,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
+    /// What a load takes on average, since the start.
+    pub(crate) load_seconds: f64,
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+    /// In entries, or in bytes.
+    pub(crate) capacity: u64,
+    pub(crate) in_bytes: bool,
+    pub(crate) eviction: String,
+    pub(crate) ttl_seconds: Option<f64>,
+    /// For how long an entry is served beyond that.
+    pub(crate) stale_seconds: f64,
+    /// Over the last minute.
+    pub(crate) evictions_per_second: f64,
+    /// Over the last ten minutes.
+    pub(crate) invalidations_per_second: f64,
+    /// Callers that waited for others' loads, over the last minute.
+    pub(crate) joined_per_second: f64,
+    /// How old an entry is when it is hit, at the median.
+    pub(crate) age_p50_seconds: Option<f64>,
+    /// The share of the hits that one key has at least, and of how many hits that is known.
+    pub(crate) hottest: (f64, u32),
+    pub(crate) forecast: Option<CacheForecast>,
 }
 
 impl Window {

@@ -50,9 +50,13 @@ pub(super) fn caches(agent: &Agent) -> Caches {
                     .filter(|history| !history.loads.is_empty())
                     .map(|history| history.loads.quantile(0.95)),
                 age_at_hit_p50_seconds: history
-                    .filter(|history| !history.ages.is_empty())
-                    .map(|history| history.ages.quantile(0.5)),
+                    .filter(|history| !history.aged.ages.is_empty())
+                    .map(|history| history.aged.ages.quantile(0.5)),
                 saved_seconds_per_second: saved / seconds,
+                saved_seconds_per_second_and_mib: (row.bytes > 0)
+                    .then(|| saved / seconds / (row.bytes as f64 / f64::from(1 << 20))),
+                eviction: row.policy.eviction.name().to_owned(),
+                forecast: agent.forecast(row),
                 recent: agent.numbers.recent(&cache_hit_ratio(&row.name), 60),
                 undo: agent.undo_of_clear(&row.name),
             }

@@ -23,14 +23,6 @@ pub(crate) fn window(agent: &Agent) -> Window {
             timeouts,
         }
     });
-    let caches = agent.cache_history.iter().map(|(namespace, history)| {
-        let (hits, misses, _) = history.minute();
-        Cache {
-            namespace: namespace.to_string(),
-            hits,
-            misses,
-        }
-    });
     Window {
         uptime_seconds: uptime,
         requests: sums.requests,
@@ -43,10 +35,46 @@ pub(crate) fn window(agent: &Agent) -> Window {
         watched: watched(agent),
         queries: queries(agent, uptime),
         pools: pools.collect(),
-        caches: caches.collect(),
+        caches: caches(agent),
         cpu_ratio: agent.host.cpu_ratio,
         memory_ratio: agent.host.memory_ratio,
     }
+}
+
+#[cfg(not(feature = "cache"))]
+const fn caches(_: &Agent) -> Vec<Cache> {
+    Vec::new()
+}
+
+#[cfg(feature = "cache")]
+fn caches(agent: &Agent) -> Vec<Cache> {
+    use crate::cache::Unit;
+
+    let cache = |row: &crate::cache::Row| {
+        let history = agent.cache_history.get(&row.name)?;
+        let (hits, misses, _) = history.minute();
+        let ages = &history.aged.ages;
+        Some(Cache {
+            namespace: row.name.to_string(),
+            hits,
+            misses,
+            load_seconds: history.loads.mean_seconds(),
+            entries: row.entries,
+            bytes: row.bytes,
+            capacity: row.policy.capacity,
+            in_bytes: row.policy.unit == Unit::Bytes,
+            eviction: row.policy.eviction.name().to_owned(),
+            ttl_seconds: row.policy.ttl.map(|ttl| ttl.as_secs_f64()),
+            stale_seconds: row.policy.stale.as_secs_f64(),
+            evictions_per_second: history.per_second(60, |event| event.evictions),
+            invalidations_per_second: history.per_second(600, |event| event.invalidations),
+            joined_per_second: history.per_second(60, |event| event.joined),
+            age_p50_seconds: (!ages.is_empty()).then(|| ages.quantile(0.5)),
+            hottest: history.aged.hottest(),
+            forecast: agent.forecast(row),
+        })
+    };
+    agent.cache_rows.iter().filter_map(cache).collect()
 }
 
 fn routes(agent: &Agent) -> Vec<Route> {

@@ -1,14 +1,15 @@
 //! What each command prints for a person. Everything from the host passes the table's cells or [`printable`].
 
 use perfdeck_bridge::protocol::{
-    Advice, AlertRule, AlertSide, AlertState, Alerts, Caches, Confidence, Finding, FindingStatus,
-    Hello, Host, Ledger, LedgerRow, LedgerStatus, Preview, Queries, Requests, Severity, Status,
-    Timestamp, Verdict,
+    Advice, AlertRule, AlertSide, AlertState, Alerts, CacheRow, Caches, Confidence, Finding,
+    FindingStatus, Hello, Host, Ledger, LedgerRow, LedgerStatus, Preview, Queries, Requests,
+    Severity, Status, Timestamp, Verdict,
 };
 use perfdeck_bridge::socket::Found;
 
 use super::table::render;
 use crate::format::{self, TimeUnit, printable};
+use crate::screen;
 use crate::screen::host::Amount;
 
 pub(super) fn ls(found: &[Found]) -> String {
@@ -323,6 +324,7 @@ pub(super) fn caches(caches: &Caches) -> String {
         " loads",
         "namespace",
     ];
+    let forecasts: String = caches.namespaces.iter().map(forecast).collect();
     let told = caches.shared.as_ref().map(|shared| {
         let state = if shared.attached {
             ""
@@ -337,7 +339,41 @@ pub(super) fn caches(caches: &Caches) -> String {
             format::count(shared.gaps + shared.rollbacks),
         )
     });
-    format!("{}{}", render(&titles, &rows), told.unwrap_or_default())
+    format!(
+        "{}{forecasts}{}",
+        render(&titles, &rows),
+        told.unwrap_or_default()
+    )
+}
+
+/// What other policies would bring to a namespace, a line for each.
+fn forecast(row: &CacheRow) -> String {
+    let Some(said) = &row.forecast else {
+        return String::new();
+    };
+    let name = printable(&row.namespace, 60);
+    let mut text = String::new();
+    if let Some(words) = screen::caches::silence(said) {
+        text.push_str(&format!("\n{name}: forecast {words}\n"));
+    }
+    let lists = [&said.capacities, &said.evictions, &said.ttls];
+    if lists.iter().any(|list| !list.is_empty()) {
+        text.push_str(&format!("\n{name} with\n"));
+    }
+    for other in lists.into_iter().flatten() {
+        let capacity = if row.capacity_in_bytes {
+            format::bytes(other.capacity as f64)
+        } else {
+            format::count(other.capacity)
+        };
+        text.push_str(&format!(
+            "  {capacity}, {}, {}: {}\n",
+            printable(&other.eviction, 20),
+            screen::caches::duration(other.ttl_seconds),
+            screen::caches::forecast(other),
+        ));
+    }
+    text
 }
 
 pub(super) fn ledger(ledger: &Ledger, now: Timestamp) -> String {

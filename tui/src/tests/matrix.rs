@@ -89,7 +89,11 @@ fn a_hostile_host_s_requests_look_as_they_did() {
 
 #[test]
 fn what_is_opened_is_seen_in_seven_bits() {
-    for (keys, name) in [("2 p enter", "kept"), ("3 enter", "query")] {
+    for (keys, name) in [
+        ("2 p enter", "kept"),
+        ("3 enter", "query"),
+        ("4 j enter", "curve"),
+    ] {
         let mut viewer = Viewer::new(Sample::Typical);
         viewer.press(keys);
         let theme = Theme {
@@ -121,7 +125,9 @@ fn what_is_opened_looks_as_it_did() {
         ("2 enter enter j j enter j j", "step"),
         ("2 j p p", "longest"),
         ("3 enter", "query"),
+        ("4 j enter", "curve"),
         ("7 enter", "finding"),
+        ("7 j j j enter", "cache_advice"),
     ] {
         let mut viewer = Viewer::new(Sample::Typical);
         viewer.press(keys);

@@ -3,8 +3,9 @@ use super::sparkline::stretch;
 use crate::format::width;
 use crate::theme::{Mark, Role};
 
-/// Draws a series over the whole area, from zero to its largest value, with both ends of the scale at the left.
-pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -> String) {
+/// Draws a series over the whole area, from zero to its largest value, with both ends of the scale at the left; returns where
+/// the series begins.
+pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -> String) -> u16 {
     let theme = canvas.theme();
     let highest = values
         .iter()
@@ -16,7 +17,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -
     let rows = canvas.height();
     let left = margin + 2;
     if rows == 0 || canvas.width() <= left {
-        return;
+        return left;
     }
     canvas.put_before(margin, 0, &top, Role::Dim);
     if rows > 1 {
@@ -48,4 +49,5 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, values: &[f32], tell: impl Fn(f64) -
             }
         }
     }
+    left
 }

@@ -2,8 +2,9 @@
 
 use super::course;
 use crate::protocol::{
-    Background, CacheRow, Caches, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities,
-    Queries, QueryId, QueryRow, RedisRow, RequestRow, Requests, SharedCaches,
+    Background, CacheForecast, CacheRow, Caches, Forecast, ForecastSilence, FunctionRow, Host,
+    LedgerId, MetricRow, PoolRow, Quantities, Queries, QueryId, QueryRow, RedisRow, RequestRow,
+    Requests, SharedCaches,
 };
 use crate::testing::voice::Voice;
 
@@ -250,12 +251,25 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 lookups_per_second: 25.9,
                 load_p95_seconds: Some(0.0166),
                 saved_seconds_per_second: 2.04,
+                saved_seconds_per_second_and_mib: Some(0.068),
+                eviction: voice.say("tiny_lfu"),
+                forecast: Some(CacheForecast {
+                    silence: Some(ForecastSilence::NeverFull),
+                    lookups: 93_240,
+                    measured: Some(0.945),
+                    predicted: Some(0.941),
+                    ttls: vec![
+                        forecast(voice, (64 << 20, "tiny_lfu", 900.0), 0.871, 0.012, -0.03),
+                        forecast(voice, (64 << 20, "tiny_lfu", 14_400.0), 0.958, 0.01, 0.004),
+                    ],
+                    ..CacheForecast::default()
+                }),
                 recent: course("888888888888", 0.945),
                 ..CacheRow::default()
             },
             CacheRow {
                 namespace: voice.say("analytics"),
-                entries: 118,
+                entries: 1_000,
                 capacity: 1_000,
                 bytes: 1_204_224,
                 ttl_seconds: Some(300.0),
@@ -270,13 +284,16 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 joined: 448,
                 shared_hits: 3_120,
                 shared_misses: 18_190,
-                evictions: 0,
+                evictions: 17_044,
                 invalidations: 1_204,
                 hit_ratio: Some(0.41),
                 lookups_per_second: 3.2,
                 load_p95_seconds: Some(0.71),
                 age_at_hit_p50_seconds: Some(88.0),
                 saved_seconds_per_second: 1.06,
+                saved_seconds_per_second_and_mib: Some(0.923),
+                eviction: voice.say("default"),
+                forecast: Some(analytics_forecast(voice)),
                 recent: course("998765444", 0.41),
                 undo: Some(LedgerId(2)),
                 ..CacheRow::default()
@@ -285,6 +302,12 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 namespace: voice.say("flags"),
                 entries: 12,
                 capacity: 100,
+                eviction: voice.say("default"),
+                forecast: Some(CacheForecast {
+                    silence: Some(ForecastSilence::TooFewLookups),
+                    lookups: 412,
+                    ..CacheForecast::default()
+                }),
                 ..CacheRow::default()
             },
         ],
@@ -296,6 +319,54 @@ pub(super) fn caches(voice: &Voice) -> Caches {
             not_stored: 2,
             ..SharedCaches::default()
         }),
+    }
+}
+
+/// Of a cache that would do with eight times its size.
+pub(super) fn analytics_forecast(voice: &Voice) -> CacheForecast {
+    let sizes = [
+        (250, 0.19, -0.32),
+        (500, 0.29, -0.17),
+        (1_000, 0.41, 0.0),
+        (2_000, 0.56, 0.22),
+        (4_000, 0.71, 0.45),
+        (8_000, 0.78, 0.55),
+    ];
+    let size = |(capacity, hits, saved)| {
+        let policy = (capacity, "default", 300.0);
+        forecast(voice, policy, hits, 0.012, saved)
+    };
+    CacheForecast {
+        silence: None,
+        lookups: 36_878,
+        measured: Some(0.412),
+        predicted: Some(0.408),
+        capacities: sizes.map(size).to_vec(),
+        evictions: vec![
+            forecast(voice, (1_000, "lru", 300.0), 0.38, 0.009, -0.04),
+            forecast(voice, (1_000, "tiny_lfu", 300.0), 0.46, 0.02, 0.07),
+        ],
+        ttls: vec![
+            forecast(voice, (1_000, "default", 75.0), 0.33, 0.011, -0.11),
+            forecast(voice, (1_000, "default", 1_200.0), 0.44, 0.012, 0.04),
+        ],
+    }
+}
+
+fn forecast(
+    voice: &Voice,
+    (capacity, eviction, ttl): (u64, &str, f64),
+    hit_ratio: f64,
+    error: f64,
+    saved: f64,
+) -> Forecast {
+    Forecast {
+        capacity,
+        eviction: voice.say(eviction),
+        ttl_seconds: Some(ttl),
+        hit_ratio,
+        error,
+        saved_seconds_per_second: saved,
     }
 }
 

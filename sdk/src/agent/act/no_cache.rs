@@ -9,6 +9,8 @@ use crate::agent::Agent;
 impl Agent {
     pub(in crate::agent) const fn observe_caches(&mut self) {}
 
+    pub(in crate::agent) const fn predict(&mut self) {}
+
     pub(super) fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
         Err(Refusal::new(
             RefusalCode::Unknown,

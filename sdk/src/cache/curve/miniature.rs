@@ -8,6 +8,9 @@ use super::super::local::quick;
 use super::super::policy::Eviction;
 use super::Candidate;
 
+/// A miniature of fewer places is too unlike its cache, however sure the sample is of it.
+const LEAST_PLACES: u64 = 32;
+
 /// A place of quick_cache's, with its share of the table, and of the keys that are remembered without one.
 const QUICK_BYTES: usize = 64;
 /// A place of moka's, with its nodes in the queues, and the sketch's share.
@@ -28,19 +31,29 @@ pub(super) struct Miniature {
     left: u32,
     #[cfg(feature = "moka")]
     batch: Option<u32>,
-    ttl: Option<Duration>,
+    is_whole: bool,
+    /// The ticks for which an entry is fresh, and those for which it is served.
+    ttl: u64,
+    served: u64,
 }
 
-/// By the key's hash, the moment of its load.
+/// By the key's hash, what is known of its load.
 enum Engine {
-    Quick(quick::Bare<Duration>),
+    Quick(quick::Bare<Loaded>),
     #[cfg(feature = "moka")]
-    Moka(moka::sync::Cache<u64, Duration, Hashed>),
+    Moka(moka::sync::Cache<u64, Loaded, Hashed>),
+}
+
+#[derive(Clone, Copy)]
+struct Loaded {
+    at: u64,
+    /// What tells whether the key was invalidated since.
+    stamp: u32,
 }
 
 impl Miniature {
     /// Makes one of a capacity that is halved so often.
-    pub(super) fn new(candidate: &Candidate, halvings: u32) -> Self {
+    pub(super) fn new(candidate: &Candidate, halvings: u32, stale: Duration) -> Self {
         let places = candidate.capacity.checked_shr(halvings).unwrap_or(0);
         #[cfg(feature = "moka")]
         let with_moka = |policy| {
@@ -68,12 +81,16 @@ impl Miniature {
             // A part of the keys, a part of the batch; with all of them moka sees to it.
             #[cfg(feature = "moka")]
             batch: (halvings > 0).then(|| BATCH.checked_shr(halvings).unwrap_or(0).max(1)),
-            ttl: candidate.ttl,
+            is_whole: halvings == 0,
+            ttl: candidate.ttl.map_or(u64::MAX, ticks),
+            served: candidate
+                .ttl
+                .map_or(u64::MAX, |ttl| ticks(ttl.saturating_add(stale))),
         }
     }
 
     /// Looks up and loads what isn't there; returns whether it was.
-    pub(super) fn look_up(&mut self, hash: u64, at: Duration) -> bool {
+    pub(super) fn look_up(&mut self, hash: u64, at: u64, stamp: u32) -> bool {
         let found = match &self.engine {
             Engine::Quick(cache) => cache.get(&hash),
             #[cfg(feature = "moka")]
@@ -88,19 +105,28 @@ impl Miniature {
                 cache.get(&hash)
             }
         };
-        let is_fresh = |born: Duration| self.ttl.is_none_or(|ttl| at.saturating_sub(born) < ttl);
-        if found.is_some_and(is_fresh) {
+        let age = found
+            .filter(|loaded| loaded.stamp == stamp)
+            .map(|loaded| at.saturating_sub(loaded.at));
+        if age.is_some_and(|age| age < self.ttl) {
             return true;
         }
+        let loaded = Loaded { at, stamp };
         match &self.engine {
-            Engine::Quick(cache) => cache.insert(hash, at),
+            Engine::Quick(cache) => cache.insert(hash, loaded),
             #[cfg(feature = "moka")]
             // Turned away without a word.
             Engine::Moka(_) if self.places == 0 => {}
             #[cfg(feature = "moka")]
-            Engine::Moka(cache) => cache.insert(hash, at),
+            Engine::Moka(cache) => cache.insert(hash, loaded),
         }
-        false
+        // What is past its time is served all the same, and refreshed beside.
+        age.is_some_and(|age| age < self.served)
+    }
+
+    /// Whether it is large enough to stand for its cache.
+    pub(super) const fn is_alike(&self) -> bool {
+        self.is_whole || self.places >= LEAST_PLACES
     }
 
     /// How far off it is at the most on public traces where the sample's error is nil: the full cache's keys fall into
@@ -127,4 +153,18 @@ impl Miniature {
         };
         self.places as usize * place
     }
+}
+
+/// What one of so many places takes, about.
+pub(super) const fn bytes(eviction: Eviction, places: u64) -> usize {
+    let place = match eviction {
+        Eviction::Default => QUICK_BYTES,
+        #[cfg(feature = "moka")]
+        Eviction::Lru | Eviction::TinyLfu => MOKA_BYTES,
+    };
+    places as usize * place
+}
+
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -15,17 +15,19 @@ pub(super) struct Sample {
     groups: Box<[Group; GROUPS]>,
 }
 
+/// What a sample takes besides itself.
+pub(super) const BYTES: usize = size_of::<[Group; GROUPS]>();
+
 #[derive(Clone, Copy, Default)]
 struct Group {
     lookups: u64,
     misses: u64,
 }
 
-/// Where a key is among all, whatever its hash is used for otherwise.
-pub(super) const fn place(hash: u64) -> u64 {
+/// Another hash of the same key, whatever its hash is used for otherwise. Of its upper half a key's place among all is made.
+pub(super) const fn mixed(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed >> 32
+    (mixed ^ (mixed >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
 impl Sample {
@@ -35,6 +37,11 @@ impl Sample {
             bound: SPACE.checked_shr(halvings).unwrap_or(0).max(1),
             groups: Box::new([Group::default(); GROUPS]),
         }
+    }
+
+    /// Forgets what it has counted.
+    pub(super) fn clear(&mut self) {
+        self.groups.fill(Group::default());
     }
 
     pub(super) const fn takes(&self, place: u64) -> bool {
@@ -94,10 +101,6 @@ impl Sample {
     /// The look-ups of its keys.
     pub(super) fn lookups(&self) -> u64 {
         self.groups.iter().map(|group| group.lookups).sum()
-    }
-
-    pub(super) const fn bytes(&self) -> usize {
-        size_of_val(&*self.groups)
     }
 
     fn rate(&self) -> f64 {

@@ -189,7 +189,7 @@ impl Exchange {
 
     fn hit(&self, held: &Held, stale: bool) {
         if !self.counted {
-            self.cache.space.count_hit(&held.slot);
+            self.cache.space.count_hit(&held.slot, None);
             if stale {
                 self.cache.space.count(|meter| &meter.stale_hits);
             }
@@ -198,7 +198,7 @@ impl Exchange {
 
     pub(super) fn unloaded(&self) {
         if !self.counted {
-            self.cache.space.count_miss();
+            self.cache.space.count_miss(None);
             self.cache.space.count(|meter| &meter.unloaded);
         }
     }

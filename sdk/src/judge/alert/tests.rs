@@ -97,6 +97,7 @@ fn each_pool_and_cache_has_its_own_alert() {
             namespace: "cold".into(),
             hits: 10,
             misses: 200,
+            ..Cache::default()
         }],
         ..Window::default()
     };

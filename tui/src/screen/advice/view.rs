@@ -1,9 +1,10 @@
 use perfdeck_bridge::protocol::{
-    Advice, Confidence, Evidence, Finding, FindingStatus, Level, MissingIndex, NPlusOne, Redacted,
-    Severity,
+    Advice, CacheAdvice, Confidence, Evidence, Finding, FindingStatus, Level, MissingIndex,
+    NPlusOne, Redacted, Severity,
 };
 
 use crate::format::{self, plural};
+use crate::screen::caches;
 use crate::screen::page::{Page, State};
 use crate::screen::story;
 use crate::screen::view::host;
@@ -132,6 +133,7 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
     y = match &finding.evidence {
         Evidence::MissingIndex(evidence) => missing_index(evidence, canvas, y),
         Evidence::NPlusOne(evidence) => n_plus_one(evidence, canvas, y),
+        Evidence::Cache(evidence) => cache(&finding.kind, evidence, canvas, y),
         Evidence::Unknown {} => {
             let text = format!("This perfdeck does not know the rule `{}`.", finding.kind);
             story::told(canvas, y, "why", &text, Role::Text, 2)
@@ -207,6 +209,42 @@ fn n_plus_one(evidence: &NPlusOne, canvas: &mut Canvas<'_>, y: u16) -> u16 {
     y
 }
 
+fn cache(kind: &str, evidence: &CacheAdvice, canvas: &mut Canvas<'_>, y: u16) -> u16 {
+    let y = story::told(canvas, y, "why", &evidence.why, Role::Text, 3);
+    let text = format!(
+        "{} look-ups, hits {}, a load takes {} on average",
+        format::rate(evidence.lookups_per_second),
+        format::share(evidence.hit_ratio),
+        format::seconds(evidence.load_seconds),
+    );
+    let mut y = story::told(canvas, y, "", &text, Role::Text, 2);
+    let (x, theme) = (story::text_at(canvas), canvas.theme());
+    for (line, other) in (y..).zip(&evidence.curve) {
+        let what = match kind {
+            "cache_eviction" => other.eviction.clone(),
+            "cache_ttl_too_short" => caches::duration(other.ttl_seconds),
+            _ => format::count(other.capacity),
+        };
+        canvas.put(2, line, if line == y { "predicted" } else { "" }, Role::Dim);
+        canvas.put_before(x + 11, line, &what, Role::Text);
+        let bar = bar::render(theme, other.hit_ratio, 24);
+        let end = canvas.line(x + 13, line, &[piece(bar, Role::Graph)]);
+        canvas.put(end + 1, line, &caches::forecast(other), Role::Text);
+    }
+    y += evidence.curve.len() as u16;
+    y = story::told(canvas, y + 1, "set", &evidence.policy, Role::Strong, 2);
+    if evidence.memory_bytes.abs() >= 1.0 {
+        let verb = if evidence.memory_bytes > 0.0 {
+            "takes"
+        } else {
+            "frees"
+        };
+        let text = format!("{} of memory", format::bytes(evidence.memory_bytes.abs()));
+        y = story::told(canvas, y, verb, &text, Role::Text, 1);
+    }
+    y
+}
+
 fn brings(finding: &Finding) -> String {
     let impact = &finding.impact;
     let mut text = match (
@@ -220,6 +258,12 @@ fn brings(finding: &Finding) -> String {
         }
         _ => String::new(),
     };
+    if let Evidence::Cache(evidence) = &finding.evidence
+        && evidence.saved_seconds_per_second > 0.0
+    {
+        let saved = format::seconds(evidence.saved_seconds_per_second);
+        text.push_str(&format!("{saved} of loading a second; "));
+    }
     let share = format::share(impact.wait_share);
     text.push_str(&format!(
         "{share} of the users' wait, {}",

@@ -1,5 +1,6 @@
 use perfdeck_bridge::protocol::{CacheRow, Level, SharedCaches};
 
+use super::forecast;
 use crate::format::{self, TimeUnit};
 use crate::screen::page::{Page, State};
 use crate::screen::story::{self, number};
@@ -69,13 +70,16 @@ fn level(row: &CacheRow) -> Level {
     }
 }
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 13] = [
     Column::fill("namespace", 12),
     Column::right("hits", 0),
     Column::left("lately", 5),
     Column::right("look-ups", 2),
     Column::right("saved", 1),
+    Column::right("a MiB", 8),
     Column::right("load p95", 4),
+    Column::right("age at hit", 9),
+    Column::right("evicted", 10),
     Column::right("entries", 3),
     Column::right("of", 6),
     Column::right("TTL", 7),
@@ -114,9 +118,20 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
                 piece(format::rate(row.lookups_per_second), Role::Text),
                 piece(saved, Role::Text),
                 piece(
+                    format::maybe(row.saved_seconds_per_second_and_mib, |saved| {
+                        format!("{}/s", format::seconds(saved))
+                    }),
+                    Role::Dim,
+                ),
+                piece(
                     format::maybe(row.load_p95_seconds, |p95| unit.tell(p95)),
                     Role::Text,
                 ),
+                piece(
+                    format::maybe(row.age_at_hit_p50_seconds, format::seconds),
+                    Role::Dim,
+                ),
+                piece(format::count(row.evictions), Role::Dim),
                 piece(format::count(row.entries), Role::Text),
                 piece(format::capacity(row), Role::Dim),
                 piece(format::ttl(row), Role::Dim),
@@ -195,8 +210,10 @@ fn namespace(
         &[
             number("pushed out", format::count(row.evictions)),
             number("invalidated", format::count(row.invalidations)),
+            number("by", eviction(row)),
         ],
     );
+    y = forecast::numbers(row, canvas, y);
     if let Some(shared) = shared {
         let bound = format::seconds(shared.staleness_bound_seconds);
         y = story::listed(
@@ -224,6 +241,10 @@ fn namespace(
         if !told.is_empty() {
             y = story::listed(canvas, y, "values", &told);
         }
+    }
+    let after = forecast::curve(row, canvas, y + 1);
+    if after > y + 1 {
+        y = after;
     }
     let (width, height) = (canvas.width(), canvas.height());
     if height > y + 4 {
@@ -253,4 +274,18 @@ fn namespace(
         piece(words, Role::Dim),
     ];
     canvas.line(2, y + 1, &keys);
+}
+
+fn eviction(row: &CacheRow) -> &str {
+    match &*row.eviction {
+        "" => "-",
+        name => name,
+    }
+}
+
+pub(crate) fn duration(seconds: Option<f64>) -> String {
+    seconds.map_or_else(
+        || "ever".to_owned(),
+        |ttl| format::age(std::time::Duration::try_from_secs_f64(ttl).unwrap_or_default()),
+    )
 }

@@ -1,0 +1,94 @@
+//! Look-ups on their way from the hit path to whoever predicts from them: those of some keys, by the hash that is there.
+//!
+//! A look-up that isn't in the sample pays a load and a comparison. One that is goes into a bounded buffer, unless another
+//! thread is at it or it is full: then it is dropped and counted. Nobody waits.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::stamp::Stamp;
+
+/// Look-ups that the buffer holds.
+pub(super) const ROOM: usize = 4_096;
+
+/// One look-up of a key in the sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lookup {
+    pub(crate) hash: u64,
+    /// In ticks.
+    pub(crate) at: u64,
+    /// Differs from the key's last look-up's, but once in four billion, if the key was invalidated in between.
+    pub(crate) stamp: u32,
+}
+
+/// The sample of one namespace.
+#[derive(Default)]
+pub(super) struct Sampling {
+    /// Hashes below are in it; none while nobody wants them.
+    bound: AtomicU64,
+    kept: Mutex<Vec<Lookup>>,
+    dropped: AtomicU64,
+}
+
+/// What came since the sample was last taken.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) lookups: Vec<Lookup>,
+    pub(crate) dropped: u64,
+}
+
+impl Lookup {
+    /// What that room takes.
+    pub(crate) const ROOM_BYTES: usize = ROOM * size_of::<Self>();
+
+    /// Makes room for as many as the buffer holds.
+    pub(crate) fn room() -> Vec<Self> {
+        Vec::with_capacity(ROOM)
+    }
+}
+
+impl Sampling {
+    #[inline]
+    pub(super) fn wants(&self, hash: u64) -> bool {
+        hash < self.bound.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    pub(super) fn keep(&self, hash: u64, at: u64, stamp: Stamp) {
+        let stamp = stamp.folded();
+        if let Ok(mut kept) = self.kept.try_lock()
+            // Its room was made when the sample began, so that no look-up waits for memory.
+            && kept.len() < kept.capacity()
+        {
+            kept.push(Lookup { hash, at, stamp });
+            return;
+        }
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes all keys halved so often from now on; `None` takes none, and frees the room.
+    pub(super) fn set(&self, halvings: Option<u32>) {
+        let bound = halvings.map_or(0, |halvings| u64::MAX.checked_shr(halvings).unwrap_or(0));
+        let room = if bound > 0 {
+            Lookup::room()
+        } else {
+            Vec::new()
+        };
+        let former = std::mem::replace(&mut *self.lock(), room);
+        self.bound.store(bound, Ordering::Relaxed);
+        self.dropped.store(0, Ordering::Relaxed);
+        drop(former);
+    }
+
+    /// Takes what was kept, and leaves `room` in its place.
+    pub(super) fn take(&self, room: Vec<Lookup>) -> Taken {
+        Taken {
+            lookups: std::mem::replace(&mut *self.lock(), room),
+            dropped: self.dropped.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Lookup>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
