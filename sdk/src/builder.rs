@@ -1,7 +1,7 @@
 //! How a deck is made.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use perfdeck_bridge::board::Board;
 use perfdeck_bridge::protocol::{Hello, PROTOCOL_VERSION, Risk, Role};
@@ -448,7 +448,7 @@ impl Builder {
         let agent = Running {
             stop,
             thread,
-            ended,
+            ended: Mutex::new(ended),
             process,
         };
         Ok((Guard::new(agent), Deck::on(core)))

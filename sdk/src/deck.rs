@@ -4,8 +4,8 @@ mod alert;
 mod present;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -223,8 +223,8 @@ pub struct Guard {
 pub(crate) struct Running {
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) thread: JoinHandle<()>,
-    /// Disconnected when it has ended.
-    pub(crate) ended: Receiver<()>,
+    /// Disconnected when it has ended; under a lock so that a guard can be shared.
+    pub(crate) ended: Mutex<Receiver<()>>,
     /// The process that it is in; a child that was forked has none.
     pub(crate) process: u32,
 }
@@ -252,7 +252,9 @@ impl Guard {
         }
         agent.stop.send_replace(true);
         // A thread that hangs, on a disk say, is left behind: the host's end must not.
-        if agent.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
+        let ended = agent.ended.into_inner();
+        let ended = ended.unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected) {
             let _ = agent.thread.join();
         }
     }

@@ -240,9 +240,10 @@ impl Entry<'_> {
         if self.key.is_refused() {
             return None;
         }
-        let slot = self.space.fresh(&self.probe())?;
+        let probe = self.probe();
+        let slot = self.space.fresh(&probe)?;
         let value = slot.value()?;
-        self.space.count_hit(&slot);
+        self.space.count_hit(&slot, Some(probe.sampled_by()));
         Some(value)
     }
 

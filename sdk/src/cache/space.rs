@@ -269,7 +269,7 @@ impl Space {
     /// Whether the policy says how long an entry is fresh.
     #[cfg(feature = "query-cache")]
     pub(super) fn has_ttl(&self) -> bool {
-        self.terms().policy.ttl.is_some()
+        self.terms().policy().ttl.is_some()
     }
 
     pub(super) fn soft_timeout(&self) -> Option<Duration> {

@@ -284,6 +284,7 @@ impl Embeddings {
             site: BY_HAND,
             key: &key,
             tags: tags.as_slice(),
+            tables: &[],
             values: self.values.ttl(Some(self.ttl)),
             refusal: Refusal::shared(),
         };

@@ -103,7 +103,7 @@ impl Exchange {
             return Ok(response);
         }
         if !self.counted {
-            self.cache.space.count_miss();
+            self.cache.space.count_miss(None);
             self.cache.space.count(|meter| &meter.loads);
         }
         let began = self.now();
