@@ -128,7 +128,7 @@ fn the_doctor_has_nothing_to_find_in_the_demo() -> Result<()> {
 }
 
 /// Waits until the deck's viewers are told of a blind spot.
-async fn told(deck: &Deck, kind: &str) -> Result<Box<Status>> {
+pub(crate) async fn told(deck: &Deck, kind: &str) -> Result<Box<Status>> {
     let client = desk::viewer(deck, false).await?;
     desk::until(kind, || async {
         let State::Status(status) = desk::now(&client, Topic::Status).await? else {

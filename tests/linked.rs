@@ -9,8 +9,17 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use http_body_util::BodyExt as _;
 use libtest_mimic::{Arguments, Trial};
+use perfdeck::cache::Policy;
 use perfdeck_tests::folder::Folder;
+use perfdeck_tests::redis;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use tower_service::Service as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -50,13 +59,68 @@ const LISTED: [&str; 12] = [
     "socketpair AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK",
 ];
 
-/// Where a deck reads, and never writes: what the kernel tells of the process and the machine.
-const READ: [&str; 5] = [
-    "/proc/",
-    "/sys/fs/cgroup/",
-    "/sys/devices/system/cpu",
-    "stat",
-    "statm",
+/// What comes with a recording, a ledger and Redis, as the README lists it; `DIR/own` is where they were told to be.
+const MORE_LISTED: [&str; 11] = [
+    "open to write DIR/own/ledger",
+    // That of the process before, and the one of this.
+    "rename DIR/own/flight",
+    "open to write DIR/own/flight",
+    "thread perfdeck-work",
+    // Redis, on a thread of its own.
+    "thread perfdeck-cache",
+    "socket AF_INET, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK",
+    "connect 127.0.0.1",
+    "setsockopt",
+    "getsockopt",
+    "recvfrom",
+    "mkdir DIR/own",
+];
+
+/// What the host's own database opens beside it, in this test.
+const DATABASE: [&str; 3] = [
+    "open to write DIR/own/db",
+    "thread sqlx-sqlite-wor",
+    "open /dev/urandom",
+];
+
+/// What std reads to tell how many processors there are, for the shards of a cache; what of it is there is the system's.
+const PROCESSORS: [&str; 4] = [
+    "open /proc/self/cgroup",
+    "open /sys/fs/cgroup/GROUP/cpu.cfs_period_us",
+    "open /sys/fs/cgroup/GROUP/cpu.cfs_quota_us",
+    "open /sys/fs/cgroup/GROUP/cpu.max",
+];
+
+/// What a deck reads, and never writes: what the kernel tells of the process and the machine. `N` is a number.
+const READ: [&str; 15] = [
+    // The process.
+    "open /proc/N",
+    "open /proc/N/status",
+    "open /proc/self/stat",
+    "open stat",
+    "open statm",
+    "open /proc/uptime",
+    // Its executable's list of sections, its connections, and how users that are not known are told.
+    "open /proc/self/exe",
+    "open /proc/self/net/tcp",
+    "open /proc/self/net/tcp6",
+    "open /proc/self/uid_map",
+    "open /proc/sys/kernel/overflowuid",
+    // The machine.
+    "open /proc/cpuinfo",
+    "open /proc/meminfo",
+    "open /proc/stat",
+    "open /sys/fs/cgroup/GROUP/cgroup.controllers",
+];
+
+/// What it reads where the system has it: limits of memory in either version of cgroups, and the processors' own folder.
+const MAY_READ: [&str; 6] = [
+    "open /sys/fs/cgroup/GROUP/memory.limit_in_bytes",
+    "open /sys/fs/cgroup/GROUP/memory.usage_in_bytes",
+    "open /sys/fs/cgroup/GROUP/memory.max",
+    "open /sys/fs/cgroup/GROUP/memory.current",
+    "open /sys/fs/cgroup/GROUP/memory.stat",
+    "open /sys/devices/system/cpu",
 ];
 
 fn main() -> Result<()> {
@@ -71,8 +135,16 @@ fn main() -> Result<()> {
     let tests = vec![
         test("promise_13_nothing_opens_by_linking", linking),
         test(
+            "promise_13_switched_off_all_of_it_opens_nothing",
+            switched_off,
+        ),
+        test(
             "promise_13_a_deck_opens_what_is_listed_and_nothing_else",
             starting,
+        ),
+        test(
+            "promise_13_a_deck_with_everything_on_opens_what_is_listed_and_nothing_else",
+            starting_all,
         ),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
@@ -97,26 +169,55 @@ fn linking() -> Result<()> {
     Ok(())
 }
 
-fn starting() -> Result<()> {
+fn switched_off() -> Result<()> {
     let folder = Folder::new()?;
     let linked = trace("links", &folder)?;
-    let started = trace("starts", &folder)?;
+    let off = trace("off", &folder)?;
+    let mut new: Vec<_> = off.difference(&linked).map(String::as_str).collect();
+    new.retain(|ask| !PROCESSORS.contains(ask));
+    ensure!(new.is_empty(), "switched off it asks for {new:#?}");
+    let left: Vec<_> = std::fs::read_dir(folder.path())?.collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    Ok(())
+}
+
+fn starting() -> Result<()> {
+    let folder = Folder::new()?;
+    check("starts", &folder, &[&LISTED, &READ])?;
+    let left: Vec<_> = std::fs::read_dir(folder.path())?.collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    Ok(())
+}
+
+fn starting_all() -> Result<()> {
+    let folder = Folder::new()?;
+    check(
+        "starts_all",
+        &folder,
+        &[&LISTED, &MORE_LISTED, &READ, &DATABASE],
+    )?;
+    let mut left = BTreeSet::new();
+    for entry in std::fs::read_dir(folder.path().join("own"))? {
+        left.insert(entry?.file_name().to_string_lossy().into_owned());
+    }
+    let own = ["db", "flight", "flight.previous", "ledger"].map(str::to_owned);
+    ensure!(left == BTreeSet::from(own), "left behind: {left:?}");
+    Ok(())
+}
+
+/// Expects that a child asks for this beyond what it asks for by linking, for all of it and for nothing else.
+fn check(what: &str, folder: &Folder, lists: &[&[&str]]) -> Result<()> {
+    let linked = trace("links", folder)?;
+    let started = trace(what, folder)?;
     let mut new: BTreeSet<_> = started.difference(&linked).map(String::as_str).collect();
-    let read = |ask: &&str| {
-        let path = ask.strip_prefix("open ");
-        path.is_some_and(|path| READ.iter().any(|known| path.starts_with(known)))
-    };
-    ensure!(new.iter().any(read), "nothing is read: {new:#?}");
-    new.retain(|ask| !read(ask));
-    let listed: BTreeSet<_> = LISTED.into_iter().collect();
+    new.retain(|ask| !PROCESSORS.contains(ask) && !MAY_READ.contains(ask));
+    let listed: BTreeSet<_> = lists.concat().into_iter().collect();
     let unlisted: Vec<_> = new.difference(&listed).collect();
     let missing: Vec<_> = listed.difference(&new).collect();
     ensure!(
         unlisted.is_empty() && missing.is_empty(),
         "not listed: {unlisted:#?}, listed and not asked for: {missing:#?}"
     );
-    let left: Vec<_> = std::fs::read_dir(folder.path())?.collect();
-    ensure!(left.is_empty(), "left behind: {left:?}");
     Ok(())
 }
 
@@ -124,6 +225,10 @@ fn starting() -> Result<()> {
 fn trace(what: &str, folder: &Folder) -> Result<BTreeSet<String>> {
     let log = Folder::new()?;
     let file = log.path().join("trace");
+    let redis = match what {
+        "starts_all" => Some(redis::Server::start()?),
+        _ => None,
+    };
     let output = Command::new("strace")
         .args([
             "-f",
@@ -141,7 +246,11 @@ fn trace(what: &str, folder: &Folder) -> Result<BTreeSet<String>> {
         .arg(std::env::current_exe()?)
         .env(CHILD, what)
         .env("PERFDECK_RUNTIME_DIR", folder.path())
-        .env_remove("PERFDECK")
+        .env("PERFDECK", if what == "off" { "off" } else { "on" })
+        .env(
+            "PERFDECK_TEST_REDIS",
+            redis.as_ref().map_or_else(String::new, redis::Server::url),
+        )
         // Cargo sets it, and the loader then looks in more places.
         .env_remove("LD_LIBRARY_PATH")
         .output()
@@ -176,8 +285,8 @@ fn trace(what: &str, folder: &Folder) -> Result<BTreeSet<String>> {
             "prctl" if arguments.starts_with("PR_SET_NAME") => format!("thread {quoted}"),
             "prctl" => continue,
             "socket" | "socketpair" => format!("{name} {first}"),
-            "bind" | "connect" | "mkdir" | "mkdirat" | "unlink" | "unlinkat" | "chmod"
-            | "fchmodat" => format!("{name} {quoted}"),
+            "bind" | "connect" | "rename" | "mkdir" | "mkdirat" | "unlink" | "unlinkat"
+            | "chmod" | "fchmodat" => format!("{name} {quoted}"),
             _ => name.to_owned(),
         };
         asked.insert(ask);
@@ -185,40 +294,139 @@ fn trace(what: &str, folder: &Folder) -> Result<BTreeSet<String>> {
     Ok(asked)
 }
 
-/// Leaves out what differs from one run to the next.
+/// Leaves out what differs from one run or machine to the next.
 fn shorten(path: &str, folder: &Path) -> String {
     let path = path.replace(&folder.display().to_string(), "DIR");
-    match path
-        .split_once("/linked-")
-        .and_then(|(folder, name)| Some((folder, name.split_once('.')?)))
+    if let Some((folder, name)) = path.split_once("/linked-")
+        && let Some((_, end)) = name.split_once('.')
     {
-        Some((folder, (_, end))) => format!("{folder}/linked-NAME.{end}"),
-        None => path,
+        return format!("{folder}/linked-NAME.{end}");
     }
+    if path.starts_with("/sys/devices/system/cpu") {
+        return "/sys/devices/system/cpu".to_owned();
+    }
+    if let Some(rest) = path.strip_prefix("/sys/fs/cgroup/") {
+        let file = rest.rsplit('/').next().unwrap_or_default();
+        return format!("/sys/fs/cgroup/GROUP/{file}");
+    }
+    if !path.starts_with("/proc/") {
+        return path;
+    }
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = path
+        .split('/')
+        .map(|part| if number(part) { "N" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn child(what: &str) -> Result<()> {
-    // The attributes, layers and calls that a service has; without a deck they pass through.
-    std::hint::black_box(monitored());
-    let builder = perfdeck::Builder::new("linked");
+    // Without drivers it asks the kernel for nothing.
+    let quiet = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let builder = perfdeck::Builder::new("linked").cache("squares", Policy::new());
     match what {
-        "links" => Ok(()),
+        // Attributes, before and without any deck.
+        "links" => quiet.block_on(attributes()),
+        // The layers, calls and pools that a service has, and paths that were told.
+        "off" => {
+            let own = Path::new("/nowhere");
+            let builder = builder.ledger(own.join("ledger"));
+            let (guard, deck) = builder.record_to(own.join("flight"), 1 << 20).start()?;
+            ensure!(!deck.is_on());
+            quiet.block_on(async {
+                let pool = SqlitePoolOptions::new()
+                    .idle_timeout(None)
+                    .max_lifetime(None);
+                let pool = deck.pool("primary", pool.connect_lazy("sqlite::memory:")?);
+                layers(&deck).await?;
+                std::hint::black_box(pool);
+                attributes().await
+            })?;
+            guard.stop();
+            Ok(())
+        }
         "starts" => {
             let (guard, deck) = builder.start()?;
-            let _requests = deck.http_layer();
             tracing_subscriber::registry()
                 .with(deck.layer())
                 .try_init()?;
-            let socket = deck.socket().context("it is on")?.to_owned();
-            // Some ticks, with the first look at what the process is connected to.
-            thread::sleep(Duration::from_secs(4));
-            ensure!(socket.exists());
-            guard.stop();
-            Ok(())
+            quiet.block_on(layers(&deck))?;
+            quiet.block_on(attributes())?;
+            some_ticks(guard, &deck)
+        }
+        "starts_all" => {
+            let own = Path::new(&std::env::var("PERFDECK_RUNTIME_DIR")?).join("own");
+            std::fs::create_dir_all(&own)?;
+            let redis = std::env::var("PERFDECK_TEST_REDIS")?;
+            let builder = builder
+                .ledger(own.join("ledger"))
+                .record_to(own.join("flight"), 1 << 20)
+                .redis(redis);
+            // The recording of the one before is kept.
+            let (guard, deck) = builder.clone().start()?;
+            some_ticks(guard, &deck)?;
+            drop(deck);
+            let (guard, deck) = builder.start()?;
+            tracing_subscriber::registry()
+                .with(deck.layer())
+                .try_init()?;
+            quiet.block_on(async {
+                let options = SqliteConnectOptions::new().filename(own.join("db"));
+                let pool =
+                    SqlitePoolOptions::new().connect_lazy_with(options.create_if_missing(true));
+                let pool = deck.pool("primary", pool);
+                sqlx::query("SELECT 1").execute(&pool).await?;
+                layers(&deck).await?;
+                attributes().await
+            })?;
+            some_ticks(guard, &deck)
         }
         other => bail!("no child is {other}"),
     }
 }
+
+/// Lets a deck tick, with its first look at what the process is connected to, and stops it.
+fn some_ticks(guard: perfdeck::Guard, deck: &perfdeck::Deck) -> Result<()> {
+    let socket = deck.socket().context("it is on")?.to_owned();
+    thread::sleep(Duration::from_secs(4));
+    ensure!(socket.exists());
+    guard.stop();
+    Ok(())
+}
+
+/// A request through the layers.
+async fn layers(deck: &perfdeck::Deck) -> Result<()> {
+    let cache = deck.http_cache().route("/squares", Duration::from_secs(60));
+    let mut service = Router::new()
+        .route("/squares", get(|| async { square(4).await.to_string() }))
+        .layer(deck.http_layer().headers(true))
+        .layer(cache);
+    for _ in 0..2 {
+        let request = Request::builder().uri("/squares").body(Body::empty())?;
+        let answer = service.call(request).await?;
+        let body = answer.into_body().collect().await?.to_bytes();
+        ensure!(&*body == b"16", "{body:?}");
+    }
+    deck.counter("squares").add(1);
+    deck.histogram("squares.sizes").record(1.0);
+    Ok(())
+}
+
+async fn attributes() -> Result<()> {
+    ensure!(monitored() == 7);
+    ensure!((square(3).await, square(3).await) == (9, 9));
+    forget().await;
+    Ok(())
+}
+
+#[perfdeck::cached(ttl = "1m", namespace = "squares")]
+async fn square(number: u32) -> u32 {
+    number * number
+}
+
+#[perfdeck::cache_invalidate("squares")]
+async fn forget() {}
 
 #[perfdeck::monitor]
 fn monitored() -> u32 {

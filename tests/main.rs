@@ -2,6 +2,7 @@
 
 mod alerts;
 mod bad_input;
+mod blind;
 mod cache_trace;
 mod crash;
 mod desk;

@@ -1,7 +1,7 @@
 //! The off switch: nothing of perfdeck is there, and the service goes on.
 //!
-//! What is left costs what `cargo bench -p perfdeck-peers` counts in instructions as "perfdeck, off", and nothing that
-//! `cargo bench -p perfdeck-demo` can tell from a service without it: noise, not a test, decides there.
+//! What is left costs what `tests/price.rs` holds it to, what `cargo bench -p perfdeck-peers --bench recording` counts in
+//! instructions as "perfdeck, off", and what `--bench service` there measures beside the bare service.
 
 use std::path::Path;
 use std::process::Command;
@@ -32,12 +32,15 @@ fn promise_14_switched_off_there_is_no_thread_socket_file_or_layer_and_the_servi
     }
     // Shows that each look would find what must not be there.
     let on = run(None)?;
+    // The socket, the ledger and the recording.
     ensure!(
-        on.threads == "perfdeck-agent" && on.files == 1 && on.began.contains("perfdeck-agent"),
+        on.threads.contains("perfdeck-agent")
+            && on.files == 3
+            && on.began.contains("perfdeck-agent"),
         "switched on: {on:?}"
     );
     ensure!(
-        on.sockets.contains("/off-") && on.level == "debug true",
+        on.sockets.contains("/off-") && on.sockets.contains("/ledger") && on.level == "debug true",
         "switched on: {on:?}"
     );
     for switch in ["off", "OFF"] {
@@ -62,7 +65,7 @@ struct Told {
     began: String,
     /// Threads, once it has served.
     threads: String,
-    /// Open sockets in the runtime folder, once it has served.
+    /// Open sockets and files in the runtime folder, once it has served.
     sockets: String,
     /// Files in the runtime folder.
     files: usize,
@@ -112,6 +115,8 @@ async fn service() -> Result<()> {
     let before = Footprint::of_this_process()?;
     let (guard, deck) = perfdeck::Builder::new("off")
         .cache("reports", Policy::new())
+        .ledger(Path::new(&runtime).join("ledger"))
+        .record_to(Path::new(&runtime).join("flight"), 1 << 20)
         .start()?;
     // The host's own log, with its own filter: without perfdeck nothing below INFO is made.
     let log = tracing_subscriber::fmt::layer()
@@ -161,6 +166,13 @@ async fn service() -> Result<()> {
     });
     monitored().await;
 
+    if deck.is_on() {
+        // With the first tick.
+        desk::until("recording", || async {
+            Ok(Path::new(&runtime).join("flight").exists().then_some(()))
+        })
+        .await?;
+    }
     let whole = Footprint::of_this_process()?;
     let mut sockets: Vec<_> = whole.files.into_values().collect();
     sockets.retain(|file| file.contains(&runtime));

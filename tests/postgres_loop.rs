@@ -37,6 +37,13 @@ fn loop_on(url: &str, confidence: &str) -> Result<()> {
     for finding in [&diagnosis.documents, &diagnosis.embed_codes] {
         ensure!(finding["confidence"] == confidence, "{finding:#}");
     }
+    let doctor = host.perfdeck(&["doctor", "--json"])?;
+    let doctor: serde_json::Value = serde_json::from_slice(&doctor.stdout)?;
+    let spots = doctor["blind_spots"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let missing = spots.iter().any(|spot| spot["kind"] == "hypopg_missing");
+    ensure!(missing == (confidence == "estimated"), "{doctor:#}");
     let row = apply(&host, &diagnosis.documents)?;
     check_helped(&row)?;
     let undone = host.json(&["undo", &row["id"].to_string(), "--apply"])?;

@@ -1,7 +1,7 @@
 //! What the off switch leaves, in instructions, which are the same on every machine and at every load.
 //!
-//! This build is not optimised, so no number of instructions would say anything about a service: what is compared is what a
-//! deck that is off adds with what one that is on does. `cargo bench -p perfdeck-peers` counts both in a build that is.
+//! This build is not optimised: the limit is what perfdeck's own code may take in it, and keeps it from growing. `cargo bench
+//! -p perfdeck-peers` counts the same in a build that is.
 
 use std::convert::Infallible;
 use std::future::Future as _;
@@ -25,13 +25,13 @@ use crate::flood::Runs;
 /// Set in the child, to what it measures.
 const CHILD: &str = "PERFDECK_TEST_CHILD";
 const THIS: &str =
-    "price::promise_14_switched_off_a_request_and_its_statement_cost_what_they_do_without";
+    "price::promise_14_switched_off_a_request_and_its_statement_take_few_instructions_more";
 const REQUESTS: u64 = 2_000;
-/// Of what a deck adds that is on, in percent, at most; it is 4.5.
-const MOST: u64 = 6;
+/// Instructions that a deck which is off adds to a request and its statement, at most; it is 583.
+const MOST: u64 = 700;
 
 #[test]
-fn promise_14_switched_off_a_request_and_its_statement_cost_what_they_do_without() -> Result<()> {
+fn promise_14_switched_off_a_request_and_its_statement_take_few_instructions_more() -> Result<()> {
     if let Ok(what) = std::env::var(CHILD) {
         return child(&what);
     }
@@ -40,13 +40,12 @@ fn promise_14_switched_off_a_request_and_its_statement_cost_what_they_do_without
         on > bare && bare > REQUESTS,
         "{bare}, {off}, {on}: nothing was counted"
     );
-    let (left, whole) = (off.saturating_sub(bare), on - bare);
+    let [bare, off, on] = [bare, off, on].map(|all| all / REQUESTS);
+    // Shows that the count would see more than there may be.
+    ensure!(on > bare + MOST, "{on} switched on, {bare} bare");
     ensure!(
-        left * 100 <= whole * MOST,
-        "instructions a request: {} bare, {} off, {} on",
-        bare / REQUESTS,
-        off / REQUESTS,
-        on / REQUESTS
+        off <= bare + MOST,
+        "instructions a request: {bare} bare, {off} off, {on} on"
     );
     Ok(())
 }

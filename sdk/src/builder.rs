@@ -324,7 +324,10 @@ impl Builder {
         match self.clone().start() {
             Ok(started) => started,
             Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let first = std::error::Error::source(&error);
+                let causes = std::iter::successors(first, |cause| cause.source());
+                let causes: Vec<String> = causes.map(ToString::to_string).collect();
+                let cause = causes.join(": ");
                 let fix = error.is_bind().then_some(OWN_FOLDER);
                 tracing::warn!(%error, cause, fix, "perfdeck is off");
                 self.off()

@@ -45,6 +45,8 @@ pub(crate) fn run(
 fn serve(parts: Parts, listener: Listener, host: Arc<Host>, mut stopped: watch::Receiver<bool>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // Of those that it starts for what blocks.
+        .thread_name("perfdeck-work")
         .build();
     let Ok(runtime) = runtime else {
         tracing::warn!("perfdeck is off: its runtime could not be made");

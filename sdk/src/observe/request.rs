@@ -60,8 +60,8 @@ impl HttpLayer {
     /// Sets where a request's route template is found, for services that are not axum's.
     ///
     /// What it returns becomes a key, so it must not hold ids or anything else that clients choose. A gRPC service's path
-    /// is a template as it is: `.template(|uri, _| Some(uri.path()))`. Where it returns `None` the request is filed under
-    /// `<unmatched>`. Defaults to axum's `MatchedPath`, with the feature `axum`.
+    /// is a template as it is: `.template(|uri, _| Some(uri.path()))`; of a longer one 200 bytes count. Where it returns
+    /// `None` the request is filed under `<unmatched>`. Defaults to axum's `MatchedPath`, with the feature `axum`.
     #[must_use]
     pub const fn template(
         mut self,

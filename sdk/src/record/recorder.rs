@@ -26,6 +26,8 @@ const SHARED: usize = 4;
 const TRIES: usize = 64;
 /// Routes that a thread remembers to have named.
 const KNOWN: usize = 64;
+/// The longest template that names a route, in bytes: those that begin alike for so long are one.
+const MAX_TEMPLATE: usize = 200;
 /// What all shards may take.
 pub(crate) const SHARD_BYTES: usize = 8 * 1024 * 1024;
 
@@ -455,7 +457,9 @@ impl Known {
 
 impl Route<'_> {
     fn name(&self) -> Arc<str> {
-        format!("{} {}", self.method, self.template).into()
+        let end = self.template.floor_char_boundary(MAX_TEMPLATE);
+        let template = self.template.get(..end).unwrap_or_default();
+        format!("{} {template}", self.method).into()
     }
 }
 

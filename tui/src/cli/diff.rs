@@ -3,7 +3,7 @@
 //! A recording tells of each tick the last minute's percentiles, so it is read a minute at a time: minutes that don't
 //! overlap are as good as independent, and single requests of one bad second are not. A measure of one route is compared by
 //! the Mann-Whitney U test, which asks nothing of how it is spread; since many are compared at once, what is told keeps the
-//! share of false ones among them under 5 % (Benjamini and Hochberg's procedure).
+//! expected share of false ones among them under 5 % (Benjamini and Hochberg's procedure), as far as they are independent.
 
 #[cfg(test)]
 mod tests;

@@ -60,6 +60,23 @@ fn drained(
 }
 
 #[test]
+fn a_name_that_clients_choose_costs_no_more_than_others() {
+    let (_, store) = drained(64, |recorder, thread| {
+        let long = "/é".repeat(20_000);
+        let head = Head::Answered {
+            failed: false,
+            nanos: 1_000,
+        };
+        let body = Some(Body::Whole { nanos: 1 });
+        request(recorder, &format!("{long}{thread}"), &head, body);
+    });
+    let names: Vec<_> = store.requests.keys().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(names[0].starts_with("GET /é") && names[0].len() <= 204);
+    assert_eq!(store.totals.requests, 64);
+}
+
+#[test]
 fn what_comes_in_from_threads_that_come_and_go_comes_out() {
     let (recorder, store) = drained(64, |recorder, thread| {
         for number in 0..2_000 {
