@@ -3,6 +3,8 @@
 //! Decoding is total: any bytes give a message or an error. A frame's shape is checked before anything is made of it,
 //! so neither a declared length nor a deep nesting costs more than the bytes that are really there.
 
+mod counted;
+mod fit;
 mod frames;
 mod outbox;
 mod shape;
@@ -18,6 +20,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::counted::counted;
+pub(crate) use self::fit::encode_fitting;
 pub use self::frames::Frames;
 pub(crate) use self::outbox::Outbox;
 pub use self::shape::{MAX_DEPTH, MAX_VALUES};

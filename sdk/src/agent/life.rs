@@ -187,5 +187,6 @@ fn status(parts: &Parts) -> Arc<Update> {
                 .collect(),
             ..Status::default()
         })),
+        left_out: 0,
     })
 }
