@@ -3,7 +3,7 @@
 //! A board holds one state a topic, so a viewer that lags costs nothing and never sees an old one. It knows which topics
 //! anyone follows, so that a host builds only those, and each state is encoded at most once, however many look.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -13,6 +13,9 @@ use crate::codec;
 use crate::protocol::{FromHost, Topic, Update};
 
 const TOPICS: usize = Topic::ALL.len();
+/// What a state takes beside its frame, in frames, and of one that was not encoded in bytes.
+const STATE: usize = 2;
+const UNKNOWN: usize = 64 * 1024;
 
 /// The newest state of each topic.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ struct Shared {
     interest: Notify,
     changed: Notify,
     missed: AtomicU64,
+    /// The bytes of all frames that anybody still has.
+    frames: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -44,15 +49,28 @@ pub struct Published {
     pub update: Arc<Update>,
     number: u64,
     frame: OnceLock<Option<Bytes>>,
+    frames: Arc<AtomicUsize>,
 }
 
 impl Published {
-    /// Returns the state as a frame, encoded at the first call; `None` if it can't be made to fit.
+    /// Returns the state as a frame, encoded at the first call; of a state that is too large with fewer rows, and `None` if
+    /// it fits without any of them neither.
     #[must_use]
     pub fn frame(&self) -> Option<Bytes> {
         self.frame
-            .get_or_init(|| codec::encode(&FromHost::Update(Arc::clone(&self.update))).ok())
+            .get_or_init(|| {
+                let frame = codec::encode_fitting(&self.update, FromHost::Update).ok()?;
+                Some(codec::counted(frame, &self.frames))
+            })
             .clone()
+    }
+
+    /// About what the state takes beside its frame.
+    fn state_bytes(&self) -> usize {
+        match self.frame.get() {
+            Some(frame) => STATE * frame.as_ref().map_or(0, Bytes::len),
+            None => UNKNOWN,
+        }
     }
 }
 
@@ -73,6 +91,7 @@ impl Board {
                 interest: Notify::new(),
                 changed: Notify::new(),
                 missed: AtomicU64::new(0),
+                frames: Arc::default(),
             }),
         }
     }
@@ -88,6 +107,7 @@ impl Board {
                 update,
                 number,
                 frame: OnceLock::new(),
+                frames: Arc::clone(&self.shared.frames),
             };
             replaced = states.slots[slot].replace(Arc::new(published));
         });
@@ -144,6 +164,15 @@ impl Board {
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.shared.missed.load(Ordering::Relaxed)
+    }
+
+    /// Returns about what the states and all frames take that anybody still has, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let states = self.shared.states.borrow();
+        let states = states.slots.iter().flatten();
+        let states: usize = states.map(|published| published.state_bytes()).sum();
+        states + self.shared.frames.load(Ordering::Relaxed)
     }
 
     /// Begins to follow.

@@ -6,6 +6,8 @@
 // Whatever the bytes are.
 #![deny(clippy::indexing_slicing)]
 
+mod counted;
+mod fit;
 mod frames;
 mod outbox;
 mod shape;
@@ -21,6 +23,8 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::counted::counted;
+pub(crate) use self::fit::encode_fitting;
 pub use self::frames::Frames;
 pub(crate) use self::outbox::Outbox;
 pub use self::shape::{MAX_DEPTH, MAX_VALUES};

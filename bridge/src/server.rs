@@ -11,7 +11,7 @@ mod session;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
@@ -35,6 +35,9 @@ pub const ACCEPTS_PER_SECOND: u32 = 100;
 
 /// How many requests of one viewer are worked on at once; more are left unread.
 pub const MAX_REQUESTS: usize = 4;
+
+/// What answers that nobody has read yet may take, of all viewers together; further ones are refused.
+pub const MAX_ANSWERS: usize = 4 * 1024 * 1024;
 
 /// How many connections may be accepted at once after a quiet time.
 const ACCEPT_BURST: u32 = 5;
@@ -76,6 +79,16 @@ pub struct Stats {
     pub timeouts: AtomicU64,
     /// States and answers since the start that were too large for a frame.
     pub oversized: AtomicU64,
+    /// The bytes of the answers that their viewers have not read yet.
+    answers: Arc<AtomicUsize>,
+}
+
+impl Stats {
+    /// Returns the bytes of the answers that their viewers have not read yet.
+    #[must_use]
+    pub fn answer_bytes(&self) -> usize {
+        self.answers.load(Ordering::Relaxed)
+    }
 }
 
 /// Serves until it is dropped, which ends all connections.

@@ -46,7 +46,13 @@ pub fn updates(sample: Sample) -> Vec<Arc<Update>> {
 pub fn updates_at(sample: Sample, now: Timestamp) -> Vec<Arc<Update>> {
     sample::states(sample, now)
         .into_iter()
-        .map(|state| Arc::new(Update { at: now, state }))
+        .map(|state| {
+            Arc::new(Update {
+                at: now,
+                state,
+                left_out: 0,
+            })
+        })
         .collect()
 }
 

@@ -454,6 +454,7 @@ impl Agent {
         Arc::new(Update {
             at: self.now(),
             state: crate::publish::state(self, topic),
+            left_out: 0,
         })
     }
 

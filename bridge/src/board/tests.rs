@@ -8,6 +8,7 @@ fn update(state: State, at: u64) -> Arc<Update> {
     Arc::new(Update {
         at: Timestamp::from_micros(at),
         state,
+        left_out: 0,
     })
 }
 
@@ -171,4 +172,29 @@ fn a_state_is_encoded_once_for_all() {
     let first = frame(board.follower(&[Topic::Status]));
     let second = frame(board.follower(&[Topic::Status]));
     assert_eq!(first.as_ptr(), second.as_ptr());
+}
+
+#[test]
+fn a_frame_counts_for_as_long_as_anybody_has_it() {
+    let board = Board::new();
+    assert_eq!(board.bytes(), 0);
+    let mut follower = board.follower(&[Topic::Status]);
+    let mut frames = Vec::new();
+    for at in 1..=3 {
+        board.publish(status(at));
+        let mut next = pin!(follower.next());
+        match next.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(published)) => frames.push(published.frame().unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+    let each = frames[0].len();
+    assert_eq!(board.bytes(), (3 + STATE) * each);
+    let sent = frames[1].split_to(5);
+    frames.truncate(0);
+    assert_eq!(board.bytes(), (2 + STATE) * each, "a viewer reads slowly");
+    drop(sent);
+    assert_eq!(board.bytes(), (1 + STATE) * each);
+    board.withdraw(Topic::Status);
+    assert_eq!(board.bytes(), 0);
 }

@@ -96,6 +96,7 @@ fn from_host() -> impl Strategy<Value = FromHost> {
             FromHost::Update(Arc::new(Update {
                 at: Timestamp::from_micros(at),
                 state,
+                left_out: 0,
             }))
         }),
         (any::<u32>(), row()).prop_map(|(id, row)| {

@@ -54,6 +54,14 @@ pub struct Update {
     pub at: Timestamp,
     /// The state.
     pub state: State,
+    /// Rows that the state has no more since a frame has no room for them; each comes by asking.
+    #[cfg_attr(feature = "client", serde(default))]
+    #[serde(skip_serializing_if = "is_none")]
+    pub left_out: u64,
+}
+
+const fn is_none(rows: &u64) -> bool {
+    *rows == 0
 }
 
 /// A topic with its content.

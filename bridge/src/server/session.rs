@@ -13,11 +13,11 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::pace::Pace;
-use super::{Attach, Caller, HANDSHAKE, MAX_REQUESTS, Stats, ViewerId};
+use super::{Attach, Caller, HANDSHAKE, MAX_ANSWERS, MAX_REQUESTS, Stats, ViewerId};
 use crate::codec::{Frames, Heard, MAX_REQUEST, Outbox};
 use crate::protocol::{
-    ActRequest, FromHost, FromViewer, Hello, PROTOCOL_VERSION, Question, Refusal, RefusalCode,
-    Reply, RequestId, Role,
+    ActRequest, Answer, FromHost, FromViewer, Hello, PROTOCOL_VERSION, Question, Refusal,
+    RefusalCode, Reply, RequestId, Role,
 };
 use crate::{BoxFuture, Error, Result, Source, Subscription, codec};
 
@@ -168,7 +168,7 @@ struct Talk {
     act: Option<BoxFuture<'static, Answered>>,
     acts: VecDeque<(RequestId, ActRequest)>,
     /// Answers that wait for the one frame that is on its way.
-    replies: VecDeque<Answered>,
+    replies: VecDeque<Bytes>,
 }
 
 impl Talk {
@@ -187,16 +187,16 @@ impl Talk {
                 self.act = Some(act(&self.source, id, request));
             }
             if !outbox.is_busy()
-                && let Some(answered) = self.replies.pop_front()
+                && let Some(reply) = self.replies.pop_front()
             {
-                outbox.load(reply(answered, stats)?);
+                outbox.load(reply);
             }
             let has_room = self.requests() < MAX_REQUESTS;
             tokio::select! {
                 body = listen(&pace, frames), if has_room => {
                     pace.spend();
                     let Some(body) = body? else { return Ok(()) };
-                    self.hear(&body)?;
+                    self.hear(&body, stats)?;
                 }
                 published = self.subscription.next(), if !outbox.is_busy() => {
                     let Some(published) = published else { return Ok(()) };
@@ -207,10 +207,10 @@ impl Talk {
                         }
                     }
                 }
-                Some(answered) = self.asks.next() => self.replies.push_back(answered),
+                Some(answered) = self.asks.next() => self.replies.push_back(reply(answered, stats)?),
                 answered = running(&mut self.act) => {
                     self.act = None;
-                    self.replies.push_back(answered);
+                    self.replies.push_back(reply(answered, stats)?);
                 }
                 written = outbox.drain(), if outbox.is_busy() => written.map_err(|_| Error::Closed)?,
             }
@@ -236,7 +236,7 @@ impl Talk {
         self.asks.len() + usize::from(self.act.is_some()) + self.acts.len() + self.replies.len()
     }
 
-    fn hear(&mut self, body: &[u8]) -> Result<()> {
+    fn hear(&mut self, body: &[u8], stats: &Stats) -> Result<()> {
         match codec::hear_viewer(body)? {
             Heard::Message(FromViewer::Subscribe(topics)) => self.subscription.follow(&topics),
             Heard::Message(FromViewer::Ask(id, question)) => {
@@ -250,7 +250,7 @@ impl Talk {
                         "this viewer may only observe: actions need the user that the service runs as, \
                          and no --read-only",
                     );
-                    self.replies.push_back((id, Err(refusal)));
+                    self.replies.push_back(reply((id, Err(refusal)), stats)?);
                 }
             },
             Heard::Message(FromViewer::Hello { .. }) => {
@@ -258,8 +258,8 @@ impl Talk {
             }
             Heard::Strange(id) => {
                 let message = "this host does not know such a request: its SDK is older";
-                self.replies
-                    .push_back((id, Err(Refusal::new(RefusalCode::Unknown, message))));
+                let refusal = Refusal::new(RefusalCode::Unknown, message);
+                self.replies.push_back(reply((id, Err(refusal)), stats)?);
             }
             Heard::Ignored => {}
         }
@@ -326,19 +326,34 @@ async fn hello(source: &dyn Source, role: Role) -> Result<Hello> {
     Ok(hello)
 }
 
-/// Encodes an answer, or that it is too large for a frame.
+/// Encodes an answer, or that it is too large for a frame or that too many wait to be read.
 fn reply((id, answer): Answered, stats: &Stats) -> Result<Bytes> {
-    codec::encode(&FromHost::Reply(id, answer)).or_else(|error| {
-        stats.oversized.fetch_add(1, Ordering::Relaxed);
-        let message = match error {
-            Error::TooLarge { .. } => error.to_string(),
-            _ => "the answer has too many values for a frame".to_owned(),
-        };
-        codec::encode(&FromHost::Reply(
-            id,
-            Err(Refusal::new(RefusalCode::Failed, message)),
-        ))
-    })
+    // What an action came to is told in any case.
+    let acted = matches!(answer, Ok(Reply::Act(_)));
+    let encoded = if let Ok(Reply::Answer(Answer::Now(update))) = &answer {
+        codec::encode_fitting(update, |update| {
+            FromHost::Reply(id, Ok(Reply::Answer(Answer::Now(update))))
+        })
+    } else {
+        codec::encode(&FromHost::Reply(id, answer))
+    };
+    let refusal = match encoded {
+        Ok(frame) if acted || stats.answer_bytes() + frame.len() <= MAX_ANSWERS => {
+            return Ok(codec::counted(frame, &stats.answers));
+        }
+        Ok(_) => "too many answers wait to be read".to_owned(),
+        Err(error) => {
+            stats.oversized.fetch_add(1, Ordering::Relaxed);
+            match error {
+                Error::TooLarge { .. } => error.to_string(),
+                _ => "the answer has too many values for a frame".to_owned(),
+            }
+        }
+    };
+    codec::encode(&FromHost::Reply(
+        id,
+        Err(Refusal::new(RefusalCode::Failed, refusal)),
+    ))
 }
 
 fn refusal(error: Error) -> Refusal {

@@ -74,6 +74,7 @@ impl SampleHost {
         let update = Arc::new(Update {
             at: shared.now,
             state,
+            left_out: 0,
         });
         let topic = update.state.topic();
         match shared

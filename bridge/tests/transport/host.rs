@@ -213,6 +213,7 @@ pub(crate) fn status(score: f64) -> Arc<Update> {
     Arc::new(Update {
         at: Timestamp::from_micros(1),
         state: State::Status(Box::new(status)),
+        left_out: 0,
     })
 }
 
@@ -237,6 +238,7 @@ pub(crate) fn bulky(requests: u64, bytes: usize) -> Arc<Update> {
     Arc::new(Update {
         at: Timestamp::from_micros(1),
         state: State::Requests(requests),
+        left_out: 0,
     })
 }
 

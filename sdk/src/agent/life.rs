@@ -189,5 +189,6 @@ fn status(parts: &Parts) -> Arc<Update> {
                 .collect(),
             ..Status::default()
         })),
+        left_out: 0,
     })
 }

@@ -85,6 +85,7 @@ mod tests {
         let update = FromHost::Update(Arc::new(Update {
             at: Timestamp::default(),
             state: State::Alerts(told),
+            left_out: 0,
         }));
         let frame = codec::encode(&update).unwrap();
         assert!(frame.len() <= LENGTH + MAX_FRAME);

@@ -1,7 +1,8 @@
 //! One thread's tables, aggregated in place.
 //!
-//! A shard has two halves. Its thread writes to the first that is free, and the agent drains one at a time, so a writer
-//! always finds the other: it never waits, and nothing is lost between a drain and the next write.
+//! A shard has two halves. Its thread writes to the first that is free, and the agent drains one at a time, so the other is
+//! there for the writer: it never waits. Only where the agent goes on from the first to the second while the writer does the
+//! same are both in use; the recorder then files in a shard that all threads share.
 
 use std::ops::DerefMut;
 
@@ -24,7 +25,7 @@ impl<T> Shard<T> {
         }
     }
 
-    /// Takes a half to write to; `None` if both are in use, which one writer alone never meets.
+    /// Takes a half to write to; `None` if each was in use when it was tried.
     #[inline]
     pub(super) fn enter(&self) -> Option<impl DerefMut<Target = T> + '_> {
         let [first, second] = &self.halves;

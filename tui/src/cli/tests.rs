@@ -142,6 +142,7 @@ fn what_is_no_number_is_null() {
     let state = serde_json::to_value(Update {
         at: NOW,
         state: State::Caches(caches),
+        left_out: 0,
     })
     .unwrap();
     assert_eq!(

@@ -367,7 +367,11 @@ fn limits_that_were_set_are_told_with_what_they_would_be() {
     let state = State::Alerts(alerts);
     update(
         &mut viewer.model,
-        Msg::Update(Arc::new(Update { at: NOW, state })),
+        Msg::Update(Arc::new(Update {
+            at: NOW,
+            state,
+            left_out: 0,
+        })),
     );
     viewer.press("6");
     let drawn = viewer.frame();

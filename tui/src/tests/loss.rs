@@ -89,7 +89,11 @@ async fn run(seed: u64) {
     for topic in Topic::ALL {
         let state = board.latest(topic).unwrap().state.clone();
         let at = NOW.after(Duration::from_secs(STEPS + 1));
-        board.publish(Arc::new(Update { at, state }));
+        board.publish(Arc::new(Update {
+            at,
+            state,
+            left_out: 0,
+        }));
     }
     viewer.hear(&mut model, PERIOD * 10).await;
     let wrong = differences(&model, &board);

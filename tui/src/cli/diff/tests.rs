@@ -68,6 +68,7 @@ async fn recorded(path: &Path, minutes: u64, seed: u64, slower: &[(u64, f64)]) {
         board.publish(Arc::new(Update {
             at,
             state: State::Requests(requests),
+            left_out: 0,
         }));
         let written = async {
             while progress.state().blocks <= minute {
