@@ -16,7 +16,7 @@ use axum::routing::get;
 use perfdeck::{Builder, Deck, Pool};
 use perfdeck_bridge::protocol::{BlindSpot, Blindness};
 use perfdeck_tests::folder::Folder;
-use perfdeck_tests::host::{Host, perfdeck};
+use perfdeck_tests::host::perfdeck;
 use perfdeck_tests::process::{Process, is_alone, program};
 use serde_json::Value;
 use sqlx::ConnectOptions as _;
