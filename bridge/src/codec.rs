@@ -85,11 +85,12 @@ fn encode_within<T: Serialize>(message: &T, limit: usize) -> Result<Bytes> {
         });
     }
     encoded.map_err(|_| Error::Malformed("the message can't be encoded"))?;
+    let (length, content) = body.bytes.split_at_mut(LENGTH);
     if body.size > MAX_VALUES {
         // Only such a body can have so many values that the other end would refuse it.
-        shape::check(&body.bytes[LENGTH..])?;
+        shape::check(content)?;
     }
-    body.bytes[..LENGTH].copy_from_slice(&(body.size as u32).to_be_bytes());
+    length.copy_from_slice(&(body.size as u32).to_be_bytes());
     Ok(body.bytes.into())
 }
 

@@ -10,9 +10,13 @@ use crate::protocol::{
     Update, WhichExemplar,
 };
 
+fn topic() -> impl Strategy<Value = Topic> {
+    proptest::sample::select(Topic::ALL.to_vec())
+}
+
 fn question() -> impl Strategy<Value = Question> {
     prop_oneof![
-        (0..Topic::ALL.len()).prop_map(|index| Question::Now(Topic::ALL[index])),
+        topic().prop_map(Question::Now),
         any::<String>().prop_map(|id| Question::Query(QueryId(id))),
         any::<String>().prop_map(Question::Route),
         any::<String>().prop_map(Question::Exemplars),
@@ -61,9 +65,7 @@ fn from_viewer() -> impl Strategy<Value = FromViewer> {
                 read_only,
             }
         }),
-        vec(0..Topic::ALL.len(), 0..20).prop_map(|topics| {
-            FromViewer::Subscribe(topics.into_iter().map(|index| Topic::ALL[index]).collect())
-        }),
+        vec(topic(), 0..20).prop_map(FromViewer::Subscribe),
         (any::<u32>(), question()).prop_map(|(id, question)| FromViewer::Ask(id, question)),
         (any::<u32>(), request()).prop_map(|(id, request)| FromViewer::Act(id, request)),
     ]

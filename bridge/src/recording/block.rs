@@ -28,19 +28,23 @@ pub(super) fn file_head(size: u64, hello: &[u8]) -> Option<Vec<u8>> {
 /// Makes a block of frames.
 pub(super) fn block(sequence: u64, at_micros: u64, whole: bool, frames: &[u8]) -> Vec<u8> {
     let packed = lz4_flex::block::compress(frames);
-    let mut block = Vec::with_capacity(BLOCK_HEAD + packed.len());
-    block.extend_from_slice(TICK);
-    block.extend_from_slice(&[0; 4]);
-    block.extend_from_slice(&sequence.to_be_bytes());
-    block.extend_from_slice(&at_micros.to_be_bytes());
+    let mut head = Vec::with_capacity(BLOCK_HEAD);
+    head.extend_from_slice(&sequence.to_be_bytes());
+    head.extend_from_slice(&at_micros.to_be_bytes());
     // Both are at most a little over `MAX_PLAIN`.
-    block.extend_from_slice(&(packed.len() as u32).to_be_bytes());
-    block.extend_from_slice(&(frames.len() as u32).to_be_bytes());
-    block.extend_from_slice(&u32::from(whole).to_be_bytes());
-    block.extend_from_slice(&packed);
-    let sum = crc32fast::hash(&block[8..]);
-    block[4..8].copy_from_slice(&sum.to_be_bytes());
-    block
+    head.extend_from_slice(&(packed.len() as u32).to_be_bytes());
+    head.extend_from_slice(&(frames.len() as u32).to_be_bytes());
+    head.extend_from_slice(&u32::from(whole).to_be_bytes());
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&head);
+    sum.update(&packed);
+    [
+        TICK.as_slice(),
+        &sum.finalize().to_be_bytes(),
+        &head,
+        &packed,
+    ]
+    .concat()
 }
 
 #[cfg(feature = "client")]

@@ -32,7 +32,7 @@ enum Server {
     One(Client),
     #[cfg(feature = "redis-cluster")]
     Cluster {
-        client: redis::cluster::ClusterClient,
+        client: Box<redis::cluster::ClusterClient>,
         /// Whichever of them answers tells of what is published at any.
         nodes: Vec<Client>,
     },
@@ -73,7 +73,7 @@ impl Url {
                         .response_timeout(TIMEOUT)
                         .build()?;
                 Ok(Server::Cluster {
-                    client,
+                    client: Box::new(client),
                     nodes: nodes?,
                 })
             }
