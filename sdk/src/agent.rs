@@ -7,6 +7,7 @@ mod act;
 pub(crate) mod budget;
 #[cfg(test)]
 mod fault;
+mod held;
 pub(crate) mod history;
 pub(crate) mod life;
 pub(crate) mod metric;

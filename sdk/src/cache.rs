@@ -41,6 +41,7 @@ mod tier;
 mod values;
 
 pub use key::{CacheKey, KeyWriter};
+pub(crate) use meter::METERED;
 pub use namespace::{Entry, Namespace};
 pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};

@@ -18,6 +18,7 @@ use crate::deck::{Deck, Guard};
 use crate::observe::request::{HttpLayer, HttpService};
 
 mod past;
+mod route;
 mod time;
 
 /// A service that answers each request with its status.
