@@ -9,6 +9,7 @@ pub(crate) mod budget;
 pub(crate) mod curve;
 #[cfg(test)]
 mod fault;
+mod held;
 pub(crate) mod history;
 pub(crate) mod life;
 pub(crate) mod metric;

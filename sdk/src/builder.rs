@@ -29,7 +29,7 @@ const OWN_FOLDER: &str = "give it a folder of mode 0700 that is the service's us
      PERFDECK_RUNTIME_DIR";
 
 /// The least that a deck can work with.
-const LEAST_MEMORY: usize = 16 * 1024 * 1024;
+pub(crate) const LEAST_MEMORY: usize = 16 * 1024 * 1024;
 
 /// Connections of a pool of sqlx, unless told.
 #[cfg(feature = "redis")]

@@ -54,7 +54,7 @@ pub mod vector;
 pub(crate) mod watch;
 
 pub use key::{CacheKey, KeyWriter};
-pub(crate) use meter::Aged;
+pub(crate) use meter::{Aged, METERED};
 pub use namespace::{Entry, Namespace};
 pub(crate) use policy::Unit;
 pub use policy::{Eviction, Policy};

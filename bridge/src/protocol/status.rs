@@ -115,7 +115,8 @@ pub enum BudgetLevel {
     CoarseHistory,
     /// No further request is kept whole.
     NoExemplars,
-    /// History by the second and by ten seconds goes back two minutes.
+    /// History by the second and by ten seconds goes back two minutes. Where that is not enough that by the minute goes back
+    /// less, and at last the least busy keys are told apart no more.
     ShortHistory,
     /// A newer host's level.
     #[cfg_attr(feature = "client", serde(other))]

@@ -115,6 +115,11 @@ impl Ledger {
         self.rows.iter().find(|row| row.id == id)
     }
 
+    /// How many rows there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The newest rows first, as many as a frame holds.
     pub(crate) fn told(&self) -> Told {
         Told {

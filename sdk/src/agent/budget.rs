@@ -3,7 +3,6 @@
 use perfdeck_bridge::protocol::{BudgetLevel, Level};
 
 use super::Agent;
-use crate::record::recorder::SHARD_BYTES;
 use crate::record::timeline::{Reach, Retention};
 
 /// What the deck may take.
@@ -26,8 +25,10 @@ impl Default for Limits {
 
 /// Seconds that the use of the processor is measured over.
 const MEASURED: u64 = 60;
-/// Seconds between two steps down for want of memory: by then it shows what the last one brought.
+/// Seconds between two steps down for want of memory: by then it shows what the last one brought, unless it is still at it.
 const MEMORY_PATIENCE: u64 = 10;
+/// Keys whose minutes are packed anew in a second; each takes some 20 ms, so all of them are done within a few.
+const COARSENED: usize = 4;
 /// Seconds before a step back.
 const PATIENCE: u64 = 300;
 /// The share of its limits that the deck must be under for a step back.
@@ -51,6 +52,8 @@ pub(crate) struct Use {
     /// What it holds, and what it may hold before it is looked at again.
     pub(crate) memory_bytes: usize,
     pub(crate) cpu_percent: f64,
+    /// Whether what the last step gave up is not all given up yet.
+    pub(crate) settles: bool,
 }
 
 /// Where the deck stands to its limits.
@@ -60,6 +63,8 @@ pub(crate) struct Budget {
     level: usize,
     /// When the level changed, or the use was last too much for a step back.
     since: u64,
+    /// Whether minutes were packed anew in this second.
+    settles: bool,
     /// Why the last step down was made.
     pub(crate) why: String,
 }
@@ -70,6 +75,7 @@ impl Budget {
             limits,
             level: 0,
             since: 0,
+            settles: false,
             why: String::new(),
         }
     }
@@ -85,7 +91,12 @@ impl Budget {
             cpu_percent,
         } = self.limits;
         let waited = second.saturating_sub(self.since);
-        let memory = used.memory_bytes > memory_bytes && waited >= MEMORY_PATIENCE;
+        let patience = if used.settles {
+            MEASURED
+        } else {
+            MEMORY_PATIENCE
+        };
+        let memory = used.memory_bytes > memory_bytes && waited >= patience;
         let cpu = used.cpu_percent > cpu_percent && waited >= MEASURED;
         if memory || cpu {
             let last = self.level + 1 == LEVELS.len();
@@ -144,46 +155,22 @@ impl Retention {
         }
     }
 
-    /// Lets go the oldest minutes.
-    pub(crate) fn shorten(&mut self) {
+    /// Lets go the oldest of the minutes that there are at `second`; returns whether there was any to let go.
+    pub(crate) fn shorten(&mut self, second: u64) -> bool {
         let Reach([seconds, tens, minutes]) = self.busy;
-        let shorter = (minutes as f64 * SHORTER) as u64;
-        self.busy = Reach([seconds, tens, shorter.max(SHORTEST)]);
+        let shorter = (minutes.min(second) as f64 * SHORTER) as u64;
+        self.busy = Reach([seconds, tens, shorter.max(SHORTEST).min(minutes)]);
+        shorter > SHORTEST
     }
 }
 
 impl Agent {
-    /// What the deck holds, in bytes.
-    pub(crate) fn held_bytes(&self) -> usize {
-        [
-            self.eyes.recorder.bytes(),
-            self.store.bytes(),
-            self.numbers.bytes(),
-            self.metrics.bytes(),
-            self.eyes.custom.bytes(),
-            self.curve_bytes(),
-        ]
-        .into_iter()
-        .sum()
-    }
-
-    #[cfg(feature = "cache")]
-    fn curve_bytes(&self) -> usize {
-        self.curves.bytes()
-    }
-
-    #[cfg(not(feature = "cache"))]
-    #[expect(clippy::unused_self, reason = "another build has some")]
-    const fn curve_bytes(&self) -> usize {
-        0
-    }
-
     /// Gives something up where the deck takes too much of its host, and takes it back once it does not.
     pub(super) fn keep_budget(&mut self) {
-        let shards = SHARD_BYTES.saturating_sub(self.eyes.recorder.bytes());
         let used = Use {
-            memory_bytes: self.held_bytes() + shards,
+            memory_bytes: self.claimed_bytes(),
             cpu_percent: self.cpu.percent(),
+            settles: self.budget.settles,
         };
         let before = self.budget.level();
         if self.budget.step(self.second, used) {
@@ -200,11 +187,13 @@ impl Agent {
             };
             self.changed(light, text);
         } else if self.budget.is_last() && used.memory_bytes > self.budget.limits.memory_bytes {
-            self.store.retention.shorten();
+            // What is kept of each key takes the most; a key less is the last that can be given up.
+            if !self.store.retention.shorten(self.second) {
+                self.store.fewer_keys();
+            }
         }
-        if self.store.retention.coarse {
-            self.store.coarsen_one();
-        }
+        let coarse = self.store.retention.coarse;
+        self.budget.settles = coarse && self.store.coarsen(COARSENED);
     }
 }
 
@@ -232,6 +221,7 @@ mod tests {
         Use {
             memory_bytes,
             cpu_percent,
+            settles: false,
         }
     }
 
@@ -248,6 +238,20 @@ mod tests {
             (30, BudgetLevel::ShortHistory),
         ];
         assert_eq!(levels(|_| used(1_001, 0.1), 10_000), down);
+    }
+
+    #[test]
+    fn a_step_waits_for_what_the_last_one_gives_up_but_not_for_ever() {
+        let settling = |until: u64| {
+            move |second| Use {
+                settles: (11..until).contains(&second),
+                ..used(1_001, 0.1)
+            }
+        };
+        let second = |until| levels(settling(until), 10_000).get(1).map(|step| step.0);
+        assert_eq!(second(15), Some(20));
+        assert_eq!(second(33), Some(33));
+        assert_eq!(second(10_000), Some(70));
     }
 
     #[test]
@@ -303,7 +307,11 @@ mod tests {
     #[test]
     fn history_is_shortened_to_a_quarter_of_an_hour_at_least() {
         let mut retention = Retention::at(BudgetLevel::ShortHistory);
-        (0..1_000).for_each(|_| retention.shorten());
+        assert!(retention.shorten(86_400));
+        let Reach(reach) = retention.busy;
+        assert_eq!(reach[2], 77_760, "there were no more minutes than of a day");
+        (0..1_000).for_each(|_| _ = retention.shorten(86_400));
+        assert!(!retention.shorten(86_400));
         let Reach(reach) = retention.busy;
         assert_eq!(reach[2], SHORTEST);
         assert!(reach[0] >= 60);

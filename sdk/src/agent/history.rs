@@ -155,6 +155,14 @@ impl CacheHistory {
     pub(crate) fn seconds(&self) -> u64 {
         self.seconds.len() as u64
     }
+
+    /// What it holds, in bytes.
+    #[cfg(feature = "cache")]
+    pub(super) fn bytes(&self) -> usize {
+        self.loads.bytes()
+            + self.ages.bytes()
+            + self.seconds.capacity() * size_of::<(u64, u64, f64)>()
+    }
 }
 
 /// What the hit rate of a cache namespace is called.

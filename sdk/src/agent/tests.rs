@@ -21,6 +21,7 @@ use crate::observe::request::{HttpLayer, HttpService};
 mod curve;
 mod death;
 mod past;
+mod route;
 mod stall;
 mod time;
 

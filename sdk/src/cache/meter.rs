@@ -25,6 +25,9 @@ thread_local! {
     static LEASE: Lease = const { Lease(Cell::new(SHARED)) };
 }
 
+/// What a meter takes, with some octaves of what its distributions hold for a second.
+pub(crate) const METERED: usize = size_of::<Meter>() + LANES * size_of::<Lane>() + 2_048;
+
 /// What is counted of one namespace.
 #[derive(Default)]
 pub(super) struct Meter {

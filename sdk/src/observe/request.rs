@@ -59,9 +59,12 @@ impl HttpLayer {
 
     /// Sets where a request's route template is found, for services that are not axum's.
     ///
-    /// What it returns becomes a key, so it must not hold ids or anything else that clients choose. A gRPC service's path
-    /// is a template as it is: `.template(|uri, _| Some(uri.path()))`; of a longer one 200 bytes count. Where it returns
-    /// `None` the request is filed under `<unmatched>`. Defaults to axum's `MatchedPath`, with the feature `axum`.
+    /// What it returns becomes a key, so it must not hold ids or anything else that clients choose: a router leaves what
+    /// matched in the extensions. A gRPC method's path is a template as it is, but only where there is such a method, since
+    /// clients choose paths: `.template(|uri, _| METHODS.iter().copied().find(|method| *method == uri.path()))`. Where it
+    /// returns `None` the request is filed under `<unmatched>`. Keys are bounded in number and of each the first 256 bytes
+    /// are kept, so invented ones take no more memory; but they may take the places of real ones. Defaults to axum's
+    /// `MatchedPath`, with the feature `axum`.
     #[must_use]
     pub const fn template(
         mut self,

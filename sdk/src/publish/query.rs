@@ -63,6 +63,7 @@ pub(crate) fn detail(agent: &Agent, id: &QueryId) -> Option<QueryDetail> {
             let used = agent
                 .store
                 .all_statements(request)
+                .statements
                 .into_iter()
                 .find(|used| used.query == id);
             used.map(|used| QueryRoute {
@@ -124,7 +125,7 @@ fn call_sites(agent: &Agent, id: u64, routes: &[QueryRoute]) -> Vec<CallSite> {
 fn runners(agent: &Agent) -> std::collections::HashMap<u64, (&str, u64)> {
     let mut runners = std::collections::HashMap::new();
     for (route, request) in agent.store.requests.iter() {
-        for used in agent.store.recent_statements(request) {
+        for used in agent.store.recent_statements(request).statements {
             let most = runners.entry(used.query).or_insert((&**route, used.calls));
             if (used.calls, most.0) > (most.1, &**route) {
                 *most = (&**route, used.calls);

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use perfdeck_bridge::protocol::{
-    Background, FunctionRow, QueryId, RequestRow, Requests, RouteDetail, RouteStatement,
+    Background, FunctionRow, Quantities, QueryId, RequestRow, Requests, RouteDetail, RouteStatement,
 };
 
 use super::window::share_of_queries;
 use super::{MAX_ROWS, ROW_TEXT, WITH_TREND, trend};
 use crate::agent::Agent;
 use crate::record::store::{RequestRecord, per_second, quantities};
-use crate::sql::redacted::cut;
+use crate::record::table::{OTHER, OTHER_ID};
+use crate::sql::redacted::{cut, own};
 
 pub(super) fn requests(agent: &Agent) -> Requests {
     let mut records: Vec<_> = agent.store.requests.iter().collect();
@@ -51,33 +52,55 @@ fn background(agent: &Agent) -> Background {
 pub(crate) fn detail(agent: &Agent, route: &str) -> Option<RouteDetail> {
     let (name, record) = agent.store.requests.get_key_value(route)?;
     let row = row(agent, name, record, 0);
-    let recent = agent.store.recent_statements(record);
-    let recent_seconds: f64 = recent.iter().map(|used| used.seconds).sum();
-    let statements = agent
-        .store
-        .all_statements(record)
-        .into_iter()
-        .filter_map(|used| {
-            let query = agent.store.queries.get(&used.query)?;
-            let lately = recent.iter().find(|recent| recent.query == used.query);
-            let seconds = lately.map_or(0.0, |lately| lately.seconds);
-            Some(RouteStatement {
-                query: QueryId(format!("{:016x}", used.query)),
-                text: cut(&query.text, ROW_TEXT),
-                calls: used.calls,
-                per_request: lately.unwrap_or(&used).per_request,
-                time_share: if recent_seconds > 0.0 {
-                    row.query_share * seconds / recent_seconds
-                } else {
-                    0.0
-                },
-            })
-        });
     Some(RouteDetail {
-        statements: statements.collect(),
+        statements: statements(agent, record, row.query_share),
         exemplars: super::exemplar::some(agent, route),
         row,
     })
+}
+
+/// What a route ran, the longest first and last all that is not told apart.
+fn statements(agent: &Agent, record: &RequestRecord, query_share: f64) -> Vec<RouteStatement> {
+    let recent = agent.store.recent_statements(record);
+    let all = agent.store.all_statements(record);
+    let mut others = (all.calls, recent.seconds);
+    let share = |seconds: f64| {
+        if recent.seconds > 0.0 {
+            query_share * seconds.max(0.0) / recent.seconds
+        } else {
+            0.0
+        }
+    };
+    let known = all.statements.iter().filter_map(|used| {
+        let known = agent.store.queries.get(&used.query)?;
+        (used.query != OTHER_ID).then_some((used, &known.text))
+    });
+    let mut told: Vec<_> = known
+        .map(|(used, text)| {
+            let mut lately = recent.statements.iter();
+            let lately = lately.find(|recent| recent.query == used.query);
+            let seconds = lately.map_or(0.0, |lately| lately.seconds);
+            others = (others.0.saturating_sub(used.calls), others.1 - seconds);
+            RouteStatement {
+                query: QueryId(format!("{:016x}", used.query)),
+                text: cut(text, ROW_TEXT),
+                calls: used.calls,
+                per_request: lately.unwrap_or(used).per_request,
+                time_share: share(seconds),
+            }
+        })
+        .collect();
+    let (calls, seconds) = others;
+    if calls > 0 {
+        told.push(RouteStatement {
+            query: QueryId(format!("{OTHER_ID:016x}")),
+            text: own(OTHER),
+            calls,
+            per_request: Quantities::default(),
+            time_share: share(seconds),
+        });
+    }
+    told
 }
 
 fn row(agent: &Agent, name: &Arc<str>, record: &RequestRecord, place: usize) -> RequestRow {

@@ -95,8 +95,8 @@ fn routes(agent: &Agent) -> Vec<Route> {
         let recent = agent.store.recent_statements(record);
         // The statements' window is half to one minute long, so shares are of what it covers.
         let query_share = share_of_queries(times.sum_seconds(), sums.query_nanos);
-        let seconds: f64 = recent.iter().map(|used| used.seconds).sum();
-        let statements = recent.into_iter().map(|used| Statement {
+        let seconds = recent.seconds;
+        let statements = recent.statements.into_iter().map(|used| Statement {
             query: used.query,
             requests: used.requests,
             time_share: if seconds > 0.0 {

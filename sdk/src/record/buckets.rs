@@ -66,6 +66,22 @@ impl Buckets {
         (self.sum, self.max) = (0, 0);
     }
 
+    /// Hands out the buckets that count anything, by their number and in order.
+    pub(super) fn each(&self, mut each: impl FnMut(u32, u32)) {
+        for (octave, place) in self.places.iter().enumerate() {
+            let counts = self.blocks.get(usize::from(*place)).into_iter().flatten();
+            let first = octave * SUB_BUCKETS;
+            for (number, count) in counts.enumerate().filter(|(_, count)| **count > 0) {
+                each((first + number) as u32, *count);
+            }
+        }
+    }
+
+    /// The largest value.
+    pub(super) const fn max(&self) -> u64 {
+        self.max
+    }
+
     /// What its blocks take of the room.
     pub(super) fn bytes(&self) -> usize {
         self.blocks.len() * BLOCK_BYTES

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::scope::{Scope, Stage};
+use super::store::bytes::table;
 use super::table::Body;
 use super::trail::Step;
 use crate::clock::Start;
@@ -303,9 +304,14 @@ impl Exemplars {
         self.taken.get(route).copied().unwrap_or(0)
     }
 
+    /// Lets all of them go.
+    pub(super) fn clear(&mut self) {
+        (self.routes, self.bytes) = (HashMap::new(), 0);
+    }
+
     /// What all of it takes.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes + table(&self.routes) + table(&self.taken)
     }
 
     fn let_go(&mut self, from: u64, known: impl Fn(&str) -> bool) {

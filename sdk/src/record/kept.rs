@@ -11,6 +11,8 @@ use super::table::MAX_KEYS;
 #[derive(Debug)]
 pub(crate) struct Kept<K, R> {
     records: HashMap<K, R>,
+    /// How many there may be.
+    most: usize,
     /// Who could go, the least busy last; made once a second where it is needed.
     leaving: Option<Vec<(u64, K)>>,
 }
@@ -39,11 +41,21 @@ impl<K: Eq + Hash + Clone, R: Record> Kept<K, R> {
         new: impl FnOnce() -> R,
     ) -> &mut R {
         let key = key.filter(|key| {
-            self.has(*key) || self.records.len() < MAX_KEYS || self.make_room(calls, &other)
+            self.has(*key) || self.records.len() < self.most || self.make_room(calls, &other)
         });
         match key {
             Some(key) => self.records.entry(key.clone()).or_insert_with(new),
             None => self.records.entry(other).or_insert_with(R::other),
+        }
+    }
+
+    /// Has at most so many from now on: the least busy go, and `other` takes over their totals.
+    pub(super) fn keep(&mut self, most: usize, other: &K) {
+        self.most = most;
+        if self.records.len() > most {
+            self.leaving = None;
+            while self.records.len() > most && self.make_room(u64::MAX, other) {}
+            self.records.shrink_to_fit();
         }
     }
 
@@ -89,6 +101,7 @@ impl<K, R> Default for Kept<K, R> {
     fn default() -> Self {
         Self {
             records: HashMap::new(),
+            most: MAX_KEYS,
             leaving: None,
         }
     }

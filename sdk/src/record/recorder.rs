@@ -17,17 +17,19 @@ use super::shard::Shard;
 use super::site::{Pair, Sites};
 use super::statements::{Place, Statement};
 use super::table::{Body, Head, Ran, Tables};
+use crate::sql;
 
 /// Shards that a thread has for itself.
 const OWN: usize = 60;
-/// Shards that all further threads share.
-const SHARED: usize = 4;
-/// Tries on shared shards before a recording is dropped and counted.
+/// Shards that all further threads share; more would need more memory for the same keys.
+const SHARED: usize = 8;
+/// Tries on shared shards in a row, and how often those that have one are let go on before a recording is dropped and counted.
 const TRIES: usize = 64;
+const YIELDS: usize = 4;
 /// Routes that a thread remembers to have named.
 const KNOWN: usize = 64;
-/// The longest template that names a route, in bytes: those that begin alike for so long are one.
-const MAX_TEMPLATE: usize = 200;
+/// The most bytes of a route's template that its name has whole.
+const NAME: usize = 256;
 /// What all shards may take.
 pub(crate) const SHARD_BYTES: usize = 8 * 1024 * 1024;
 
@@ -403,15 +405,17 @@ impl Recorder {
 
     #[cold]
     fn share<R>(&'static self, write: impl FnOnce(&mut Tables) -> R) -> Option<R> {
-        let first = self.next_shared.fetch_add(1, Ordering::Relaxed) % SHARED;
-        let mut shards = self.shared.iter().cycle().skip(first).take(TRIES);
-        match shards.find_map(Shard::enter) {
-            Some(mut tables) => Some(write(&mut tables)),
-            None => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-                None
+        for _ in 0..=YIELDS {
+            let first = self.next_shared.fetch_add(1, Ordering::Relaxed) % SHARED;
+            let mut shards = self.shared.iter().cycle().skip(first).take(TRIES);
+            if let Some(mut tables) = shards.find_map(Shard::enter) {
+                return Some(write(&mut tables));
             }
+            // All who have one were stopped meanwhile: there are more threads than processors, and this one gives way.
+            std::thread::yield_now();
         }
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        None
     }
 }
 
@@ -456,10 +460,18 @@ impl Known {
 }
 
 impl Route<'_> {
+    /// The name; of a template that is too long its beginning, and a hash, so that two of them stay two.
     fn name(&self) -> Arc<str> {
-        let end = self.template.floor_char_boundary(MAX_TEMPLATE);
-        let template = self.template.get(..end).unwrap_or_default();
-        format!("{} {template}", self.method).into()
+        let Self {
+            method, template, ..
+        } = self;
+        match template.get(..template.floor_char_boundary(NAME)) {
+            Some(begin) if begin.len() < template.len() => {
+                let hash = sql::stable_hash(template.as_bytes());
+                format!("{method} {begin}…{hash:016x}").into()
+            }
+            _ => format!("{method} {template}").into(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The merged picture: everything that was drained, by key, with its history. Only the agent touches it.
 
+pub(super) mod bytes;
 mod record;
+mod statement;
 mod take;
 
 use std::collections::HashMap;
@@ -13,7 +15,7 @@ pub(crate) use self::record::{
     CommandRecord, CommandWindow, FunctionRecord, PoolRecord, QueryRecord, QueryWindow,
     RequestRecord, RequestWindow,
 };
-use self::record::{StatementRecord, by_statement, find_or_add};
+use self::statement::{Merged, Ran};
 use super::background::Background;
 use super::command::Command;
 use super::exemplar::{Exemplars, Slowest};
@@ -30,6 +32,10 @@ use crate::clock::{Clock, Start};
 
 /// Keys with the long history, all requests and all statements included.
 const BUSY: usize = 40;
+/// Keys of each kind that are told apart however little memory there is.
+const LEAST_KEYS: usize = 100;
+/// Names of routes that are taken in before only those of busy ones are.
+const NAMES: usize = 4 * MAX_KEYS;
 /// Seconds between two looks at which keys those are.
 const ELECT_EVERY: u64 = 60;
 /// Seconds of a generation of what is told for the last half to whole minute.
@@ -57,6 +63,8 @@ pub(crate) struct Store {
     pub(crate) sites: Book,
     /// Whether requests are kept whole.
     keeps_requests: bool,
+    /// Keys of each kind that are told apart.
+    most_keys: usize,
     second: u64,
     /// The names of routes by their hash.
     names: HashMap<u64, Arc<str>>,
@@ -87,16 +95,6 @@ pub(crate) struct Totals {
     pub(crate) missed: u64,
 }
 
-/// What one route ran of one statement in the last minute.
-#[derive(Debug, Clone)]
-pub(crate) struct RouteStatement {
-    pub(crate) query: u64,
-    pub(crate) calls: u64,
-    pub(crate) requests: u64,
-    pub(crate) seconds: f64,
-    pub(crate) per_request: Quantities,
-}
-
 #[derive(Debug, Default)]
 struct Tick {
     requests: (Histogram, RequestWindow),
@@ -120,6 +118,7 @@ impl Store {
             retention: Retention::FULL,
             sites: Book::new(false),
             keeps_requests: true,
+            most_keys: MAX_KEYS,
             second: 0,
             names: HashMap::new(),
             nameless: Vec::new(),
@@ -176,90 +175,73 @@ impl Store {
             .seek(recorder.sites(), clock, second, goes_on, name);
     }
 
-    /// Keeps so much history from now on, and requests whole or not.
-    pub(crate) const fn keep(&mut self, retention: Retention, requests: bool) {
+    /// Keeps so much history from now on, and requests whole or not; as many keys as ever.
+    pub(crate) fn keep(&mut self, retention: Retention, requests: bool) {
         self.retention = retention;
         self.keeps_requests = requests;
+        if !requests {
+            self.exemplars.clear();
+        }
+        self.keep_keys(MAX_KEYS);
     }
 
-    /// Coarsens the minutes of one key that were not yet; all at once would take the agent a second.
-    pub(crate) fn coarsen_one(&mut self) {
-        let _ = self.all_requests.coarsen()
-            || self.all_queries.coarsen()
-            || self
-                .requests
-                .values_mut()
-                .any(|record| record.timeline.coarsen())
-            || self
-                .queries
-                .values_mut()
-                .any(|record| record.timeline.coarsen())
-            || self
-                .functions
-                .values_mut()
-                .any(|record| record.timeline.coarsen())
-            || self
-                .pools
-                .iter_mut()
-                .any(|record| record.timeline.coarsen())
-            || self
-                .commands
-                .values_mut()
-                .any(|record| record.timeline.coarsen());
+    /// Keeps fewer keys of each kind from now on, but not too few.
+    pub(crate) fn fewer_keys(&mut self) {
+        self.keep_keys((self.most_keys / 10 * 9).max(LEAST_KEYS));
     }
 
-    /// What a route ran in the last minute, most time first.
-    pub(crate) fn recent_statements(&self, record: &RequestRecord) -> Vec<RouteStatement> {
-        by_statement(
-            record
-                .statements
-                .before
-                .iter()
-                .chain(&record.statements.now),
-        )
+    fn keep_keys(&mut self, most: usize) {
+        self.most_keys = most;
+        self.requests.keep(most, &OTHER.into());
+        self.queries.keep(most, &OTHER_ID);
+        self.functions.keep(most, &OTHER.into());
     }
 
-    /// What a route has run since the start, most time first.
-    pub(crate) fn all_statements(&self, record: &RequestRecord) -> Vec<RouteStatement> {
-        by_statement(record.all_statements.iter())
+    /// Coarsens the minutes of at most so many keys that were not yet; all at once would take the agent a second. Returns
+    /// whether there were any.
+    pub(crate) fn coarsen(&mut self, most: usize) -> bool {
+        let requests = self.requests.values_mut();
+        let queries = self.queries.values_mut();
+        let functions = self.functions.values_mut();
+        let pools = self.pools.iter_mut();
+        let commands = self.commands.values_mut();
+        let all = [self.all_requests.coarsen(), self.all_queries.coarsen()].into_iter();
+        // Each is done as it is asked for.
+        all.chain(requests.map(|record| record.timeline.coarsen()))
+            .chain(queries.map(|record| record.timeline.coarsen()))
+            .chain(functions.map(|record| record.timeline.coarsen()))
+            .chain(pools.map(|record| record.timeline.coarsen()))
+            .chain(commands.map(|record| record.timeline.coarsen()))
+            .filter(|coarsened| *coarsened)
+            .take(most)
+            .count()
+            > 0
     }
 
-    /// What the store holds, in bytes, as near as it is worth counting.
-    pub(crate) fn bytes(&self) -> usize {
-        let requests = self.requests.values().map(|record| {
-            let distributions = [
-                &record.body.now,
-                &record.body.before,
-                &record.per_request.now,
-                &record.per_request.before,
-            ];
-            let statements = record.all_statements.capacity()
-                + record.statements.now.capacity()
-                + record.statements.before.capacity();
-            size_of::<RequestRecord>()
-                + distributions.map(Histogram::bytes).iter().sum::<usize>()
-                + statements * size_of::<StatementRecord>()
-                + record.timeline.bytes()
-                + record.tick.0.bytes()
-        });
-        let queries = self.queries.values().map(|record| {
-            let sample = record.sample.as_ref().map_or(0, |text| text.len());
-            let texts = record.text.as_str().len() + sample;
-            size_of::<QueryRecord>() + texts + record.timeline.bytes() + record.tick.0.bytes()
-        });
-        let functions = self.functions.values().map(FunctionRecord::bytes);
-        let pools = self.pools.iter().map(PoolRecord::bytes);
-        let commands = self.commands.values().map(CommandRecord::bytes);
-        requests
-            .chain(queries)
-            .chain(functions)
-            .chain(pools)
-            .chain(commands)
-            .sum::<usize>()
-            + self.all_requests.bytes()
-            + self.all_queries.bytes()
-            + self.exemplars.bytes()
-            + self.sites.bytes()
+    /// What a route ran in the last minute.
+    pub(crate) fn recent_statements(&self, record: &RequestRecord) -> Merged {
+        Ran::merged([&record.statements.before, &record.statements.now])
+    }
+
+    /// What a route has run since the start.
+    pub(crate) fn all_statements(&self, record: &RequestRecord) -> Merged {
+        Ran::merged([&record.all_statements])
+    }
+
+    /// Adds latencies to each statement, by its place among them, as if a shard had held them.
+    #[cfg(test)]
+    pub(crate) fn ran<'t>(&mut self, times: impl Fn(usize) -> &'t Histogram) {
+        for (place, record) in self.queries.values_mut().enumerate() {
+            let times = times(place);
+            let window = QueryWindow {
+                calls: times.count(),
+                ..QueryWindow::default()
+            };
+            record.tick.0.merge(times);
+            record.tick.1 = record.tick.1 + window;
+            self.tick.queries.0.merge(times);
+            self.tick.queries.1 = self.tick.queries.1 + window;
+        }
     }
 
     pub(super) fn take(&mut self, recorder: &Recorder, tables: &mut Tables) {
@@ -374,16 +356,16 @@ impl Store {
                 u64::MAX
             });
         }
-        for used in &mut sums.statements {
-            let used = StatementRecord::take(used);
+        for ran in [&mut record.statements.now, &mut record.all_statements] {
+            ran.add_all(sums.queries, sums.query_nanos);
+            for used in &sums.statements {
+                ran.add(used, self.second);
+            }
+        }
+        for used in &sums.statements {
             let statement = used.statement;
             if let Some(route) = hash.filter(|_| statement != OTHER_ID) {
                 self.sites.ran(Pair { route, statement }, used.calls);
-            }
-            for list in [&mut record.statements.now, &mut record.all_statements] {
-                if let Some(record) = find_or_add(list, used.statement) {
-                    record.merge(&used);
-                }
             }
         }
     }
@@ -413,7 +395,7 @@ impl Store {
                 continue;
             };
             // A route may hang from its first request on: none has ended, and this is when it matters most.
-            if !self.requests.has(route) && self.requests.len() < MAX_KEYS {
+            if !self.requests.has(route) && self.requests.len() < self.most_keys {
                 self.requests
                     .entry(Some(route), OTHER.into(), 0, RequestRecord::new);
             }
@@ -426,10 +408,16 @@ impl Store {
         }
     }
 
-    /// A flood brings more names than are of use; those of routes that go on are told again.
+    /// A flood brings more names than are of use; those of routes that go on are told again, and those of routes that were
+    /// called more than once find a place in any case.
     fn take_names(&mut self, tables: &mut Tables) {
-        let room = (4 * MAX_KEYS).saturating_sub(self.names.len());
-        self.names.extend(tables.names.drain(..).take(room));
+        for (hash, name) in tables.names.drain(..) {
+            let known = self.names.len();
+            let again = || tables.requests.get(hash).is_some_and(|sums| sums.ended > 1);
+            if known < NAMES || known < 2 * NAMES && again() {
+                self.names.insert(hash, name);
+            }
+        }
     }
 
     /// A name is told before anything is counted of its route, so after all was counted it is there to be found.

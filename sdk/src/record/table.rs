@@ -195,6 +195,11 @@ impl<T: Sums> Keyed<T> {
         }
     }
 
+    /// The sums of a key that has some.
+    pub(super) fn get(&self, hash: u64) -> Option<&T> {
+        self.entries.get(&hash).map(|entry| &entry.sums)
+    }
+
     /// Hands out all sums, those of `<other>` without a hash, and begins anew; gives back the memory of keys that are idle.
     /// Returns what overflowed.
     pub(super) fn drain(&mut self, mut each: impl FnMut(Option<u64>, &mut T)) -> u64 {
@@ -440,6 +445,7 @@ impl RequestSums {
                 });
                 self.statements.len() - 1
             }
+            // The sums of all have it; the agent tells it as one of the others.
             None => return,
         };
         let Some(sums) = self.statements.get_mut(place) else {
@@ -448,10 +454,14 @@ impl RequestSums {
         sums.requests += 1;
         sums.calls += u64::from(used.calls);
         sums.nanos += used.nanos;
-        if used.calls > 1 && (sums.repeats.is_some() || room.take(size_of::<Buckets>())) {
-            sums.repeats
-                .get_or_insert_default()
-                .record(u64::from(used.calls), room);
+        if used.calls > 1 {
+            if sums.repeats.is_some() || room.take(size_of::<Buckets>()) {
+                sums.repeats
+                    .get_or_insert_default()
+                    .record(u64::from(used.calls), room);
+            } else {
+                room.refuse();
+            }
         }
     }
 }

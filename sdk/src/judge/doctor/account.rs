@@ -92,7 +92,7 @@ pub(super) fn budget(facts: &Facts) -> Option<BlindSpot> {
         ),
         BudgetLevel::ShortHistory => (
             Blindness::Partly,
-            "single requests, and history by the second of more than two minutes",
+            "single requests, history by the second of more than two minutes, and at last the names of the least busy keys",
         ),
     };
     Some(spot(

@@ -1,3 +1,4 @@
+use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
@@ -31,6 +32,7 @@ fn request(recorder: &'static Recorder, template: &str, head: &Head, body: Optio
 /// Drains while `record` runs on threads that come and go; returns what the store then holds.
 fn drained(
     threads: usize,
+    at_once: usize,
     record: impl Fn(&'static Recorder, usize) + Sync,
 ) -> (&'static Recorder, Store) {
     let recorder = Recorder::new();
@@ -38,11 +40,11 @@ fn drained(
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let recording = scope.spawn(|| {
-            for wave in 0..threads / 8 {
+            for wave in 0..threads / at_once {
                 thread::scope(|scope| {
-                    for number in 0..8 {
+                    for number in 0..at_once {
                         let record = &record;
-                        scope.spawn(move || record(recorder, wave * 8 + number));
+                        scope.spawn(move || record(recorder, wave * at_once + number));
                     }
                 });
             }
@@ -78,7 +80,7 @@ fn a_name_that_clients_choose_costs_no_more_than_others() {
 
 #[test]
 fn what_comes_in_from_threads_that_come_and_go_comes_out() {
-    let (recorder, store) = drained(64, |recorder, thread| {
+    let (recorder, store) = drained(64, 8, |recorder, thread| {
         for number in 0..2_000 {
             recorder.query(&format!("SELECT {number} FROM t{}", thread % 3), &RAN);
             let head = Head::Answered {
@@ -116,7 +118,7 @@ fn what_comes_in_from_threads_that_come_and_go_comes_out() {
 
 #[test]
 fn keys_are_bounded_and_the_rest_keeps_the_totals_right() {
-    let (recorder, store) = drained(8, |recorder, thread| {
+    let (recorder, store) = drained(8, 8, |recorder, thread| {
         for number in 0..3_000 {
             let template = format!("/{thread}/{number}");
             request(recorder, &template, &Head::Cancelled, None);
@@ -163,7 +165,9 @@ fn statements_that_differ_in_their_literals_are_one_in_a_request_as_well() {
     }
     recorder.request_end(None, None, &scope.unwrap());
     store.drain(recorder, 1);
-    let statements = store.recent_statements(&store.requests["GET /tickets"]);
+    let statements = store
+        .recent_statements(&store.requests["GET /tickets"])
+        .statements;
     let [used] = &statements[..] else {
         panic!("{statements:?}")
     };
@@ -188,12 +192,25 @@ fn a_route_is_its_method_and_template_and_strange_methods_are_one() {
     }
 }
 
+#[test]
+fn a_long_name_is_cut_and_stays_one_of_its_own() {
+    let recorder = Recorder::new();
+    let long = |last: &str| format!("/{}{last}", "é/".repeat(4_000));
+    let name = |template: &str| get(recorder, template).name();
+    let (one, other) = (name(&long("a")), name(&long("b")));
+    assert!(one.len() < NAME + 32, "{}", one.len());
+    assert_ne!(one, other);
+    assert_eq!(one, name(&long("a")));
+    let fits = "x".repeat(NAME);
+    assert_eq!(&*name(&fits), format!("GET {fits}"));
+}
+
 /// The bar is ten million events, from threads that come and go.
 #[test]
 fn ten_million_events_are_counted_to_the_last() {
     static FUNCTION: &str = "work";
     const EACH: u64 = 10_000_000 / (80 * 4);
-    let (recorder, store) = drained(80, |recorder, thread| {
+    let (recorder, store) = drained(80, 8, |recorder, thread| {
         let number = recorder.number(FUNCTION);
         let (sql, template) = (format!("SELECT {thread}"), format!("/{}", thread % 7));
         for _ in 0..EACH {
@@ -220,6 +237,94 @@ fn ten_million_events_are_counted_to_the_last() {
     assert_eq!(store.functions[FUNCTION].calls, events);
     assert_eq!(store.pools[1].acquires, events);
     assert_eq!(4 * events, 10_000_000);
+}
+
+/// Promise 5: who invents routes does not take the names of real ones, even while it goes on.
+#[test]
+fn real_routes_are_named_while_a_flood_of_invented_ones_goes_on() {
+    const REAL: usize = 50;
+    const FLOOD: u64 = 8_000;
+    let recorder = Recorder::new();
+    let mut store = Store::new();
+    let over = AtomicBool::new(false);
+    let head = Head::Answered {
+        failed: false,
+        nanos: 1_000,
+    };
+    let named = |store: &Store| {
+        let names = store.requests.keys();
+        names.filter(|name| name.contains("/real/")).count()
+    };
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let over = &over;
+            scope.spawn(move || {
+                for number in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    request(recorder, &format!("/{thread}/{number}"), &head, None);
+                }
+            });
+        }
+        let mut took = None;
+        for second in 1..=50 {
+            // The flood came first, and all that it can fill is full.
+            if second > 10 {
+                // Another thread each time, as a server has many.
+                let real = scope.spawn(|| {
+                    for route in 0..20 * REAL {
+                        let template = format!("/real/{}", route % REAL);
+                        request(recorder, &template, &head, None);
+                    }
+                });
+                real.join().unwrap();
+            }
+            let before = recorder.started();
+            while recorder.started() < before + FLOOD {
+                thread::yield_now();
+            }
+            store.drain(recorder, second);
+            if took.is_none() && named(&store) == REAL {
+                took = Some(second - 10);
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(took.is_some_and(|seconds| seconds <= 30), "{took:?}");
+        assert_eq!(named(&store), REAL, "they stay");
+    });
+    store.drain(recorder, 51);
+    let requests = store.requests.values().map(|route| route.requests);
+    assert_eq!(requests.sum::<u64>(), store.totals.requests);
+    assert_eq!(store.totals.ended, store.totals.started);
+}
+
+/// Threads beyond those that have a shard share some, where all halves may be in use.
+#[test]
+fn with_128_threads_at_once_each_event_is_counted_or_told_as_lost() {
+    const THREADS: u64 = 128;
+    const EACH: u64 = 10_000;
+    let all_run = Barrier::new(THREADS as usize);
+    let (recorder, store) = drained(THREADS as usize, THREADS as usize, |recorder, thread| {
+        let number = recorder.number("work");
+        let sql = format!("SELECT {}", thread % 4);
+        recorder.acquire(1, 7, false);
+        all_run.wait();
+        for _ in 1..EACH {
+            recorder.query(&sql, &RAN);
+            recorder.function(number, 5, false);
+            recorder.acquire(1, 7, false);
+        }
+    });
+    let calls = store.functions["work"].calls + store.pools[1].acquires + store.totals.calls;
+    assert_eq!(store.totals.refused, 0);
+    assert_eq!(calls + recorder.lost(), THREADS * (3 * EACH - 2));
+    let shared = store.totals.calls - store.totals.calls * OWN as u64 / THREADS;
+    assert!(
+        recorder.lost() < shared / 100,
+        "{} of {shared}",
+        recorder.lost()
+    );
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! What the store keeps of one key, and how such records add up.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use perfdeck_bridge::histogram::Histogram;
-use perfdeck_bridge::protocol::{Quantities, Redacted};
+use perfdeck_bridge::protocol::Redacted;
 
-use super::{RouteStatement, quantities};
+use super::statement::Ran;
 use crate::record::kept::Record;
 use crate::record::statements::Statement;
-use crate::record::table::{MAX_ROUTE_STATEMENTS, OTHER, StatementSums};
+use crate::record::table::OTHER;
 use crate::record::timeline::{Tally, Timeline};
 use crate::sql;
 
@@ -22,21 +21,9 @@ pub(crate) struct RequestRecord {
     pub(crate) timeline: Timeline<RequestWindow>,
     pub(crate) body: Recent<Histogram>,
     pub(crate) per_request: Recent<Histogram>,
-    pub(super) statements: Recent<Vec<StatementRecord>>,
-    pub(super) all_statements: Vec<StatementRecord>,
+    pub(super) statements: Recent<Ran>,
+    pub(super) all_statements: Ran,
     pub(super) tick: (Histogram, RequestWindow),
-}
-
-/// One statement of one route.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct StatementRecord {
-    pub(super) statement: u64,
-    /// Requests that ran it.
-    pub(super) requests: u64,
-    pub(super) calls: u64,
-    pub(super) nanos: u64,
-    /// Calls in those requests that ran it more than once, counted as if they were nanoseconds.
-    pub(super) repeats: Option<Box<Histogram>>,
 }
 
 /// One statement, by fingerprint.
@@ -150,7 +137,7 @@ impl RequestRecord {
             body: Recent::default(),
             per_request: Recent::default(),
             statements: Recent::default(),
-            all_statements: Vec::new(),
+            all_statements: Ran::default(),
             tick: Default::default(),
         }
     }
@@ -187,6 +174,7 @@ impl Record for RequestRecord {
         self.requests += other.requests;
         self.errors += other.errors;
         self.cancelled += other.cancelled;
+        self.all_statements.absorb(&other.all_statements);
     }
 }
 
@@ -250,56 +238,6 @@ impl Record for CommandRecord {
     }
 }
 
-impl CommandRecord {
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
-    }
-}
-
-impl FunctionRecord {
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
-    }
-}
-
-impl PoolRecord {
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.timeline.bytes() + self.tick.0.bytes()
-    }
-}
-
-impl StatementRecord {
-    pub(super) fn take(sums: &mut StatementSums) -> Self {
-        Self {
-            statement: sums.statement,
-            requests: sums.requests,
-            calls: sums.calls,
-            nanos: sums.nanos,
-            repeats: sums.repeats.as_deref_mut().map(|repeats| {
-                let mut histogram = Box::<Histogram>::default();
-                repeats.drain_into(&mut [&mut histogram]);
-                histogram
-            }),
-        }
-    }
-
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.calls += other.calls;
-        self.nanos += other.nanos;
-        if let Some(theirs) = &other.repeats {
-            self.repeats.get_or_insert_default().merge(theirs);
-        }
-    }
-
-    /// The distribution of calls over the requests that ran it.
-    pub(super) fn per_request(&self) -> Quantities {
-        let mut counts = self.repeats.as_deref().cloned().unwrap_or_default();
-        counts.record_many(1, self.requests.saturating_sub(counts.count()));
-        quantities(&counts)
-    }
-}
-
 impl Recent<Histogram> {
     pub(crate) fn merged(&self) -> Histogram {
         let mut merged = self.before.clone();
@@ -312,52 +250,4 @@ impl<T: Default> Recent<T> {
     pub(super) fn turn(&mut self) {
         self.before = std::mem::take(&mut self.now);
     }
-}
-
-/// Adds up what halves, threads and seconds know of a route's statements, the longest first.
-pub(super) fn by_statement<'a>(
-    statements: impl Iterator<Item = &'a StatementRecord>,
-) -> Vec<RouteStatement> {
-    let mut merged: HashMap<u64, StatementRecord> = HashMap::new();
-    for sums in statements {
-        merged.entry(sums.statement).or_default().merge(sums);
-    }
-    let mut statements: Vec<_> = merged
-        .into_iter()
-        .map(|(query, sums)| RouteStatement {
-            query,
-            calls: sums.calls,
-            requests: sums.requests,
-            seconds: sums.nanos as f64 / 1e9,
-            per_request: sums.per_request(),
-        })
-        .collect();
-    statements.sort_by(|a, b| {
-        b.seconds
-            .total_cmp(&a.seconds)
-            .then_with(|| a.query.cmp(&b.query))
-    });
-    statements
-}
-
-/// Finds a statement's record in a route's bounded list.
-pub(super) fn find_or_add(
-    statements: &mut Vec<StatementRecord>,
-    statement: u64,
-) -> Option<&mut StatementRecord> {
-    let known = statements
-        .iter()
-        .position(|record| record.statement == statement);
-    let place = match known {
-        Some(place) => place,
-        None if statements.len() < MAX_ROUTE_STATEMENTS => {
-            statements.push(StatementRecord {
-                statement,
-                ..StatementRecord::default()
-            });
-            statements.len() - 1
-        }
-        None => return None,
-    };
-    statements.get_mut(place)
 }

@@ -42,6 +42,8 @@ pub(super) struct Ring<S> {
     sums: PhantomData<S>,
 }
 
+/// One part in so many is empty or let go, at most of each.
+const SPARE: usize = 12;
 const HEAD: usize = size_of::<u32>() + size_of::<u16>();
 
 impl<S: Tally> Ring<S> {
@@ -57,10 +59,10 @@ impl<S: Tally> Ring<S> {
     /// Adds a slot that is not before the last.
     pub(super) fn push(&mut self, second: u64, times: &[u8], sums: S) {
         let at = self.bytes.len();
-        // A doubled vector would waste as much as it holds; a quarter more is as good for what grows this slowly.
+        // A doubled vector would waste as much as it holds; a little more is as good for what grows this slowly.
         let most = HEAD + S::SUMS * 10 + times.len();
         if self.bytes.capacity() - at < most {
-            self.bytes.reserve_exact(most.max(at / 4));
+            self.bytes.reserve_exact(most.max(at / SPARE));
         }
         self.bytes.extend_from_slice(&(second as u32).to_le_bytes());
         self.bytes.extend_from_slice(&[0; size_of::<u16>()]);
@@ -131,12 +133,12 @@ impl<S: Tally> Ring<S> {
         if self.start == self.bytes.len() {
             self.base += self.start as u64;
             (self.bytes, self.start) = (Vec::new(), 0);
-        } else if self.start > self.bytes.len() / 4 {
+        } else if self.start > self.bytes.len() / SPARE {
             self.bytes.drain(..self.start);
             self.base += self.start as u64;
             self.start = 0;
             self.bytes
-                .shrink_to(self.bytes.len() + self.bytes.len() / 4);
+                .shrink_to(self.bytes.len() + self.bytes.len() / SPARE);
         }
     }
 
