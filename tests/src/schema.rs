@@ -36,7 +36,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["host", ..] => "host",
         ["record", ..] => "record",
         ["cache", "stats", ..] => "cache-stats",
-        ["apply" | "undo", ..] | ["cache", "clear" | "resize" | "ttl", ..] => "act",
+        ["apply" | "undo", ..] | ["cache", "clear" | "resize" | "ttl" | "warm", ..] => "act",
         other => panic!("no schema for {other:?}"),
     }
 }

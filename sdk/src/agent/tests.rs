@@ -17,6 +17,8 @@ use crate::builder::Builder;
 use crate::deck::{Deck, Guard};
 use crate::observe::request::{HttpLayer, HttpService};
 
+#[cfg(feature = "cache")]
+mod caches;
 mod past;
 mod time;
 

@@ -9,6 +9,8 @@ use super::*;
 
 mod change;
 mod counts;
+#[cfg(all(feature = "redis", feature = "vector"))]
+mod embeddings;
 mod eviction;
 #[cfg(feature = "redis")]
 mod fleet;
@@ -16,6 +18,7 @@ mod freshness;
 #[cfg(feature = "redis")]
 mod shared;
 mod stale;
+mod warm;
 
 pub(super) fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
     let hand = Arc::new(AtomicU64::new(1));

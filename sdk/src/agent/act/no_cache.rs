@@ -36,6 +36,14 @@ impl Agent {
         self.draft_clear(namespace)
     }
 
+    pub(super) fn draft_warm(&self, namespace: String) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace)
+    }
+
+    pub(super) fn warm_cache(&mut self, _: Option<LedgerId>, _: &str) -> Result<(), Failure> {
+        Err(off())
+    }
+
     pub(super) fn draft_reset(&self, changed: LedgerId) -> Result<Draft, Refusal> {
         self.draft_clear(format!("that of row {changed}"))
     }
