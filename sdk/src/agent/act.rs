@@ -169,12 +169,12 @@ impl Agent {
             Intent::ResizeCache {
                 namespace,
                 capacity,
-            } => self.draft_resize(namespace, capacity),
+            } => self.draft_resize(&namespace, capacity),
             Intent::WarmCache { namespace } => self.draft_warm(namespace),
             Intent::SetCacheTtl {
                 namespace,
                 ttl_seconds,
-            } => self.draft_ttl(namespace, ttl_seconds),
+            } => self.draft_ttl(&namespace, ttl_seconds),
             Intent::Undo(row) => match self.undo_job(row) {
                 Ok(Job::DropIndex { finding }) => {
                     return self.preview_drop(caller, row, &finding, reply);

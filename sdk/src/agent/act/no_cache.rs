@@ -24,16 +24,12 @@ impl Agent {
         Err(off())
     }
 
-    pub(super) fn draft_resize(
-        &self,
-        namespace: String,
-        _: CacheCapacity,
-    ) -> Result<Draft, Refusal> {
-        self.draft_clear(namespace)
+    pub(super) fn draft_resize(&self, namespace: &str, _: CacheCapacity) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace.to_owned())
     }
 
-    pub(super) fn draft_ttl(&self, namespace: String, _: u32) -> Result<Draft, Refusal> {
-        self.draft_clear(namespace)
+    pub(super) fn draft_ttl(&self, namespace: &str, _: u32) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace.to_owned())
     }
 
     pub(super) fn draft_warm(&self, namespace: String) -> Result<Draft, Refusal> {

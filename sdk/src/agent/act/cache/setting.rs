@@ -44,10 +44,10 @@ enum What {
 impl Agent {
     pub(in crate::agent::act) fn draft_resize(
         &self,
-        namespace: String,
+        namespace: &str,
         capacity: CacheCapacity,
     ) -> Result<Draft, Refusal> {
-        let row = self.cache_row(&namespace)?;
+        let row = self.cache_row(namespace)?;
         let (unit, wanted) = match capacity {
             CacheCapacity::Entries(entries) => (Unit::Entries, entries),
             CacheCapacity::Bytes(bytes) => (Unit::Bytes, bytes),
@@ -105,7 +105,7 @@ impl Agent {
         }
         self.note_where(&mut notes);
         let job = Job::ResizeCache {
-            namespace: namespace.clone(),
+            namespace: namespace.to_owned(),
             capacity: wanted,
         };
         let statement = format!("let cache `{namespace}` hold {}", amount(unit, wanted));
@@ -126,10 +126,10 @@ impl Agent {
 
     pub(in crate::agent::act) fn draft_ttl(
         &self,
-        namespace: String,
+        namespace: &str,
         ttl_seconds: u32,
     ) -> Result<Draft, Refusal> {
-        let row = self.cache_row(&namespace)?;
+        let row = self.cache_row(namespace)?;
         if !TTL.contains(&ttl_seconds) {
             return Err(refused(
                 "a time to live is from a second to 365 days".into(),
@@ -153,7 +153,7 @@ impl Agent {
         notes.push("what code asks to be fresh for a shorter time stays so".into());
         self.note_where(&mut notes);
         let job = Job::SetCacheTtl {
-            namespace: namespace.clone(),
+            namespace: namespace.to_owned(),
             ttl,
         };
         let statement = format!(
