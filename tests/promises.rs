@@ -15,9 +15,9 @@ use perfdeck_bridge::Source;
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::codec::{self, Frames, MAX_FRAME};
 use perfdeck_bridge::protocol::{
-    ActRequest, Evidence, ExemplarId, FindingId, FromHost, FromViewer, Intent, LedgerId, LedgerRow,
-    LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode, State, Topic,
-    WhichExemplar,
+    ActRequest, CacheCapacity, Evidence, ExemplarId, FindingId, FromHost, FromViewer, Intent,
+    LedgerId, LedgerRow, LedgerStatus, PROTOCOL_VERSION, PlanId, QueryId, Question, RefusalCode,
+    State, Topic, WhichExemplar,
 };
 use perfdeck_tests::folder::Folder;
 use perfdeck_tests::postgres::Server;
@@ -469,6 +469,14 @@ fn message(targets: Targeted) -> impl Strategy<Value = FromViewer> {
         finding.prop_map(|id| Intent::Apply(FindingId(id))),
         prop_oneof![3 => Just("reports".to_owned()), 1 => ".{0,40}".prop_map(|text| text)]
             .prop_map(|namespace| Intent::ClearCache { namespace }),
+        any::<u64>().prop_map(|entries| Intent::ResizeCache {
+            namespace: "reports".to_owned(),
+            capacity: CacheCapacity::Entries(entries),
+        }),
+        any::<u32>().prop_map(|ttl_seconds| Intent::SetCacheTtl {
+            namespace: "reports".to_owned(),
+            ttl_seconds,
+        }),
         prop_oneof![Just(targets.undoable), (0..5_u64).prop_map(LedgerId)].prop_map(Intent::Undo),
         Just(Intent::ClearAlerts),
     ];

@@ -162,6 +162,8 @@ pub(crate) struct Agent {
     /// What was changed of caches and may be taken back, by the row.
     #[cfg(feature = "cache")]
     altered: HashMap<perfdeck_bridge::protocol::LedgerId, act::Altered>,
+    #[cfg(feature = "cache")]
+    warmths: Vec<act::Warmth>,
     verifying: bool,
     /// The statements of the last round, and when it was.
     asked: BTreeSet<u64>,
@@ -230,6 +232,8 @@ impl Agent {
             cleared: HashMap::new(),
             #[cfg(feature = "cache")]
             altered: HashMap::new(),
+            #[cfg(feature = "cache")]
+            warmths: Vec::new(),
             verifying: false,
             asked: BTreeSet::new(),
             asked_at: 0,

@@ -51,6 +51,7 @@ mod tier;
 mod values;
 #[cfg(feature = "vector")]
 pub mod vector;
+mod warm;
 pub(crate) mod watch;
 
 pub use key::{CacheKey, KeyWriter};
@@ -63,6 +64,8 @@ pub use query::CacheQuery;
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
 pub(crate) use remote::{Address, CONNECTIONS as REDIS_CONNECTIONS, Url};
+pub use warm::ReadThrough;
+pub(crate) use warm::Warming;
 
 use crate::clock::Clock;
 pub(crate) use sampling::{Lookup, Taken};
@@ -315,6 +318,19 @@ impl Caches {
         } else {
             Err(NotRestorable::ChangedSince)
         }
+    }
+
+    /// How many keys of a namespace could be loaded without being asked for.
+    pub(crate) fn warmable(&self, namespace: &str) -> usize {
+        let space = self.known(namespace);
+        space.map_or(0, |space| {
+            space.warmables().iter().map(|one| one.keys()).sum()
+        })
+    }
+
+    /// Begins to load them; `None` if there are none, or nothing was asked for in a runtime yet.
+    pub(crate) fn warm(&self, namespace: &str) -> Option<Warming> {
+        warm::begin(self.known(namespace)?.warmables())
     }
 
     /// What was changed of a namespace by hand; `None` if there is no such namespace.

@@ -37,7 +37,7 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["redis", ..] => "redis",
         ["record", ..] => "record",
         ["cache", "stats", ..] => "cache-stats",
-        ["apply" | "undo", ..] | ["cache", "clear" | "resize" | "ttl", ..] => "act",
+        ["apply" | "undo", ..] | ["cache", "clear" | "resize" | "ttl" | "warm", ..] => "act",
         other => panic!("no schema for {other:?}"),
     }
 }

@@ -69,6 +69,7 @@ pub(crate) enum Action {
     Clear,
     Resize,
     Ttl,
+    Warm,
     Percentile,
     Help,
     Quit,
@@ -79,7 +80,7 @@ impl Action {
     pub(crate) const fn changes_the_host(self) -> bool {
         matches!(
             self,
-            Self::Act | Self::Undo | Self::Clear | Self::Resize | Self::Ttl
+            Self::Act | Self::Undo | Self::Clear | Self::Resize | Self::Ttl | Self::Warm
         )
     }
 }
@@ -216,6 +217,13 @@ pub(crate) const BINDINGS: &[Binding] = &[
         screens: &[Screen::Caches],
         short: "",
         long: "let its entries be fresh for another time",
+    },
+    Binding {
+        action: Action::Warm,
+        keys: &[Key::Char('w')],
+        screens: &[Screen::Caches],
+        short: "",
+        long: "load its most used keys that it lacks",
     },
     Binding {
         action: Action::Undo,

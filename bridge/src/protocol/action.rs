@@ -31,6 +31,11 @@ pub enum Intent {
         /// The time.
         ttl_seconds: u32,
     },
+    /// Load what a cache namespace lacks, of keys that were used.
+    WarmCache {
+        /// The namespace.
+        namespace: String,
+    },
 }
 
 /// How much a cache namespace holds.

@@ -158,6 +158,7 @@ impl SampleHost {
                 namespace,
                 capacity,
             } => resize_preview(namespace, *capacity),
+            Intent::WarmCache { namespace } => warm_preview(namespace),
             Intent::SetCacheTtl {
                 namespace,
                 ttl_seconds,
@@ -380,6 +381,7 @@ impl Shared {
             Intent::Undo(id) => ("undo", format!("row {id}"), Some(*id)),
             Intent::ClearAlerts => ("clear_alerts", "alerts".to_owned(), None),
             Intent::ResizeCache { namespace, .. } => ("resize_cache", namespace.clone(), None),
+            Intent::WarmCache { namespace } => ("warm_cache", namespace.clone(), None),
             Intent::SetCacheTtl { namespace, .. } => ("set_cache_ttl", namespace.clone(), None),
         };
         LedgerRow {
@@ -395,9 +397,11 @@ impl Shared {
             realised: None,
             interval: None,
             undo_of,
-            undo: (*intent != Intent::ClearAlerts).then(|| Undo {
-                statement: "what it was before".to_owned(),
-                until: None,
+            undo: (!matches!(intent, Intent::ClearAlerts | Intent::WarmCache { .. })).then(|| {
+                Undo {
+                    statement: "what it was before".to_owned(),
+                    until: None,
+                }
             }),
         }
     }
@@ -465,6 +469,22 @@ fn resize_preview(namespace: &str, capacity: CacheCapacity) -> Preview {
         ],
         undo: Undo {
             statement: format!("let cache `{namespace}` hold 10000 entries again"),
+            until: None,
+        },
+        ..clear_preview(namespace, Timestamp::default())
+    }
+}
+
+fn warm_preview(namespace: &str) -> Preview {
+    Preview {
+        kind: "warm_cache".to_owned(),
+        title: format!("warm cache {namespace}"),
+        statement: format!(
+            "load those of the 640 most used keys of cache `{namespace}` that it doesn't hold"
+        ),
+        notes: vec!["for ten minutes at most".to_owned()],
+        undo: Undo {
+            statement: String::new(),
             until: None,
         },
         ..clear_preview(namespace, Timestamp::default())

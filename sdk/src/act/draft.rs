@@ -32,6 +32,9 @@ pub(crate) enum Job {
         namespace: String,
         ttl: Duration,
     },
+    WarmCache {
+        namespace: String,
+    },
     /// Let a cache's capacity or time to live be as it was before an earlier row.
     ResetCache {
         namespace: String,

@@ -25,7 +25,7 @@ use crate::act::measure::{self, Measurement, Outcome, Subject, Taken};
 use crate::act::{Draft, Job, Plan};
 
 #[cfg(feature = "cache")]
-pub(super) use self::cache::{Altered, Cleared};
+pub(super) use self::cache::{Altered, Cleared, Warmth};
 #[cfg(all(feature = "advisor", feature = "_sqlx"))]
 pub(super) use self::index::Made;
 #[cfg(not(all(feature = "advisor", feature = "_sqlx")))]
@@ -116,6 +116,8 @@ impl Agent {
             });
         #[cfg(feature = "cache")]
         self.forget_cleared();
+        #[cfg(feature = "cache")]
+        self.pace_warming();
         for (row, outcome) in closed {
             if let Some(outcome) = self.confirm(row, outcome) {
                 self.close(row, outcome, None);
@@ -168,6 +170,7 @@ impl Agent {
                 namespace,
                 capacity,
             } => self.draft_resize(&namespace, capacity),
+            Intent::WarmCache { namespace } => self.draft_warm(namespace),
             Intent::SetCacheTtl {
                 namespace,
                 ttl_seconds,
@@ -262,6 +265,11 @@ impl Agent {
                 let result = self.change_cache(row.id, &draft.job, draft.state);
                 self.finish(row.id, result);
             }
+            Job::WarmCache { namespace } => {
+                if let Err(failure) = self.warm_cache(Some(row.id), namespace) {
+                    self.finish(row.id, Err(failure));
+                }
+            }
             Job::ResetCache { changed, .. } => {
                 let result = self.reset_cache(*changed);
                 self.finish(row.id, result);
@@ -342,7 +350,8 @@ impl Agent {
             Job::ClearCache { .. }
             | Job::ClearAlerts
             | Job::ResizeCache { .. }
-            | Job::SetCacheTtl { .. } => {}
+            | Job::SetCacheTtl { .. }
+            | Job::WarmCache { .. } => {}
         }
     }
 

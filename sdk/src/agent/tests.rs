@@ -18,6 +18,8 @@ use crate::deck::{Deck, Guard};
 use crate::observe::request::{HttpLayer, HttpService};
 
 #[cfg(feature = "cache")]
+mod caches;
+#[cfg(feature = "cache")]
 mod curve;
 mod death;
 mod past;

@@ -109,6 +109,25 @@ where
     }
 }
 
+/// Loads what isn't there though nobody asks for it, and counts it as a refresh; `None` if it is there, or another loads it.
+pub(super) async fn warmed<V, E, L>(call: Call<'_, V, E>, load: impl FnOnce() -> L) -> Option<bool>
+where
+    V: Any + Clone + Send + Sync,
+    L: Future<Output = Result<V, E>>,
+{
+    let turn = call
+        .space
+        .turn::<V>(&call.probe(), &call.stripes(), How::Caller);
+    let Turn::Lead(lead, spare) = turn else {
+        return None;
+    };
+    let _place = call.space.refreshing()?;
+    call.space.count(|meter| &meter.refreshes);
+    let running = Running::new(&call, Duty::Lead(lead), spare);
+    let output = running.run(call.probe(), load()).await;
+    Some(matches!(output, Ok(Ok(_))))
+}
+
 /// Answers from the cache or by a load in the caller.
 pub(super) async fn inline<V, E, L>(call: Call<'_, V, E>, load: impl FnOnce() -> L) -> Result<V, E>
 where

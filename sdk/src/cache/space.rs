@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use super::census::Census;
@@ -18,6 +18,7 @@ use super::stamp::{Stamp, Stamps, Stripes};
 use super::terms::{Origin, Terms};
 use super::tier::Kept;
 use super::values::Values;
+use super::warm::Warm;
 use super::{Row, Shared, life};
 
 mod change;
@@ -51,6 +52,8 @@ pub(super) struct Space {
     retimed: AtomicBool,
     jitter: AtomicU64,
     census: Mutex<Census>,
+    /// What loads its values by functions that can be called again.
+    warmables: Mutex<Vec<Weak<dyn Warm>>>,
 }
 
 /// What a caller has to do after a look-up.
@@ -94,6 +97,7 @@ impl Space {
             retimed: AtomicBool::new(false),
             jitter: AtomicU64::new(0),
             census: Mutex::default(),
+            warmables: Mutex::default(),
             shared,
         }
     }

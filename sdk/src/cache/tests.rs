@@ -9,6 +9,8 @@ use super::*;
 
 mod change;
 mod counts;
+#[cfg(all(feature = "redis", feature = "vector"))]
+mod embeddings;
 mod eviction;
 #[cfg(feature = "redis")]
 mod fleet;
@@ -21,6 +23,7 @@ mod outage;
 #[cfg(feature = "redis")]
 mod shared;
 mod stale;
+mod warm;
 
 pub(super) fn manual(metered: bool) -> (Caches, Arc<AtomicU64>) {
     let hand = Arc::new(AtomicU64::new(1));

@@ -8,7 +8,6 @@ pub(crate) struct HostSample {
     /// Memory in use by everything that shares the limit, from 0 to 1.
     pub(crate) memory_ratio: Option<f64>,
     /// The memory that there is for everything that shares the limit.
-    #[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "bounds caches"))]
     pub(crate) memory_bytes: Option<u64>,
     /// The process's own processor time, in cores.
     pub(crate) process_cpu: Option<f64>,

@@ -242,6 +242,14 @@ pub(super) enum CacheVerb {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Load what a namespace lacks, of the keys that are used most
+    Warm {
+        /// The namespace
+        #[arg(value_name = "NAMESPACE")]
+        namespace: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Let a namespace hold more or less, until the service starts anew
     Resize {
         /// The namespace

@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 30] = [
     "status",
     "doctor",
     "requests",
@@ -34,6 +34,8 @@ const COMMANDS: [&str; 28] = [
     "cache resize analytics --capacity 20000",
     "cache resize analytics --capacity 20000 --apply",
     "cache resize embed --bytes 64MiB",
+    "cache warm analytics",
+    "cache warm analytics --apply",
     "cache ttl analytics 10m",
     "cache ttl analytics 10m --apply",
     "alerts --clear",

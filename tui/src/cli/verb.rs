@@ -151,6 +151,12 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             };
             act(source, intent, *consent, quiet).await
         }
+        Verb::Cache(CacheVerb::Warm { namespace, consent }) => {
+            let intent = Intent::WarmCache {
+                namespace: namespace.clone(),
+            };
+            act(source, intent, *consent, quiet).await
+        }
         Verb::Cache(CacheVerb::Resize {
             namespace,
             capacity,

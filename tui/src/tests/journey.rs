@@ -310,6 +310,15 @@ fn a_cache_gets_the_time_to_live_that_is_typed() {
 }
 
 #[test]
+fn a_cache_is_warmed_by_a_key() {
+    let viewer = check("4 j w", &["Apply: warm cache analytics", "undo: none"]);
+    let wanted = Intent::WarmCache {
+        namespace: "analytics".into(),
+    };
+    assert_eq!(previewed(&viewer), Some(&wanted));
+}
+
+#[test]
 fn a_frozen_view_stays_while_the_host_goes_on() {
     let mut viewer = check("8 space", &["‖ frozen 0s"]);
     let before = frame(&viewer.model, 120, 40);

@@ -1,6 +1,7 @@
 //! Clearing a cache, and bringing its entries back.
 
 mod setting;
+mod warm;
 
 use perfdeck_bridge::protocol::{LedgerId, LedgerStatus, Refusal, RefusalCode, Risk, Undo};
 
@@ -9,6 +10,7 @@ use crate::act::{Draft, Job};
 use crate::agent::Agent;
 
 pub(crate) use setting::Altered;
+pub(crate) use warm::Warmth;
 
 /// A clear that may be undone.
 #[derive(Debug)]
@@ -27,6 +29,17 @@ impl Agent {
                 .get(&row.name)
                 .map(|history| &history.loads);
             let until = self.now().after(UNDO);
+            let mut notes = vec!["each entry is loaded anew when it is next asked for".into()];
+            notes.push(format!(
+                "a load takes {:.1} ms (p95)",
+                loads.map_or(0.0, |loads| loads.quantile(0.95) * 1e3)
+            ));
+            let warmable = self.caches.warmable(&namespace);
+            if warmable > 0 {
+                notes.push(format!(
+                    "its {warmable} most used keys are loaded at once, four at a time"
+                ));
+            }
             return Ok(Draft {
                 job: Job::ClearCache {
                     namespace: namespace.clone(),
@@ -35,13 +48,7 @@ impl Agent {
                 title: format!("clear cache {namespace}"),
                 statement: format!("drop all {} entries of cache `{namespace}`", row.entries),
                 risk: Risk::Cache,
-                notes: vec![
-                    "each entry is loaded anew when it is next asked for".into(),
-                    format!(
-                        "a load takes {:.1} ms (p95)",
-                        loads.map_or(0.0, |loads| loads.quantile(0.95) * 1e3)
-                    ),
-                ],
+                notes,
                 expected: None,
                 undo: Undo {
                     statement: format!("bring the entries of `{namespace}` back"),
@@ -107,7 +114,10 @@ impl Agent {
         self.cleared
             .insert(namespace.to_owned(), Cleared { row, state });
         self.read_caches();
-        let message = format!("cleared {entries} entries of {namespace}");
+        let mut message = format!("cleared {entries} entries of {namespace}");
+        if self.caches.warmable(namespace) > 0 && self.warm_cache(None, namespace).is_ok() {
+            message.push_str(", and warms it");
+        }
         Ok(Done {
             message,
             credited: true,

@@ -248,6 +248,7 @@ impl Agent {
             | Job::ClearAlerts
             | Job::ResizeCache { .. }
             | Job::SetCacheTtl { .. }
+            | Job::WarmCache { .. }
             | Job::ResetCache { .. } => return Subject::default(),
         };
         let found = self

@@ -26,16 +26,20 @@ impl Agent {
         Err(off())
     }
 
-    pub(super) fn draft_resize(
-        &self,
-        namespace: String,
-        _: CacheCapacity,
-    ) -> Result<Draft, Refusal> {
+    pub(super) fn draft_resize(&self, namespace: &str, _: CacheCapacity) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace.to_owned())
+    }
+
+    pub(super) fn draft_ttl(&self, namespace: &str, _: u32) -> Result<Draft, Refusal> {
+        self.draft_clear(namespace.to_owned())
+    }
+
+    pub(super) fn draft_warm(&self, namespace: String) -> Result<Draft, Refusal> {
         self.draft_clear(namespace)
     }
 
-    pub(super) fn draft_ttl(&self, namespace: String, _: u32) -> Result<Draft, Refusal> {
-        self.draft_clear(namespace)
+    pub(super) fn warm_cache(&mut self, _: Option<LedgerId>, _: &str) -> Result<(), Failure> {
+        Err(off())
     }
 
     pub(super) fn draft_reset(&self, changed: LedgerId) -> Result<Draft, Refusal> {

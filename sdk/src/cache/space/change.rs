@@ -1,11 +1,16 @@
 //! What an operator changes of a namespace while it runs.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
 
 use super::super::life;
 use super::super::local::Slot;
 use super::super::terms::Changed;
+use super::super::warm::Warm;
 use super::{LONGEST, Space, beyond};
+
+/// Functions of a namespace that can be warmed; those beyond are not.
+const WARMABLES: usize = 16;
 
 impl Space {
     /// Changes what counts instead of what the code says, if that is as `from`; returns whether it was.
@@ -62,5 +67,25 @@ impl Space {
                 early: terms.code().early_refresh,
             });
         }
+    }
+
+    /// Notes what could be warmed, as long as its maker keeps it.
+    pub(in crate::cache) fn warmable(&self, one: Weak<dyn Warm>) {
+        let mut warmables = self
+            .warmables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        warmables.retain(|one| one.strong_count() > 0);
+        if warmables.len() < WARMABLES {
+            warmables.push(one);
+        }
+    }
+
+    pub(in crate::cache) fn warmables(&self) -> Vec<Arc<dyn Warm>> {
+        let warmables = self
+            .warmables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        warmables.iter().filter_map(Weak::upgrade).collect()
     }
 }

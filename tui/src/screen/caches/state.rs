@@ -22,6 +22,11 @@ pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<S
                 namespace: row.namespace.clone(),
             })]
         }
+        (Action::Warm, Some(row)) => {
+            vec![Step::Preview(Intent::WarmCache {
+                namespace: row.namespace.clone(),
+            })]
+        }
         (Action::Resize, Some(row)) => vec![Step::Wish(Wish::capacity(row))],
         (Action::Ttl, Some(row)) => vec![Step::Wish(Wish::ttl(row))],
         (Action::Undo, Some(row)) => match row.undo {

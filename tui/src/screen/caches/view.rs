@@ -269,7 +269,9 @@ fn namespace(
         piece("r", Role::Key),
         piece(" resize it   ", Role::Dim),
         piece("t", Role::Key),
-        piece(" change its TTL", Role::Dim),
+        piece(" change its TTL   ", Role::Dim),
+        piece("w", Role::Key),
+        piece(" warm it", Role::Dim),
         piece(undo, Role::Key),
         piece(words, Role::Dim),
     ];

@@ -321,7 +321,7 @@ impl Agent {
     }
 
     /// A namespace as it is now: the last tick's rows may lack a cache that is new.
-    fn cache_row(&self, namespace: &str) -> Result<Row, Refusal> {
+    pub(super) fn cache_row(&self, namespace: &str) -> Result<Row, Refusal> {
         let mut rows = self.caches.rows().into_iter();
         rows.find(|row| *row.name == *namespace).ok_or_else(|| {
             Refusal::new(RefusalCode::Unknown, format!("no such cache: {namespace}"))
