@@ -160,7 +160,7 @@ impl CacheHistory {
     #[cfg(feature = "cache")]
     pub(super) fn bytes(&self) -> usize {
         self.loads.bytes()
-            + self.ages.bytes()
+            + self.aged.ages.bytes()
             + self.seconds.capacity() * size_of::<(u64, u64, f64)>()
     }
 }

@@ -220,6 +220,7 @@ where
             site: BY_HAND,
             key: &written,
             tags: &[],
+            tables: &[],
             values: Values::new(),
             refusal: Refusal::shared(),
         };
