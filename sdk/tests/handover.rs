@@ -4,6 +4,12 @@
 //! thread can be stopped while it has a half, and a lock that orders nothing shows as counts that are lost. loom's own
 //! mutex would not do: it lets nobody in between its being taken and given back, so nobody would ever find one in use.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a model that finds something panics"
+)]
+
 #[path = "../src/record"]
 mod record {
     mod shard;
