@@ -7,7 +7,7 @@
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a model fails by panicking"
+    reason = "a model that finds something panics"
 )]
 
 #[path = "../src/record"]
