@@ -3,6 +3,7 @@
 mod alerts;
 mod bad_input;
 mod cache_trace;
+mod caches;
 mod crash;
 mod desk;
 mod doctor;
