@@ -4,6 +4,7 @@ mod alerts;
 mod bad_input;
 mod blind;
 mod cache_trace;
+mod caches;
 mod crash;
 mod desk;
 mod doctor;
