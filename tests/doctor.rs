@@ -114,7 +114,8 @@ fn the_doctor_has_nothing_to_find_in_the_demo() -> Result<()> {
             .iter()
             .filter_map(|seen| seen["what"].as_str())
             .collect();
-        let all = ["requests", "statements", "pools", "caches", "advice"];
+        // Without load no database was asked for advice.
+        let all = ["requests", "statements", "pools", "caches"];
         all.iter().all(|wanted| what.contains(wanted)).then_some(())
     };
     host.json_within(Duration::from_secs(20), "evidence", &["doctor"], seen)?;

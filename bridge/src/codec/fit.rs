@@ -43,7 +43,7 @@ fn shorten(state: &mut State) -> u64 {
         State::Alerts(alerts) => cut(&mut alerts.alerts) + cut(&mut alerts.limits),
         State::Advice(advice) => cut(&mut advice.findings),
         State::Ledger(ledger) => cut(&mut ledger.rows),
-        State::Host(host) => cut(&mut host.metrics) + cut(&mut host.pools),
+        State::Host(host) => cut(&mut host.metrics) + cut(&mut host.pools) + cut(&mut host.redis),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use perfdeck_bridge::client::Client;
 use perfdeck_bridge::protocol::{
     ActReply, ActRequest, Answer, FromHost, FromViewer, PROTOCOL_VERSION, PlanId, QueryId,
-    Question, RefusalCode, Role, Topic,
+    Question, RefusalCode, Role, State, Topic,
 };
 use perfdeck_bridge::{Error, Source, codec};
 use tokio::time::timeout;
@@ -200,7 +200,7 @@ async fn an_action_that_runs_is_finished_when_its_viewer_leaves() {
 }
 
 #[tokio::test]
-async fn an_answer_too_large_for_a_frame_is_refused_and_counted() {
+async fn an_answer_too_large_for_a_frame_is_refused_and_a_state_told_with_fewer_rows() {
     let host = Host::start("huge");
     let client = host.client().await;
     let refused = refusal(client.ask(Question::Route("huge".to_owned())).await);
@@ -209,12 +209,17 @@ async fn an_answer_too_large_for_a_frame_is_refused_and_counted() {
         refused.message.contains("over the limit of 262144"),
         "{refused}"
     );
-    let _states = client.subscribe(&[Topic::Requests]);
-    host.deck.board.publish(bulky(1, 1 << 20));
-    eventually("both are counted", || {
-        host.stats.oversized.load(Ordering::Relaxed) == 2
-    })
-    .await;
+    assert_eq!(host.stats.oversized.load(Ordering::Relaxed), 1);
+    let mut states = client.subscribe(&[Topic::Requests]);
+    host.deck.board.publish(bulky(7, 1 << 20));
+    let update = states.next().await.unwrap().update;
+    let State::Requests(told) = &update.state else {
+        panic!("{update:?}")
+    };
+    assert_eq!(
+        (told.requests, told.routes.len(), update.left_out),
+        (7, 0, 1)
+    );
     client
         .ask(Question::Route("GET /".to_owned()))
         .await

@@ -266,7 +266,12 @@ impl Forecaster {
             }
             return;
         }
-        if enough || self.told.is_none() {
+        // While there are too few, how many there are is the news.
+        let waits = self
+            .told
+            .as_ref()
+            .is_none_or(|told| told.silence == Some(ForecastSilence::TooFewLookups));
+        if enough || waits {
             self.told = Some(self.tell(row, load));
         }
         if enough && second.saturating_sub(self.window.since) >= WINDOW {
