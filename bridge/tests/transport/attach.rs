@@ -212,7 +212,8 @@ async fn an_answer_too_large_for_a_frame_is_refused_and_a_state_told_with_fewer_
     assert_eq!(host.stats.oversized.load(Ordering::Relaxed), 1);
     let mut states = client.subscribe(&[Topic::Requests]);
     host.deck.board.publish(bulky(7, 1 << 20));
-    let update = states.next().await.unwrap().update;
+    let received = states.next().await.unwrap();
+    let update = &received.update;
     let State::Requests(told) = &update.state else {
         panic!("{update:?}")
     };
