@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::stamp::Stamp;
+use super::tick::Tick;
 
 /// Look-ups that the buffer holds.
 pub(super) const ROOM: usize = 4_096;
@@ -54,12 +55,13 @@ impl Sampling {
     }
 
     #[cold]
-    pub(super) fn keep(&self, hash: u64, at: u64, stamp: Stamp) {
-        let stamp = stamp.folded();
+    pub(super) fn keep(&self, hash: u64, tick: &Tick, stamp: Stamp) {
         if let Ok(mut kept) = self.kept.try_lock()
             // Its room was made when the sample began, so that no look-up waits for memory.
             && kept.len() < kept.capacity()
         {
+            // Read here, since of a busy cache most find no room.
+            let (at, stamp) = (tick.now(), stamp.folded());
             kept.push(Lookup { hash, at, stamp });
             return;
         }

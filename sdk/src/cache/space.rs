@@ -290,7 +290,7 @@ impl Space {
             if let Some(hash) = hash
                 && self.sampling.wants(hash)
             {
-                self.sampling.keep(hash, self.shared.tick.now(), slot.stamp);
+                self.sampling.keep(hash, &self.shared.tick, slot.stamp);
             }
             if self.meter.hit() {
                 let age = self.shared.tick.now().saturating_sub(slot.life.born);
@@ -310,7 +310,7 @@ impl Space {
                 && self.sampling.wants(hash)
             {
                 let stamp = self.stamps.read(stripes);
-                self.sampling.keep(hash, self.shared.tick.now(), stamp);
+                self.sampling.keep(hash, &self.shared.tick, stamp);
             }
             self.meter.miss();
             crate::record::scope::cache_lookup(self.number, false);
