@@ -104,9 +104,10 @@ impl Generations {
 
     /// Notes what this instance has just made of a generation, so that it isn't taken for another's doing.
     ///
-    /// One that isn't the next was changed by others as well, which the next look has to find out.
+    /// One that isn't the next was changed by others as well, which the next look has to find out; so it has of one that was
+    /// not looked at yet, since names made from data would fill memory here.
     pub(super) fn note_own(&mut self, space: &Arc<str>, present: Generation) {
-        let follows = self.seen.get(space).is_none_or(|seen| {
+        let follows = self.seen.get(space).is_some_and(|seen| {
             seen.last.epoch == present.epoch && present.changes == seen.last.changes + 1
         });
         if follows {
@@ -165,6 +166,8 @@ mod tests {
         seen.note(&space, generation("a", 0, 5));
         seen.note_own(&space, generation("a", 1, 6));
         assert_eq!(seen.order("users", &generation("a", 1, 6)), Order::Same);
+        seen.note_own(&"made from data".into(), generation("a", 1, 1));
+        assert_eq!(seen.seen.len(), 1);
         seen.note_own(&space, generation("a", 3, 8));
         let present = generation("a", 3, 8);
         assert_eq!(seen.order("users", &present), Order::Invalidated);
