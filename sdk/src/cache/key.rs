@@ -264,6 +264,7 @@ impl StoredKey {
     }
 }
 
+#[inline]
 pub(super) fn hashed(bytes: &[u8], hasher: &foldhash::quality::RandomState) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(bytes);
@@ -296,6 +297,7 @@ impl PartialEq for StoredKey {
 impl Eq for StoredKey {}
 
 impl quick_cache::Equivalent<StoredKey> for Probe<'_> {
+    #[inline]
     fn equivalent(&self, key: &StoredKey) -> bool {
         self.site == key.site && *self.bytes == *key.bytes
     }

@@ -56,10 +56,12 @@ enum Chosen {
 }
 
 impl Slot {
+    #[inline]
     pub(super) fn holds<V: Any>(&self) -> bool {
         self.value.is::<V>()
     }
 
+    #[inline]
     pub(super) fn value<V: Any + Clone>(&self) -> Option<V> {
         self.value.downcast_ref::<V>().cloned()
     }
@@ -89,6 +91,7 @@ impl Local {
         Self { engine, evictions }
     }
 
+    #[inline]
     pub(super) fn get(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
         match &self.engine {
             Chosen::Quick(map) => map.get(probe),

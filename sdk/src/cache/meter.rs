@@ -77,6 +77,7 @@ struct Lease(Cell<usize>);
 
 impl Meter {
     /// Counts a hit; returns whether it is one whose age is to be noted.
+    #[inline]
     pub(super) fn hit(&self) -> bool {
         self.count(|lane| &lane.hits).is_multiple_of(AGED)
     }
@@ -139,6 +140,7 @@ impl Meter {
     }
 
     /// Returns what the counter had before, in the thread's lane.
+    #[inline]
     fn count(&self, which: impl Fn(&Lane) -> &AtomicU64) -> u64 {
         let number = lane();
         let Some(lane) = self.lanes.get(number) else {
@@ -227,6 +229,7 @@ fn take<T: Default>(times: &Mutex<T>) -> T {
     std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+#[inline]
 fn lane() -> usize {
     match LANE.get() {
         UNASSIGNED => assign(),

@@ -1,7 +1,8 @@
 //! Look-ups on their way from the hit path to whoever predicts from them: those of some keys, by the hash that is there.
 //!
 //! A look-up that isn't in the sample pays a load and a comparison. One that is goes into a bounded buffer, unless another
-//! thread is at it or it is full: then it is dropped and counted. Nobody waits.
+//! thread is at it: then it is dropped and counted. Once the buffer is full nothing is in the sample until that is taken.
+//! Nobody waits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -25,9 +26,12 @@ pub(crate) struct Lookup {
 /// The sample of one namespace.
 #[derive(Default)]
 pub(super) struct Sampling {
-    /// Hashes below are in it; none while nobody wants them.
+    /// Hashes below are in it; none while nobody wants them, and none while the buffer is full.
     bound: AtomicU64,
+    /// What the bound is while there is room.
+    wanted: AtomicU64,
     kept: Mutex<Vec<Lookup>>,
+    /// Look-ups that came while another thread was at the buffer.
     dropped: AtomicU64,
 }
 
@@ -36,6 +40,8 @@ pub(super) struct Sampling {
 pub(crate) struct Taken {
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) dropped: u64,
+    /// Whether there may have been more: from then on nobody counted.
+    pub(crate) full: bool,
 }
 
 impl Lookup {
@@ -56,16 +62,19 @@ impl Sampling {
 
     #[cold]
     pub(super) fn keep(&self, hash: u64, tick: &Tick, stamp: Stamp) {
-        if let Ok(mut kept) = self.kept.try_lock()
-            // Its room was made when the sample began, so that no look-up waits for memory.
-            && kept.len() < kept.capacity()
-        {
-            // Read here, since of a busy cache most find no room.
+        let Ok(mut kept) = self.kept.try_lock() else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        // Its room was made when the sample began, so that no look-up waits for memory.
+        if kept.len() < kept.capacity() {
             let (at, stamp) = (tick.now(), stamp.folded());
             kept.push(Lookup { hash, at, stamp });
-            return;
         }
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+        if kept.len() == kept.capacity() {
+            // While the buffer is held: whoever takes it opens the sample again.
+            self.bound.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Takes all keys halved so often from now on; `None` takes none, and frees the room.
@@ -76,16 +85,24 @@ impl Sampling {
         } else {
             Vec::new()
         };
-        let former = std::mem::replace(&mut *self.lock(), room);
+        let mut kept = self.lock();
+        let former = std::mem::replace(&mut *kept, room);
+        self.wanted.store(bound, Ordering::Relaxed);
         self.bound.store(bound, Ordering::Relaxed);
         self.dropped.store(0, Ordering::Relaxed);
+        drop(kept);
         drop(former);
     }
 
     /// Takes what was kept, and leaves `room` in its place.
     pub(super) fn take(&self, room: Vec<Lookup>) -> Taken {
+        let mut kept = self.lock();
+        let lookups = std::mem::replace(&mut *kept, room);
+        let bound = self.wanted.load(Ordering::Relaxed);
+        self.bound.store(bound, Ordering::Relaxed);
         Taken {
-            lookups: std::mem::replace(&mut *self.lock(), room),
+            full: !lookups.is_empty() && lookups.len() == lookups.capacity(),
+            lookups,
             dropped: self.dropped.swap(0, Ordering::Relaxed),
         }
     }

@@ -103,7 +103,8 @@ impl Space {
     }
 
     /// Finds an entry that answers without further thought.
-    #[inline]
+    ///
+    /// Who calls it is compiled with the host: this stays here whole, with all that it calls inside it.
     pub(super) fn sure(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
         let slot = self.local.get()?.get(probe)?;
         let now = self.shared.tick.now();

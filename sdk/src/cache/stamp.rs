@@ -54,6 +54,7 @@ impl Stamps {
         }
     }
 
+    #[inline]
     pub(super) fn read(&self, stripes: &Stripes) -> Stamp {
         let tags = stripes.tags.iter().map(|tag| self.stripe(*tag));
         Stamp {
@@ -68,6 +69,7 @@ impl Stamps {
         tables.fold(0, u64::wrapping_add)
     }
 
+    #[inline]
     pub(super) fn namespace(&self) -> u64 {
         self.namespace.load(Ordering::Acquire)
     }
@@ -107,6 +109,7 @@ impl Stamps {
             .is_ok()
     }
 
+    #[inline]
     pub(super) fn stripe(&self, number: u16) -> u64 {
         self.stripes
             .get(usize::from(number))

@@ -425,6 +425,7 @@ pub(crate) fn pool_wait(pool: u16, nanos: u64) {
 }
 
 /// Counts a look-up in a cache, by its number, for the present request.
+#[inline]
 pub(crate) fn cache_lookup(space: u64, hit: bool) {
     with(|scope| {
         if hit {

@@ -65,6 +65,8 @@ impl Run {
         let mut command = Command::new("valgrind");
         command
             .args(["--tool=callgrind", "--quiet", "--separate-threads=yes"])
+            // Threads take turns there; without it one that waits for another can keep its turn for ever.
+            .arg("--fair-sched=try")
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg(std::env::current_exe()?);
         Ok(command)

@@ -238,23 +238,27 @@ impl Forecaster {
 
     /// Takes a second's look-ups.
     pub(crate) fn take(&mut self, taken: &Taken, row: &Row, second: u64, load: Load) {
-        let (kept, dropped) = (taken.lookups.len() as u64, taken.dropped);
+        let kept = taken.lookups.len() as u64;
         for lookup in &taken.lookups {
             self.estimator.take(lookup);
         }
         self.sampled += kept;
-        let arrived = (kept + dropped) as f64;
-        self.sampled_per_second += (arrived - self.sampled_per_second) / 8.0;
         let all = (row.hits + row.misses, row.hits + row.joined);
         let lookups = all.0.saturating_sub(self.window.last.0);
         let answered = all.1.saturating_sub(self.window.last.1);
         self.window.last = all;
+        let mut arrived = kept + taken.dropped;
+        if taken.full {
+            // From then on nobody counted those in the sample: they are their share of all.
+            arrived = arrived.max(lookups.checked_shr(self.bounds.halvings).unwrap_or(0));
+        }
+        self.sampled_per_second += (arrived as f64 - self.sampled_per_second) / 8.0;
         // Of all keys, what was kept is what there was; else what was dropped stands for its share of the others.
         self.estimator
-            .passed(match (self.bounds.halvings, dropped) {
+            .passed(match (self.bounds.halvings, arrived - kept) {
                 (0, _) => kept,
                 (_, 0) => lookups,
-                _ => (lookups as f64 * kept as f64 / arrived) as u64,
+                _ => (lookups as f64 * kept as f64 / arrived as f64) as u64,
             });
         self.window.lookups += lookups;
         self.window.answered += answered;

@@ -101,6 +101,7 @@ impl Weighter<StoredKey, Arc<Slot>> for Weight {
 }
 
 impl Engine for Map {
+    #[inline]
     fn get(&self, probe: &Probe<'_>) -> Option<Arc<Slot>> {
         self.cache.get(probe)
     }

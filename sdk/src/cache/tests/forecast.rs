@@ -223,23 +223,28 @@ fn of_a_namespace_that_was_warm_nothing_is_told_until_the_miniatures_are() {
 }
 
 #[test]
-fn what_waits_for_the_agent_is_bounded_and_what_is_dropped_is_counted() {
+fn what_waits_for_the_agent_is_bounded_and_that_there_was_more_is_told() {
     let (caches, _) = manual(true);
     let users = caches.namespace("users");
     let get = |key: u64| users.get::<u64>(&key);
     get(1);
     let untouched = caches.sampled("users", Vec::new()).unwrap();
-    assert_eq!((untouched.lookups.len(), untouched.dropped), (0, 0));
+    assert_eq!((untouched.lookups.len(), untouched.full), (0, false));
 
     caches.sample("users", Some(0));
     for key in 0..50_000 {
         get(key);
     }
-    let taken = caches.sampled("users", Vec::new()).unwrap();
+    let taken = caches.sampled("users", Lookup::room()).unwrap();
     assert_eq!(taken.lookups.len(), sampling::ROOM);
     assert_eq!(taken.lookups.capacity(), sampling::ROOM);
-    assert_eq!(taken.dropped, 50_000 - sampling::ROOM as u64);
+    assert!(taken.full);
     assert!(taken.lookups.iter().all(|lookup| lookup.at == 1));
+
+    // There is room again.
+    (0..100).for_each(|key| drop(get(key)));
+    let taken = caches.sampled("users", Vec::new()).unwrap();
+    assert_eq!((taken.lookups.len(), taken.full), (100, false));
 }
 
 #[test]

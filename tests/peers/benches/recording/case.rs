@@ -5,6 +5,7 @@ mod counter;
 mod histogram;
 mod monitor;
 mod others;
+mod redis;
 mod unit;
 
 use anyhow::Result;
@@ -73,6 +74,7 @@ pub(crate) const CASES: &[Case] = &[
     others::CASE,
     cache::CASE,
     cache::miss::CASE,
+    redis::CASE,
 ];
 
 /// What turns perfdeck off.

@@ -278,7 +278,8 @@ fn keys() -> Vec<String> {
         .collect()
 }
 
-/// Waits for a future as a runtime would, which has nothing else to do: none here waits for another.
+/// Waits for a future as a runtime would, which has nothing else to do. What waits for a task of its own, as a miss may,
+/// lets that go on.
 fn at_once<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -286,5 +287,6 @@ fn at_once<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
+        std::thread::yield_now();
     }
 }
