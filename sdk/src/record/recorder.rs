@@ -60,8 +60,9 @@ pub(crate) struct Recorder {
     names: Names,
 }
 
-/// What one thread at a time has for itself.
+/// What one thread at a time has for itself, apart from its neighbours' in what processors hand each other as a whole.
 #[derive(Debug)]
+#[repr(align(128))]
 struct Desk {
     shard: Shard<Tables>,
     known: Known,

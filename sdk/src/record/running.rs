@@ -10,8 +10,10 @@ use crate::clock::Start;
 /// Requests whose route and age are known while they run; of those beyond only the number is.
 pub(crate) const PLACES: usize = 4_096;
 const BITS: usize = u64::BITS as usize;
+/// Places that lie together in what processors hand each other as a whole: two lines of a cache.
+const TOGETHER: usize = 128 / size_of::<Place>();
 
-static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
+static PLACE: [Block; PLACES / TOGETHER] = [const { Block::new() }; PLACES / TOGETHER];
 /// Where those write that found no place; nobody reads it.
 static NOWHERE: Place = Place::new();
 /// Which places are claimed.
@@ -26,6 +28,10 @@ pub(crate) struct Place {
     route: AtomicU64,
     start: AtomicU64,
 }
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Block([Place; TOGETHER]);
 
 /// A place while it is claimed.
 #[derive(Debug)]
@@ -46,7 +52,7 @@ impl Claim {
             let number = number * BITS + before.trailing_ones() as usize;
             REACHED.fetch_max(number + 1, Ordering::Relaxed);
             return Self {
-                place: PLACE.get(number).unwrap_or(&NOWHERE),
+                place: place(number).unwrap_or(&NOWHERE),
                 number: Some(number),
             };
         }
@@ -89,10 +95,23 @@ impl Place {
     }
 }
 
+impl Block {
+    const fn new() -> Self {
+        Self([const { Place::new() }; TOGETHER])
+    }
+}
+
+/// The place of that number. Each of the first ones is in a block of its own, so that threads, which claim one after the
+/// other, don't write to one.
+fn place(number: usize) -> Option<&'static Place> {
+    let block = PLACE.get(number % PLACE.len())?;
+    block.0.get(number / PLACE.len())
+}
+
 /// The routes' hashes and the beginnings of the requests under way, over all decks of the process.
 pub(super) fn requests() -> impl Iterator<Item = (u64, Start)> {
     let reached = REACHED.load(Ordering::Relaxed);
-    PLACE.iter().take(reached).filter_map(|place| {
+    (0..reached).filter_map(place).filter_map(|place| {
         let route = place.route.load(Ordering::Acquire);
         let start = place.start.load(Ordering::Acquire);
         // One that ended meanwhile, and left its place to another, would be told with the other's beginning.
