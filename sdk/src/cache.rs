@@ -63,7 +63,7 @@ pub use policy::{Eviction, Policy};
 pub use query::CacheQuery;
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
-pub(crate) use remote::{Address, CONNECTIONS as REDIS_CONNECTIONS, Url};
+pub(crate) use remote::{Address, Url};
 pub use warm::ReadThrough;
 pub(crate) use warm::Warming;
 
@@ -243,6 +243,13 @@ impl Caches {
     #[cfg(feature = "redis")]
     pub(crate) fn standing(&self) -> Option<remote::Standing> {
         self.shared.remote.as_ref().map(|remote| remote.standing())
+    }
+
+    /// How many connections to a port the caches have for themselves, at most.
+    #[cfg(feature = "redis")]
+    pub(crate) fn most_connections_to(&self, port: u16) -> usize {
+        let remote = self.shared.remote.as_ref();
+        remote.map_or(0, |remote| remote.most_connections_to(port))
     }
 
     /// Makes this the registry that attributes use, unless an earlier deck's is; returns whether it is this one's.
