@@ -34,7 +34,6 @@ mod requests;
 mod rights;
 mod same_answers;
 mod statements;
-mod static_level;
 mod the_loop;
 mod tidy;
 mod time;
