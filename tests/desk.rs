@@ -63,8 +63,8 @@ pub(crate) async fn viewer(deck: &Deck, read_only: bool) -> Result<Client> {
 }
 
 /// Asks for a topic's present state.
-pub(crate) async fn now(client: &Client, topic: Topic) -> Result<State> {
-    match client.ask(Question::Now(topic)).await? {
+pub(crate) async fn now(source: &dyn Source, topic: Topic) -> Result<State> {
+    match source.ask(Question::Now(topic)).await? {
         Answer::Now(update) => Ok(update.state.clone()),
         other => bail!("no state of {topic:?} but {other:?}"),
     }

@@ -13,7 +13,7 @@ mod held;
 pub(crate) mod history;
 pub(crate) mod life;
 pub(crate) mod metric;
-mod sight;
+pub(crate) mod sight;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};

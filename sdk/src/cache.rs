@@ -63,7 +63,7 @@ pub use policy::{Eviction, Policy};
 pub use query::CacheQuery;
 pub use reach::{Invalidation, Reach, Reaching};
 #[cfg(feature = "redis")]
-pub(crate) use remote::{Address, CONNECTIONS as REDIS_CONNECTIONS, Url};
+pub(crate) use remote::{Address, Url};
 pub use warm::ReadThrough;
 pub(crate) use warm::Warming;
 
@@ -76,6 +76,10 @@ use tick::Tick;
 
 /// Namespaces of one registry; those beyond keep nothing.
 const NAMESPACES: usize = 1_000;
+/// The longest name of a namespace, in bytes, that it has whole.
+const NAME: usize = 256;
+/// What the namespaces beyond are called together.
+pub(crate) const OTHER: &str = "<other>";
 /// The namespace of tables' stamps, which holds no entries: what is read from tables hangs on it, whatever namespace it is
 /// in, and an instance that only writes need not know which those are.
 const TABLES: &str = "perfdeck:tables";
@@ -89,6 +93,8 @@ static INSTALLED: OnceLock<Caches> = OnceLock::new();
 #[derive(Clone)]
 pub(crate) struct Caches {
     spaces: Arc<Spaces>,
+    /// What those count that there is no place for; made with the first of them.
+    others: Arc<OnceLock<Space>>,
     shared: Shared,
 }
 
@@ -198,6 +204,7 @@ impl Caches {
         };
         let mut caches = Self {
             spaces: Arc::default(),
+            others: Arc::default(),
             shared,
         };
         caches.lay_tables();
@@ -245,6 +252,13 @@ impl Caches {
         self.shared.remote.as_ref().map(|remote| remote.standing())
     }
 
+    /// How many connections to a port the caches have for themselves, at most.
+    #[cfg(feature = "redis")]
+    pub(crate) fn most_connections_to(&self, port: u16) -> usize {
+        let remote = self.shared.remote.as_ref();
+        remote.map_or(0, |remote| remote.most_connections_to(port))
+    }
+
     /// Makes this the registry that attributes use, unless an earlier deck's is; returns whether it is this one's.
     pub(crate) fn install(&self) -> bool {
         INSTALLED.set(self.clone()).is_ok()
@@ -268,11 +282,12 @@ impl Caches {
             .settle(policy, Origin::Builder);
     }
 
-    /// Reads all namespaces, by name.
+    /// Reads all namespaces, by name; what those beyond the bound counted is one row.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let spaces = all(&self.spaces);
         let shown = spaces.iter().filter(|space| !space.is_of_tables());
         let mut rows: Vec<_> = shown.map(|space| space.row()).collect();
+        rows.extend(self.others.get().map(Space::row));
         rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         rows
     }
@@ -360,6 +375,8 @@ impl Caches {
     }
 
     fn space(&self, name: &str, policy: &Policy, by: Origin) -> Arc<Space> {
+        // It is kept, told, and sent to other instances.
+        let name = &*crate::sql::name::bounded(name, NAME);
         if let Some(space) = self.known(name) {
             return space;
         }
@@ -368,10 +385,15 @@ impl Caches {
             return Arc::clone(space);
         }
         let name: Arc<str> = name.into();
-        if spaces.len() >= NAMESPACES + usize::from(self.shared.tables.is_some()) {
-            // Names made from data would grow without end; such a namespace loads, and neither keeps nor shows.
+        let full = spaces.len() >= NAMESPACES + usize::from(self.shared.tables.is_some());
+        if full || *name == *OTHER {
+            // Names made from data would grow without end; such a namespace loads, keeps nothing, and counts with its like.
             let policy = Policy::new().capacity(0);
-            return Arc::new(Space::new(name, policy, Origin::Builder, self.shared()));
+            let others = self.others.get_or_init(|| {
+                Space::new(OTHER.into(), policy.clone(), Origin::Builder, self.shared())
+            });
+            let space = Space::new(name, policy, Origin::Builder, self.shared());
+            return Arc::new(space.counted_with(others));
         }
         let space = Arc::new(Space::new(
             Arc::clone(&name),

@@ -67,15 +67,18 @@ impl Deck {
     }
 
     /// Returns whether the deck observes; see [`crate::Builder::start`].
+    ///
+    /// In a child that was forked it does not: its agent and its socket stay with the parent. A deck of the child's own is
+    /// started there.
     #[must_use]
-    pub const fn is_on(&self) -> bool {
-        self.core.is_some()
+    pub fn is_on(&self) -> bool {
+        self.core().is_some()
     }
 
     /// Returns the socket that viewers attach to; `None` while the deck is off.
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {
-        self.core.as_deref().map(|core| core.socket.as_path())
+        self.core().map(|core| core.socket.as_path())
     }
 
     /// Makes a layer for `tracing_subscriber` that hears each statement sqlx runs; see [`DeckLayer`].
@@ -96,10 +99,7 @@ impl Deck {
     #[cfg(feature = "_sqlx")]
     #[must_use]
     pub fn pool<DB: sqlx::Database>(&self, name: &str, pool: sqlx::Pool<DB>) -> crate::Pool<DB> {
-        let number = self
-            .core
-            .as_ref()
-            .map_or(0, |core| core.pools.add(name, &pool));
+        let number = self.core().map_or(0, |core| core.pools.add(name, &pool));
         let pool = crate::Pool::new(pool, self.eyes(), number);
         #[cfg(feature = "query-cache")]
         let pool = pool.told_to(&self.caches);
@@ -145,24 +145,21 @@ impl Deck {
     /// kept, and counted as dropped. A name of more than 200 bytes is kept by its beginning and a hash of the whole.
     #[must_use]
     pub fn counter(&self, name: &str) -> Counter {
-        self.core
-            .as_ref()
+        self.core()
             .map_or_else(Counter::noop, |core| core.eyes.custom.counter(name))
     }
 
     /// Finds or makes a gauge of the service's own; for its name see [`Deck::counter`].
     #[must_use]
     pub fn gauge(&self, name: &str) -> Gauge {
-        self.core
-            .as_ref()
+        self.core()
             .map_or_else(Gauge::noop, |core| core.eyes.custom.gauge(name))
     }
 
     /// Finds or makes a histogram of the service's own; for its name see [`Deck::counter`].
     #[must_use]
     pub fn histogram(&self, name: &str) -> Histogram {
-        self.core
-            .as_ref()
+        self.core()
             .map_or_else(Histogram::noop, |core| core.eyes.custom.histogram(name))
     }
 
@@ -200,11 +197,17 @@ impl Deck {
     /// Returns the deck as a viewer in this process sees it, with no right to act; `None` while the deck is off.
     #[must_use]
     pub fn source(&self) -> Option<Arc<dyn Source>> {
-        Some(self.core.as_ref()?.host.observer())
+        Some(self.core()?.host.observer())
     }
 
     fn eyes(&self) -> Option<&'static Eyes> {
-        self.core.as_ref().map(|core| core.eyes)
+        self.core().map(|core| core.eyes)
+    }
+
+    /// What it shares with its agent, where there is one: a child that was forked has none.
+    fn core(&self) -> Option<&Core> {
+        let core = self.core.as_deref();
+        core.filter(|core| core.host.is_at_home())
     }
 }
 
@@ -275,6 +278,11 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// Whether this is the agent's process.
+    fn is_at_home(&self) -> bool {
+        self.hello.pid == std::process::id()
+    }
+
     /// The deck as a viewer in this process sees it, with no right to act.
     pub(crate) fn observer(&self) -> Arc<dyn Source> {
         self.source(Caller {
@@ -315,6 +323,10 @@ impl View {
         command: impl FnOnce(oneshot::Sender<std::result::Result<T, Refusal>>) -> Command,
     ) -> Result<T> {
         let gone = || Refusal::new(RefusalCode::Failed, "the deck has stopped");
+        // In a child that was forked nobody would ever answer.
+        if self.hello.pid != std::process::id() {
+            return Err(gone().into());
+        }
         let (reply, answer) = oneshot::channel();
         self.commands
             .send(command(reply))

@@ -20,7 +20,7 @@ pub(crate) mod request;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use crate::clock::Clock;
 use crate::record::recorder::Recorder;
@@ -38,8 +38,6 @@ pub(crate) struct Eyes {
     pub(crate) rss_bytes: AtomicU64,
     /// How the layer was built in; see [`layer::Installed`].
     pub(crate) layer: AtomicU8,
-    /// Nobody collects any more what is seen.
-    closed: AtomicBool,
 }
 
 impl Eyes {
@@ -50,19 +48,18 @@ impl Eyes {
             custom: custom::Custom::default(),
             rss_bytes: AtomicU64::new(0),
             layer: AtomicU8::new(0),
-            closed: AtomicBool::new(false),
         }))
     }
 
-    /// Itself, for as long as the deck runs.
+    /// Itself, for as long as the deck runs, and in its own process.
     #[inline]
     pub(crate) fn open(&'static self) -> Option<&'static Self> {
-        (!self.closed.load(Ordering::Relaxed)).then_some(self)
+        self.recorder.is_open().then_some(self)
     }
 
     /// Sees nothing any more, and gives back what the recorder holds.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.recorder.close();
         self.recorder.forget();
     }
 }

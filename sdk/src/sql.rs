@@ -10,6 +10,7 @@ pub(crate) mod access;
 pub(crate) mod control;
 pub(crate) mod fingerprint;
 mod hash;
+pub(crate) mod name;
 #[cfg(feature = "advisor")]
 pub(crate) mod parse;
 #[cfg(feature = "advisor")]

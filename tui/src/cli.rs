@@ -29,6 +29,7 @@ use serde_json::json;
 use self::args::{Args, Verb};
 use crate::error::sentence;
 use crate::format::printable;
+use crate::sight::left_out;
 use crate::target::Target;
 use crate::theme::{Colours, Glyphs, Theme};
 
@@ -39,6 +40,25 @@ struct Outcome {
     text: String,
     /// The command ran, but what it was to do was not done.
     failed: bool,
+    /// Rows that the host had no room for in its answer.
+    left_out: u64,
+}
+
+impl Outcome {
+    /// Says that so many rows are not in it; an object has them as a field.
+    fn lacking(mut self, rows: u64) -> Self {
+        if let serde_json::Value::Object(fields) = &mut self.json {
+            fields.insert("left_out".to_owned(), rows.into());
+        }
+        self.left_out = rows;
+        self
+    }
+
+    /// What is said beside it, on standard error: a document that is an object says it itself.
+    fn aside(&self, json: bool) -> Option<String> {
+        let silent = self.left_out == 0 || (json && self.json.is_object());
+        (!silent).then(|| format!("perfdeck: {} for want of room", left_out(self.left_out)))
+    }
 }
 
 /// Runs the command line and returns its exit code: 0 if it did what was asked, 1 if it failed or the doctor found
@@ -93,6 +113,7 @@ fn answer(verb: &Verb, args: &Args) -> Result<bool> {
         .build();
     let runtime = runtime.context("could not start the event loop")?;
     let outcome = runtime.block_on(verb::run(verb, &args.global))?;
+    let aside = outcome.aside(args.global.json);
     let text = if args.global.json {
         format!("{}\n", outcome.json)
     } else {
@@ -103,6 +124,9 @@ fn answer(verb: &Verb, args: &Args) -> Result<bool> {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written.context("could not write to standard output")?,
+    }
+    if let Some(aside) = aside {
+        let _ = writeln!(io::stderr(), "{aside}");
     }
     Ok(outcome.failed)
 }

@@ -125,6 +125,12 @@ impl Data {
         }
     }
 
+    /// Returns how many rows of a topic the host had no room for.
+    pub(crate) fn left_out(&self, topic: Topic) -> u64 {
+        let update = self.states.get(topic as usize).and_then(Option::as_ref);
+        update.map_or(0, |update| update.left_out)
+    }
+
     /// Returns when the newest state was taken, by the host's clock.
     pub(crate) fn newest(&self) -> Option<Timestamp> {
         self.states.iter().flatten().map(|update| update.at).max()

@@ -53,6 +53,15 @@ pub(crate) const fn word(blindness: Blindness) -> &'static str {
     }
 }
 
+/// Says that a list is not whole.
+pub(crate) fn left_out(rows: u64) -> String {
+    let rows = match rows {
+        1 => "1 row".to_owned(),
+        rows => format!("{} rows", format::count(rows)),
+    };
+    format!("{rows} left out")
+}
+
 /// Says what the deck did not keep, and what that means.
 pub(crate) fn dropped(dropped: &Dropped) -> String {
     let parts = [

@@ -9,7 +9,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-use perfdeck_bridge::testing::{self, Sample};
+use perfdeck_bridge::protocol::Topic;
+use perfdeck_bridge::testing::{self, Sample, SampleHost};
 use perfdeck_bridge::{server, socket};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_perfdeck");
@@ -26,6 +27,15 @@ impl Folder {
 
     /// Serves the typical sample as process `pid` of `service`; it listens when this returns.
     fn serve(&self, service: &str, pid: u32) -> PathBuf {
+        self.serve_prepared(service, pid, |_| {})
+    }
+
+    fn serve_prepared(
+        &self,
+        service: &str,
+        pid: u32,
+        prepare: impl FnOnce(&SampleHost) + Send + 'static,
+    ) -> PathBuf {
         let path = self.0.join(format!("{service}-{pid}-1.sock"));
         let (listening, wait) = std::sync::mpsc::channel();
         let at = path.clone();
@@ -38,6 +48,7 @@ impl Folder {
                 runtime.unwrap().block_on(async {
                     let listener = socket::bind_at(&at).unwrap();
                     let host = Arc::new(testing::host(Sample::Typical));
+                    prepare(&host);
                     listening.send(()).unwrap();
                     server::serve(listener, move |_| host.clone(), Arc::default()).await;
                 });
@@ -164,4 +175,35 @@ fn several_hosts_without_a_terminal_are_listed() {
 fn completions_are_printed_for_a_shell() {
     let folder = Folder::new("shell");
     folder.check(&["completions", "bash"], 0, "recommendations");
+}
+
+#[test]
+fn a_list_that_is_not_whole_says_so() {
+    let folder = Folder::new("left-out");
+    folder.serve_prepared("short", 1, |host| {
+        for topic in Topic::ALL {
+            host.leave_out(topic, 1_234);
+        }
+    });
+    let said = |args: &[&str]| {
+        let output = folder.run(args);
+        assert!(output.status.success(), "{args:?}");
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let aside = "perfdeck: 1 234 rows left out for want of room\n";
+    for list in ["requests", "queries", "alerts", "host", "redis", "ledger"] {
+        let (table, beside) = said(&[list]);
+        assert!(!table.contains("left out"), "{table}");
+        assert_eq!(beside, aside, "{list}");
+    }
+    for list in ["requests", "queries", "alerts", "host", "redis", "status"] {
+        let (document, beside) = said(&[list, "--json"]);
+        assert!(document.contains(r#""left_out":1234"#), "{document}");
+        assert_eq!(beside, "", "{list}");
+    }
+    // A document that is an array has no field for it.
+    assert_eq!(said(&["ledger", "--json"]).1, aside);
 }

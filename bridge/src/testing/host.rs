@@ -66,15 +66,27 @@ impl SampleHost {
         }
     }
 
+    /// Tells a topic again, as a host does that has no room for so many of its rows.
+    pub fn leave_out(&self, topic: Topic, rows: u64) {
+        let mut shared = self.lock();
+        if let Some(state) = shared.state(topic) {
+            self.put_without(&mut shared, state, rows);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, shared: &mut Shared, state: State) {
+        self.put_without(shared, state, 0);
+    }
+
+    fn put_without(&self, shared: &mut Shared, state: State, left_out: u64) {
         let update = Arc::new(Update {
             at: shared.now,
             state,
-            left_out: 0,
+            left_out,
         });
         let topic = update.state.topic();
         match shared

@@ -1,5 +1,7 @@
 //! The numbers that have a history of their own: the overview's, and those of each pool, cache and custom metric.
 
+#[cfg(feature = "cache")]
+use std::collections::BTreeSet;
 use std::collections::{BTreeMap, VecDeque};
 #[cfg(feature = "cache")]
 use std::sync::Arc;
@@ -88,9 +90,13 @@ pub(crate) struct CacheHistory {
     pub(crate) aged: crate::cache::Aged,
 }
 
-/// What was counted besides look-ups, since the start, at each of the last seconds.
+/// What was counted besides look-ups, since the start, at each of the last seconds, and at each tenth of more.
 #[derive(Debug, Default)]
-struct Events(VecDeque<Event>);
+struct Events {
+    seconds: VecDeque<Event>,
+    tens: VecDeque<Event>,
+    noted: usize,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Event {
@@ -99,27 +105,35 @@ pub(crate) struct Event {
     pub(crate) joined: u64,
 }
 
-/// Seconds of events that are kept.
-const EVENTS: usize = 600;
+/// Events of each width that are kept, beside the one that they are compared with.
+const EVENTS: usize = 60;
+const TEN: usize = 10;
 
 impl CacheHistory {
     /// Notes what was counted since the start.
     #[cfg(feature = "cache")]
     pub(crate) fn note(&mut self, event: Event) {
-        if self.events.0.len() > EVENTS {
-            self.events.0.pop_front();
+        let events = &mut self.events;
+        push(&mut events.seconds, event);
+        if events.noted.is_multiple_of(TEN) {
+            push(&mut events.tens, event);
         }
-        self.events.0.push_back(event);
+        events.noted += 1;
     }
 
     /// What `of` was a second, over so many seconds or as many as there are.
     #[cfg(feature = "cache")]
     pub(crate) fn per_second(&self, seconds: usize, of: impl Fn(&Event) -> u64) -> f64 {
-        let events = &self.events.0;
-        let first = events.len().saturating_sub(seconds + 1);
+        let (events, width) = if seconds > EVENTS && self.events.tens.len() > 1 {
+            (&self.events.tens, TEN)
+        } else {
+            (&self.events.seconds, 1)
+        };
+        let first = events.len().saturating_sub(seconds / width + 1);
         match (events.get(first), events.back()) {
             (Some(then), Some(now)) if events.len() > first + 1 => {
-                of(now).saturating_sub(of(then)) as f64 / (events.len() - first - 1) as f64
+                let seconds = (events.len() - first - 1) * width;
+                of(now).saturating_sub(of(then)) as f64 / seconds as f64
             }
             _ => 0.0,
         }
@@ -162,7 +176,16 @@ impl CacheHistory {
         self.loads.bytes()
             + self.aged.ages.bytes()
             + self.seconds.capacity() * size_of::<(u64, u64, f64)>()
+            + (self.events.seconds.capacity() + self.events.tens.capacity()) * size_of::<Event>()
     }
+}
+
+#[cfg(feature = "cache")]
+fn push(events: &mut VecDeque<Event>, event: Event) {
+    if events.len() > EVENTS {
+        events.pop_front();
+    }
+    events.push_back(event);
 }
 
 /// What the hit rate of a cache namespace is called.
@@ -221,10 +244,44 @@ impl Agent {
     #[cfg(feature = "cache")]
     pub(super) fn read_caches(&mut self) {
         self.cache_rows = self.caches.rows();
+        if self.cache_history.len() > self.cache_rows.len() {
+            let names: BTreeSet<_> = self.cache_rows.iter().map(|row| &row.name).collect();
+            self.cache_history.retain(|name, _| names.contains(name));
+        }
         for row in &self.cache_rows {
             let history = self.cache_history.entry(Arc::clone(&row.name)).or_default();
             history.loads.merge(&row.load_times);
             history.aged.merge(&row.aged);
         }
+    }
+}
+
+#[cfg(all(test, feature = "cache"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_told_a_second_over_a_minute_and_over_ten() {
+        let mut history = CacheHistory::default();
+        let rates = |history: &CacheHistory| {
+            [60, 600].map(|seconds| history.per_second(seconds, |event| event.evictions))
+        };
+        assert_eq!(rates(&history), [0.0, 0.0]);
+        let mut evictions = 0;
+        for second in 0..2_000 {
+            // Five a second, and from then on two.
+            evictions += if second < 1_900 { 5 } else { 2 };
+            history.note(Event {
+                evictions,
+                ..Event::default()
+            });
+            if second == 5 {
+                assert_eq!(rates(&history), [5.0, 5.0]);
+            }
+        }
+        let [minute, ten] = rates(&history);
+        // The last tenth second was the 1,990th.
+        assert_eq!((minute, ten), (2.0, (509.0 * 5.0 + 91.0 * 2.0) / 600.0));
+        assert!(history.bytes() < 16 * 1024, "{}", history.bytes());
     }
 }

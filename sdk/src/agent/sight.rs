@@ -8,7 +8,7 @@ use crate::observe::{connection, executable};
 /// Seconds between two looks at the process's connections.
 const CONNECTIONS_EVERY: u64 = 60;
 /// Redis's usual port.
-const REDIS: u16 = 6379;
+pub(crate) const REDIS: u16 = 6379;
 /// The least change of the wall clock that is told.
 const JUMP_SECONDS: f64 = 2.0;
 /// Seconds after which a jump is no longer told.

@@ -39,7 +39,7 @@ use values::{Store, Tally};
 pub(super) use worker::start;
 
 /// Connections that one instance has at most: to send and read what was invalidated, to be nudged, and for values.
-pub(crate) const CONNECTIONS: usize = 3;
+const CONNECTIONS: usize = 3;
 /// The time between two looks at Redis, at most; drawn between nine tenths of it and all.
 const POLL: Duration = Duration::from_secs(1);
 /// How long Redis may take for an answer.
@@ -66,6 +66,7 @@ pub(super) struct Remote {
     confirmed: AtomicU64,
     pub(super) state: State,
     generations: Mutex<Generations>,
+    address: Address,
     store: Store,
     pub(super) tally: Tally,
     stopped: AtomicBool,
@@ -124,6 +125,11 @@ pub(super) struct Change {
 }
 
 impl Remote {
+    /// How many connections to a port there are at most.
+    pub(super) fn most_connections_to(&self, port: u16) -> usize {
+        self.address.most_connections_to(port)
+    }
+
     /// Begins with nothing known, so that nothing is served for long before Redis was asked.
     fn new(runtime: Handle, address: Address, turns: usize) -> Self {
         Self {
@@ -131,7 +137,8 @@ impl Remote {
             wake: Notify::new(),
             look: Arc::default(),
             sent: Notify::new(),
-            store: Store::new(runtime, address, turns),
+            store: Store::new(runtime, address.clone(), turns),
+            address,
             tally: Tally::default(),
             confirmed: AtomicU64::new(0),
             state: State::default(),

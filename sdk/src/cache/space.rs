@@ -42,7 +42,7 @@ pub(super) struct Space {
     pub(super) stamps: Stamps,
     /// Made on first use, when whoever settles the capacity first has done so.
     local: OnceLock<Local>,
-    pub(super) meter: Meter,
+    pub(super) meter: Arc<Meter>,
     pub(super) sampling: Sampling,
     flights: Arc<Flights>,
     terms: Mutex<Terms>,
@@ -89,7 +89,7 @@ impl Space {
             name,
             stamps: Stamps::new(),
             local: OnceLock::new(),
-            meter: Meter::default(),
+            meter: Arc::default(),
             sampling: Sampling::default(),
             flights: Arc::new(Flights::new(Arc::clone(&shared.flights))),
             terms: Mutex::new(Terms::new(policy, by)),
@@ -99,6 +99,14 @@ impl Space {
             census: Mutex::default(),
             warmables: Mutex::default(),
             shared,
+        }
+    }
+
+    /// Counts in another's place.
+    pub(super) fn counted_with(self, other: &Self) -> Self {
+        Self {
+            meter: Arc::clone(&other.meter),
+            ..self
         }
     }
 

@@ -169,7 +169,35 @@ fn names_made_from_data_do_not_grow_without_end() {
         space.insert(&1, number);
         assert!(space.get::<usize>(&1).is_none_or(|kept| kept == number));
     }
-    assert_eq!(caches.rows().len(), NAMESPACES);
+    let rows = caches.rows();
+    assert_eq!(rows.len(), NAMESPACES + 1);
+    let lookups = |row: &Row| row.hits + row.misses;
+    assert!(rows.iter().all(|row| row.entries <= 1));
+    // What has no place is counted all the same.
+    let others: Vec<_> = rows.iter().filter(|row| *row.name == *OTHER).collect();
+    assert_eq!(others.len(), 1, "{rows:?}");
+    assert_eq!((lookups(others[0]), others[0].entries), (10, 0));
+    assert_eq!(rows.iter().map(lookups).sum::<u64>(), 1_010);
+    // A namespace of that name is one of them.
+    let _ = caches.namespace(OTHER).get::<usize>(&1);
+    assert_eq!(caches.rows().iter().map(lookups).sum::<u64>(), 1_011);
+}
+
+#[test]
+fn a_long_name_is_cut_and_its_namespace_stays_another_than_its_like() {
+    let (caches, _) = manual(true);
+    let [one, other] = ["a", "b"].map(|end| format!("{}{end}", "x".repeat(8 * 1024)));
+    caches.policy(&one, &Policy::new().capacity(7));
+    caches.namespace(&one).insert(&1, "one");
+    caches.namespace(&other).insert(&1, "other");
+    let kept = |name: &str| caches.namespace(name).get::<&str>(&1);
+    assert_eq!((kept(&one), kept(&other)), (Some("one"), Some("other")));
+    let rows = caches.rows();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.name.len() < 300), "{rows:?}");
+    assert_eq!(rows.iter().map(|row| row.policy.capacity).min(), Some(7));
+    // Whoever was told the name can act by it.
+    assert!(caches.clear(&rows[0].name).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -33,7 +33,7 @@ impl Deck {
 
     /// Lets a route's own limit go, if it has one, so that the route is judged with all others again.
     pub fn remove_route_threshold(&self, route: &str, rule: Rule) {
-        if let Some(core) = &self.core {
+        if let Some(core) = self.core() {
             core.limits
                 .change(|thresholds| thresholds.remove_route(route, rule));
         }
@@ -54,7 +54,7 @@ impl Deck {
     /// # }
     /// ```
     pub async fn clear_alerts(&self) -> usize {
-        let Some(core) = &self.core else {
+        let Some(core) = self.core() else {
             return 0;
         };
         let (reply, cleared) = oneshot::channel();
@@ -75,7 +75,7 @@ impl Deck {
         &self,
         change: impl FnOnce(&mut Thresholds) -> Result<(), Unfit>,
     ) -> Result<(), Error> {
-        let changed = match &self.core {
+        let changed = match self.core() {
             Some(core) => core.limits.change(change),
             None => change(&mut Thresholds::default()),
         };

@@ -55,8 +55,10 @@ pub(crate) struct Facts {
     pub(crate) host: bool,
     /// Whether this is the first deck of its process.
     pub(crate) first_deck: bool,
-    /// Connections to Redis's usual port beside the deck's own; `None` where nobody can tell.
+    /// Connections to Redis's usual port; `None` where nobody can tell.
     pub(crate) redis_connections: Option<usize>,
+    /// How many of them perfdeck's own caches have, at most.
+    pub(crate) own_redis_connections: usize,
     /// Connections to Redis that the deck was given.
     pub(crate) redis: Vec<Arc<str>>,
     /// Commands that went through them.

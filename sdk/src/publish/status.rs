@@ -8,6 +8,8 @@ use perfdeck_bridge::protocol::{
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::agent::Agent;
+#[cfg(feature = "redis")]
+use crate::agent::sight::REDIS;
 use crate::judge::doctor::{self, Advice, Facts, Pool, Statements};
 use crate::judge::finding::is_open;
 use crate::observe::layer::Installed;
@@ -122,10 +124,8 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         namespaces: 0,
         host: agent.host.cpu_ratio.is_some() && agent.host.memory_ratio.is_some(),
         first_deck: agent.first_deck,
-        redis_connections: agent
-            .sight
-            .redis_connections
-            .map(|connections| connections.saturating_sub(own_connections(agent))),
+        redis_connections: agent.sight.redis_connections,
+        own_redis_connections: own_connections(agent),
         redis: agent.eyes.recorder.names().connections(),
         commands: commands.map(|(_, record)| record.calls).sum(),
         elsewhere: store.totals.elsewhere,
@@ -151,16 +151,11 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
 /// Connections to Redis that the caches have for themselves, at most.
 #[cfg(feature = "redis")]
 fn own_connections(agent: &Agent) -> usize {
-    let shares = agent.caches.standing().is_some();
-    if shares {
-        crate::cache::REDIS_CONNECTIONS
-    } else {
-        0
-    }
+    agent.caches.most_connections_to(REDIS)
 }
 
 #[cfg(not(feature = "redis"))]
-fn own_connections(_: &Agent) -> usize {
+const fn own_connections(_: &Agent) -> usize {
     0
 }
 

@@ -51,7 +51,9 @@ fn caches(agent: &Agent) -> Vec<Cache> {
     use crate::cache::Unit;
 
     let cache = |row: &crate::cache::Row| {
-        let history = agent.cache_history.get(&row.name)?;
+        // Of those that there is no place for nothing is kept, and no policy would change that.
+        let is_one = *row.name != *crate::cache::OTHER;
+        let history = agent.cache_history.get(&row.name).filter(|_| is_one)?;
         let (hits, misses, _) = history.minute();
         let ages = &history.aged.ages;
         Some(Cache {

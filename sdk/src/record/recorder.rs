@@ -4,7 +4,7 @@ mod command;
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -58,6 +58,10 @@ pub(crate) struct Recorder {
     /// The monitored functions, by their number.
     functions: Mutex<Vec<&'static str>>,
     names: Names,
+    /// The process that the agent is in.
+    process: u32,
+    /// Nobody collects any more what is recorded.
+    closed: AtomicBool,
 }
 
 /// What one thread at a time has for itself, apart from its neighbours' in what processors hand each other as a whole.
@@ -130,7 +134,31 @@ impl Recorder {
             sites: Sites::new(),
             functions: Mutex::default(),
             names: Names::default(),
+            process: std::process::id(),
+            closed: AtomicBool::new(false),
         }))
+    }
+
+    /// Whether what is recorded is collected.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Collects nothing any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this is the agent's process. A child that was forked has no agent, and locks that other threads held at that
+    /// moment are held in it for ever: there the recorder is closed, and nothing further is waited for.
+    #[cold]
+    fn is_at_home(&self) -> bool {
+        let at_home = self.process == std::process::id();
+        if !at_home {
+            self.close();
+        }
+        at_home
     }
 
     /// Names a route for the calls below.
@@ -271,6 +299,9 @@ impl Recorder {
     /// Numbers a function, once in a process.
     #[cold]
     pub(crate) fn number(&self, name: &'static str) -> u16 {
+        if !self.is_at_home() {
+            return u16::MAX;
+        }
         let mut functions = self
             .functions
             .lock()
@@ -347,6 +378,9 @@ impl Recorder {
 
     #[cold]
     fn introduce(&'static self, route: &Route<'_>, known: &Known) {
+        if !self.is_at_home() {
+            return;
+        }
         let forgotten = self.forgotten.load(Ordering::Relaxed);
         let told = self.write(|tables| tables.introduce(route.hash, || route.name()));
         if told == Some(true) {
@@ -393,6 +427,9 @@ impl Recorder {
             if let Some(local) = known {
                 return local.desk;
             }
+            if !self.is_at_home() {
+                return None;
+            }
             let desk = self.own.iter().find(|desk| desk.shard.occupy());
             let recorder = self;
             locals.push(Local { recorder, desk });
@@ -406,6 +443,9 @@ impl Recorder {
 
     #[cold]
     fn share<R>(&'static self, write: impl FnOnce(&mut Tables) -> R) -> Option<R> {
+        if !self.is_open() {
+            return None;
+        }
         for _ in 0..=YIELDS {
             let first = self.next_shared.fetch_add(1, Ordering::Relaxed) % SHARED;
             let mut shards = self.shared.iter().cycle().skip(first).take(TRIES);
@@ -466,13 +506,7 @@ impl Route<'_> {
         let Self {
             method, template, ..
         } = self;
-        match template.get(..template.floor_char_boundary(NAME)) {
-            Some(begin) if begin.len() < template.len() => {
-                let hash = sql::stable_hash(template.as_bytes());
-                format!("{method} {begin}…{hash:016x}").into()
-            }
-            _ => format!("{method} {template}").into(),
-        }
+        format!("{method} {}", sql::name::bounded(template, NAME)).into()
     }
 }
 

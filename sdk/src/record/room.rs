@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is granted at a time.
 const GRANT: usize = 16 * 1024;
+/// The part of a budget that is to be left, so that there is room for what begins.
+const SHORT: usize = 4;
 
 /// What may be held, and the part of it that nobody does.
 #[derive(Debug)]
@@ -34,6 +36,11 @@ impl Budget {
         self.bytes - self.left.load(Ordering::Relaxed)
     }
 
+    /// Whether so little is left that what rests has to make room.
+    fn is_short(&self) -> bool {
+        self.left.load(Ordering::Relaxed) < self.bytes / SHORT
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let take = |left: usize| left.checked_sub(bytes);
         self.left
@@ -55,6 +62,11 @@ impl Room {
     /// Counts something that was not kept for want of room.
     pub(crate) const fn refuse(&mut self) {
         self.refused += 1;
+    }
+
+    /// Whether there is little left of the budget for anybody.
+    pub(crate) fn is_short(&self) -> bool {
+        self.budget.is_short()
     }
 
     /// Takes so many bytes, if they are to be had.

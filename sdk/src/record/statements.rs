@@ -84,8 +84,13 @@ impl Statement {
     fn bytes(&self) -> usize {
         match &self.sample {
             Some(sample) if Arc::strong_count(sample) > 1 => 0,
-            sample => self.text.as_str().len() + sample.as_ref().map_or(0, |sample| sample.len()),
+            _ => self.texts(),
         }
+    }
+
+    /// What its texts take.
+    pub(super) fn texts(&self) -> usize {
+        self.text.as_str().len() + self.sample.as_ref().map_or(0, |sample| sample.len())
     }
 }
 
@@ -153,10 +158,11 @@ impl Statements {
     /// are idle. Returns what overflowed.
     pub(super) fn drain(
         &mut self,
+        is_short: bool,
         mut each: impl FnMut(Option<(u64, &mut Statement)>, &mut QuerySums),
     ) -> u64 {
         let before = self.entries.len();
-        let most_idle = most_idle(before);
+        let most_idle = most_idle(before, is_short);
         self.entries.retain_mut(|entry| {
             if entry.sums.calls == 0 {
                 entry.idle += 1;

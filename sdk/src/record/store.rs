@@ -36,6 +36,8 @@ const BUSY: usize = 40;
 const LEAST_KEYS: usize = 100;
 /// Names of routes that are taken in before only those of busy ones are.
 const NAMES: usize = 4 * MAX_KEYS;
+/// What the texts of all statements may take; of one that finds no room only the beginning is kept.
+const TEXTS: usize = 4 * 1024 * 1024;
 /// Seconds between two looks at which keys those are.
 const ELECT_EVERY: u64 = 60;
 /// Seconds of a generation of what is told for the last half to whole minute.
@@ -68,6 +70,8 @@ pub(crate) struct Store {
     second: u64,
     /// The names of routes by their hash.
     names: HashMap<u64, Arc<str>>,
+    /// What the texts of statements take, at most: of those that left in this second as well.
+    texts: usize,
     /// What was counted of a route before the thread that knows its name was drained.
     nameless: Vec<(u64, RequestSums)>,
     tick: Tick,
@@ -121,6 +125,7 @@ impl Store {
             most_keys: MAX_KEYS,
             second: 0,
             names: HashMap::new(),
+            texts: 0,
             nameless: Vec::new(),
             tick: Tick::default(),
             generation: 0,
@@ -149,6 +154,7 @@ impl Store {
             self.generation = second / GENERATION;
             self.next_generation();
         }
+        self.texts = self.queries.values().map(QueryRecord::texts).sum();
         // What has ended must have started: so it is asked afterwards.
         recorder.drain(|tables| self.take(recorder, tables));
         self.totals.started = recorder.started();
@@ -247,10 +253,11 @@ impl Store {
     pub(super) fn take(&mut self, recorder: &Recorder, tables: &mut Tables) {
         self.totals.slow_only += std::mem::take(&mut tables.slow_only);
         self.take_names(tables);
-        self.totals.overflowed += self.take_statements(&mut tables.statements);
+        let is_short = tables.room.is_short();
+        self.totals.overflowed += self.take_statements(is_short, &mut tables.statements);
         self.totals.overflowed += tables
             .requests
-            .drain(|hash, sums| self.take_request(hash, sums));
+            .drain(is_short, |hash, sums| self.take_request(hash, sums));
         self.take_caught(tables);
         for (number, sums) in tables.functions.iter_mut().enumerate() {
             if sums.calls > 0 {
@@ -264,13 +271,13 @@ impl Store {
         }
         self.totals.overflowed += tables
             .commands
-            .drain(|key, sums| self.take_command(key, sums));
+            .drain(is_short, |key, sums| self.take_command(key, sums));
         tables.settle();
         self.totals.refused += tables.room.take_refused();
     }
 
-    fn take_statements(&mut self, statements: &mut Statements) -> u64 {
-        statements.drain(|key, sums| {
+    fn take_statements(&mut self, is_short: bool, statements: &mut Statements) -> u64 {
+        statements.drain(is_short, |key, sums| {
             let window = QueryWindow {
                 calls: sums.calls,
                 errors: sums.errors,
@@ -290,7 +297,12 @@ impl Store {
                 let route = BACKGROUND;
                 self.sites.ran(Pair { route, statement }, sums.unattributed);
             }
-            let new = || QueryRecord::of(statement.as_deref());
+            let new = || {
+                let record =
+                    QueryRecord::of(statement.as_deref(), TEXTS.saturating_sub(self.texts));
+                self.texts += record.texts();
+                record
+            };
             let record = self.queries.entry(id.as_ref(), OTHER_ID, sums.calls, new);
             // One text for all threads that run it.
             if let Some(statement) = statement

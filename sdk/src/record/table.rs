@@ -202,8 +202,12 @@ impl<T: Sums> Keyed<T> {
 
     /// Hands out all sums, those of `<other>` without a hash, and begins anew; gives back the memory of keys that are idle.
     /// Returns what overflowed.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(Option<u64>, &mut T)) -> u64 {
-        let most_idle = most_idle(self.entries.len());
+    pub(super) fn drain(
+        &mut self,
+        is_short: bool,
+        mut each: impl FnMut(Option<u64>, &mut T),
+    ) -> u64 {
+        let most_idle = most_idle(self.entries.len(), is_short);
         self.entries.retain(|hash, entry| {
             if entry.sums.is_empty() {
                 entry.idle += 1;
@@ -499,7 +503,12 @@ const fn entry_bytes<T>() -> usize {
     size_of::<Entry<T>>() + 40
 }
 
-/// The drains without a call after which one of so many keys has to go.
-pub(super) const fn most_idle(keys: usize) -> u8 {
-    if keys > CROWDED { 1 } else { IDLE_DRAINS }
+/// The drains without a call after which one of so many keys has to go: at once where they are many, or memory is short,
+/// since what a flood has left behind would take the room of what is real.
+pub(super) const fn most_idle(keys: usize, is_short: bool) -> u8 {
+    if keys > CROWDED || is_short {
+        1
+    } else {
+        IDLE_DRAINS
+    }
 }

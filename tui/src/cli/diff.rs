@@ -103,6 +103,7 @@ pub(super) fn run(before: &Path, after: &Path) -> Result<Outcome> {
         json: serde_json::to_value(&diff)?,
         text: diff.text(),
         failed: diff.changes.iter().any(|change| change.worse),
+        left_out: 0,
     })
 }
 

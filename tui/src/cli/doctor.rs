@@ -163,6 +163,7 @@ fn outcome(report: &Report<'_>, heading: &str) -> Result<Outcome> {
         json: serde_json::to_value(report)?,
         text: text(report, heading, room.clamp(NARROW, WIDE)),
         failed: !report.blind_spots.is_empty(),
+        left_out: 0,
     })
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn numbers(source: &dyn Source) -> Result<Vec<String>> {
 /// Asks for what was.
 pub(super) async fn ask(source: &dyn Source, options: &HistoryOptions) -> Result<History> {
     // By the host's own clock, which may not be this machine's.
-    let (_, now) = verb::state(source, Topic::Status).await?;
+    let (_, taken) = verb::state(source, Topic::Status).await?;
+    let now = taken.at;
     let width = options.width.map_or_else(
         || (options.last.as_secs() / STEPS).max(1),
         |width| width.as_secs(),

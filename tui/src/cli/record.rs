@@ -87,5 +87,6 @@ pub(super) async fn run(
         }),
         text,
         failed: state.error.is_some(),
+        left_out: 0,
     })
 }

@@ -292,3 +292,17 @@ fn each_topic_is_answered_at_once() {
         assert!(host.ask(question).now_or_never().unwrap().is_ok());
     }
 }
+
+#[test]
+fn a_document_says_how_many_rows_it_lacks() {
+    let host = testing::host(Sample::Typical);
+    let lacks = |host: &SampleHost| asked(host, "requests").unwrap().json["left_out"].clone();
+    assert_eq!(lacks(&host), 0);
+    host.leave_out(Topic::Requests, 150);
+    assert_eq!(lacks(&host), 150);
+    let outcome = asked(&host, "requests").unwrap();
+    assert_eq!(problems("requests", &outcome.json), Vec::<String>::new());
+    assert_eq!(outcome.aside(true), None);
+    assert!(outcome.aside(false).unwrap().contains("150 rows"));
+    assert_eq!(asked(&host, "queries").unwrap().aside(false), None);
+}

@@ -49,27 +49,27 @@ pub(super) async fn run(verb: &Verb, global: &Global) -> Result<Outcome> {
 pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result<Outcome> {
     match verb {
         Verb::Status => {
-            let (state, _) = state(source, Topic::Status).await?;
-            let State::Status(status) = state else {
+            let (State::Status(status), taken) = state(source, Topic::Status).await? else {
                 bail!(CONFUSED)
             };
             let hello = source.hello().await?;
-            told(
+            let outcome = told(
                 &FullStatus::of(&hello, &status),
                 text::status(&hello, &status, now()),
-            )
+            )?;
+            Ok(outcome.lacking(taken.left_out))
         }
         Verb::Doctor => {
-            let (State::Status(status), _) = state(source, Topic::Status).await? else {
+            let (State::Status(status), taken) = state(source, Topic::Status).await? else {
                 bail!(CONFUSED)
             };
-            doctor::host(&source.hello().await?, &status)
+            Ok(doctor::host(&source.hello().await?, &status)?.lacking(taken.left_out))
         }
         Verb::Requests => {
-            let (State::Requests(requests), _) = state(source, Topic::Requests).await? else {
+            let (State::Requests(requests), taken) = state(source, Topic::Requests).await? else {
                 bail!(CONFUSED)
             };
-            told(&requests, text::requests(&requests))
+            Ok(told(&requests, text::requests(&requests))?.lacking(taken.left_out))
         }
         Verb::Exemplars { route } => {
             let kept = exemplar::of_route(source, route).await?;
@@ -84,10 +84,10 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             told(&one, exemplar::waterfall(&one))
         }
         Verb::Queries => {
-            let (State::Queries(queries), _) = state(source, Topic::Queries).await? else {
+            let (State::Queries(queries), taken) = state(source, Topic::Queries).await? else {
                 bail!(CONFUSED)
             };
-            told(&queries, text::queries(&queries))
+            Ok(told(&queries, text::queries(&queries))?.lacking(taken.left_out))
         }
         Verb::History(options) if options.list => {
             let names = history::numbers(source).await?;
@@ -102,48 +102,49 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             act(source, Intent::ClearAlerts, consent, quiet).await
         }
         Verb::Alerts { .. } => {
-            let (State::Alerts(alerts), at) = state(source, Topic::Alerts).await? else {
+            let (State::Alerts(alerts), taken) = state(source, Topic::Alerts).await? else {
                 bail!(CONFUSED)
             };
-            told(&alerts, text::alerts(&alerts, at))
+            Ok(told(&alerts, text::alerts(&alerts, taken.at))?.lacking(taken.left_out))
         }
         Verb::Recommendations { all } => {
-            let (State::Advice(mut advice), _) = state(source, Topic::Advice).await? else {
+            let (State::Advice(mut advice), taken) = state(source, Topic::Advice).await? else {
                 bail!(CONFUSED)
             };
             let open = |status| matches!(status, FindingStatus::Ready | FindingStatus::Code);
             advice
                 .findings
                 .retain(|finding| *all || open(finding.status));
-            told(&advice.findings, text::recommendations(&advice))
+            let outcome = told(&advice.findings, text::recommendations(&advice))?;
+            Ok(outcome.lacking(taken.left_out))
         }
         Verb::Cache(CacheVerb::Stats) => {
-            let (State::Caches(caches), _) = state(source, Topic::Caches).await? else {
+            let (State::Caches(caches), taken) = state(source, Topic::Caches).await? else {
                 bail!(CONFUSED)
             };
-            told(&caches.namespaces, text::caches(&caches))
+            Ok(told(&caches.namespaces, text::caches(&caches))?.lacking(taken.left_out))
         }
         Verb::Ledger => {
-            let (State::Ledger(ledger), at) = state(source, Topic::Ledger).await? else {
+            let (State::Ledger(ledger), taken) = state(source, Topic::Ledger).await? else {
                 bail!(CONFUSED)
             };
-            told(&ledger.rows, text::ledger(&ledger, at))
+            Ok(told(&ledger.rows, text::ledger(&ledger, taken.at))?.lacking(taken.left_out))
         }
         Verb::Host => {
-            let (State::Host(host), _) = state(source, Topic::Host).await? else {
+            let (State::Host(host), taken) = state(source, Topic::Host).await? else {
                 bail!(CONFUSED)
             };
-            told(&host, text::host(&host))
+            Ok(told(&host, text::host(&host))?.lacking(taken.left_out))
         }
         Verb::Redis => {
-            let (State::Host(host), _) = state(source, Topic::Host).await? else {
+            let (State::Host(host), taken) = state(source, Topic::Host).await? else {
                 bail!(CONFUSED)
             };
             let redis = Redis {
                 redis: &host.redis,
                 more_redis: host.more_redis,
             };
-            told(&redis, text::redis(&host))
+            Ok(told(&redis, text::redis(&host))?.lacking(taken.left_out))
         }
         Verb::Cache(CacheVerb::Clear { namespace, consent }) => {
             let intent = Intent::ClearCache {
@@ -219,6 +220,7 @@ async fn act(
             json: json!({ "applied": false, "preview": value(&preview)? }),
             text,
             failed: false,
+            left_out: 0,
         });
     }
     let row = wait::apply(source, preview.plan_id, quiet).await?;
@@ -228,13 +230,27 @@ async fn act(
         json: json!({ "applied": true, "row": value(&row)? }),
         text,
         failed,
+        left_out: 0,
     })
 }
 
-/// Asks for a topic's present state, and when it was taken.
-pub(super) async fn state(source: &dyn Source, topic: Topic) -> Result<(State, Timestamp)> {
+/// When a state was taken, and how much of it there was no room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) at: Timestamp,
+    left_out: u64,
+}
+
+/// Asks for a topic's present state.
+pub(super) async fn state(source: &dyn Source, topic: Topic) -> Result<(State, Taken)> {
     match source.ask(Question::Now(topic)).await? {
-        Answer::Now(update) => Ok((update.state.clone(), update.at)),
+        Answer::Now(update) => {
+            let taken = Taken {
+                at: update.at,
+                left_out: update.left_out,
+            };
+            Ok((update.state.clone(), taken))
+        }
         _ => bail!(CONFUSED),
     }
 }
@@ -255,6 +271,7 @@ fn ls(found: &[Found]) -> Result<Outcome> {
         json: Value::Array(hosts),
         text: text::ls(found),
         failed: false,
+        left_out: 0,
     })
 }
 
@@ -293,6 +310,7 @@ fn told(value_: &impl Serialize, text: String) -> Result<Outcome> {
         json: value(value_)?,
         text,
         failed: false,
+        left_out: 0,
     })
 }
 

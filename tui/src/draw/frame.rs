@@ -6,6 +6,7 @@ use crate::format::{self, printable, width};
 use crate::keymap;
 use crate::model::{Focus, Link, Model};
 use crate::screen::{Screen, Verdict, advice, alerts, doctor};
+use crate::sight;
 use crate::theme::{Mark, Role};
 use crate::widget::canvas::paragraph_lines;
 use crate::widget::{Canvas, Piece, piece};
@@ -286,6 +287,10 @@ pub(super) fn footer(model: &Model, canvas: &mut Canvas<'_>) {
     let mut x = 1;
     if !filter.is_empty() {
         x = canvas.put(1, 0, &format!("/{filter}"), Role::Selected) + 3;
+    }
+    let left_out = model.data().left_out(model.screen.topic());
+    if left_out > 0 {
+        x = canvas.put(x, 0, &sight::left_out(left_out), Role::Near) + 3;
     }
     let recorded = model.link.is_recorded();
     let keys: Vec<(String, &str)> = keymap::footer(model.screen, recorded).collect();

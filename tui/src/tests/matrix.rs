@@ -1,6 +1,7 @@
 use insta::{assert_debug_snapshot, assert_snapshot};
 use proptest::prelude::*;
 
+use perfdeck_bridge::protocol::Topic;
 use perfdeck_bridge::testing::Sample;
 
 use super::harness::{Scene, Viewer, frame, styled, text};
@@ -244,5 +245,20 @@ proptest! {
         frame(&model, width, height);
         model.focus = Focus::Help { scroll: 3 };
         frame(&model, width, height);
+    }
+}
+
+#[test]
+fn a_screen_that_lacks_rows_says_so_and_no_other_does() {
+    let mut viewer = Viewer::new(Sample::Overloaded);
+    viewer.host.leave_out(Topic::Requests, 150);
+    viewer.refresh();
+    for (width, height) in SIZES {
+        let says =
+            |viewer: &Viewer| frame(&viewer.model, width, height).contains("150 rows left out");
+        viewer.press("2");
+        assert!(says(&viewer), "{}", frame(&viewer.model, width, height));
+        viewer.press("3");
+        assert!(!says(&viewer), "{}", frame(&viewer.model, width, height));
     }
 }

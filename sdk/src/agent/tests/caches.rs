@@ -332,3 +332,13 @@ fn warm() -> Intent {
         namespace: "users".into(),
     }
 }
+
+#[test]
+fn of_a_namespace_that_went_away_nothing_stays() {
+    let (mut agent, _, _) = agent();
+    agent.tick();
+    agent.cache_history.entry("gone".into()).or_default();
+    agent.tick();
+    let names: Vec<_> = agent.cache_history.keys().map(|name| &**name).collect();
+    assert_eq!(names, ["users"]);
+}

@@ -1,4 +1,5 @@
-//! An agent that dies in a process that serves: over TCP, under load, until after the second death.
+//! An agent that dies in a process that serves: over TCP, under load, until after the second death; and what it is then to
+//! be served beside a deck that is off.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 
 const CONNECTIONS: usize = 8;
+/// Windows of load on each of two servers, one after the other, and the requests of a connection in each.
+const WINDOWS: usize = 15;
+const REQUESTS: usize = 250;
+/// Windows in which one is slower than the other, where both are the same, in one of 270 comparisons.
+const TOO_MANY: usize = 13;
+/// What a p99 may be longer, beside.
+const MARGIN: f64 = 1.1;
 
 #[test]
 fn promise_2_an_agent_that_dies_under_load_fails_no_request_and_comes_back_once() {
@@ -26,7 +34,11 @@ fn promise_2_an_agent_that_dies_under_load_fails_no_request_and_comes_back_once(
         .enable_all()
         .build()
         .unwrap();
-    let address = runtime.block_on(serve(deck.http_layer()));
+    let address = runtime.block_on(serve(deck.http_layer(), Duration::ZERO));
+    // As with `PERFDECK=off`, and what the comparison has to see.
+    let off = || HttpLayer::new(None);
+    let bare = runtime.block_on(serve(off(), Duration::ZERO));
+    let slow = runtime.block_on(serve(off(), Duration::from_millis(5)));
     let (sent, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let slice = std::thread::scope(|scope| {
         let load = scope.spawn(|| {
@@ -65,11 +77,50 @@ fn promise_2_an_agent_that_dies_under_load_fails_no_request_and_comes_back_once(
         load.join().unwrap().unwrap()
     });
     assert_eq!(slice.requests, sent.load(Ordering::Relaxed));
+    compare(address, bare).unwrap();
+    let seen = compare(slow, bare).unwrap_err();
+    assert!(seen.contains("longer"), "{seen}");
     guard.stop();
 }
 
-/// Serves on the loopback interface under a layer: HTTP/1.1 as far as the load speaks it.
-async fn serve(layer: HttpLayer) -> SocketAddr {
+/// Loads two servers in turn; an error if the first one's p99 is longer by more than chance, and by more than the margin.
+fn compare(one: SocketAddr, other: SocketAddr) -> Result<(), String> {
+    let mut clients = [one, other].map(|to| Client::connect(to, CONNECTIONS).unwrap());
+    let mut p99 = |place: usize| {
+        let slice = clients[place].load(|_, caller| {
+            for _ in 0..REQUESTS {
+                assert_eq!(caller.ask("GET", "/", "").unwrap(), 200);
+            }
+            Ok(())
+        });
+        slice.unwrap().p99_millis()
+    };
+    let mut ratios: Vec<f64> = (0..WINDOWS)
+        .map(|window| {
+            // Whoever is first in one window is second in the next.
+            let first = window % 2;
+            let mut millis = [0.0; 2];
+            for place in [first, 1 - first] {
+                millis[place] = p99(place);
+            }
+            millis[0] / millis[1]
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios[WINDOWS / 2];
+    let longer = ratios.iter().filter(|ratio| **ratio > 1.0).count();
+    println!("p99 {median:.3} times, longer in {longer} of {WINDOWS} windows: {ratios:.2?}");
+    if longer >= TOO_MANY && median > MARGIN {
+        return Err(format!(
+            "p99 is {median:.3} times as long, longer in {longer} of {WINDOWS} windows"
+        ));
+    }
+    Ok(())
+}
+
+/// Serves on the loopback interface under a layer: HTTP/1.1 as far as the load speaks it. One answer in 50 of a connection
+/// comes so much later.
+async fn serve(layer: HttpLayer, late: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = layer
@@ -77,22 +128,31 @@ async fn serve(layer: HttpLayer) -> SocketAddr {
         .layer(Answers(StatusCode::OK));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(service.clone(), stream));
+            tokio::spawn(answer(service.clone(), stream, late));
         }
     });
     address
 }
 
-async fn answer(mut service: HttpService<Answers>, stream: TcpStream) -> io::Result<()> {
+async fn answer(
+    mut service: HttpService<Answers>,
+    stream: TcpStream,
+    late: Duration,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
+    let mut number = 0_u32;
     while lines.next_line().await?.is_some() {
         while lines
             .next_line()
             .await?
             .is_some_and(|line| !line.is_empty())
         {}
+        number += 1;
+        if number.is_multiple_of(50) && !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
         let status = match service.call(Request::new(())).await {
             Ok(answer) => answer.status(),
             Err(never) => match never {},

@@ -4,11 +4,12 @@ use std::fmt::{self, Write as _};
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, ScriptInvocation, Value,
+    Client, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisFuture, RedisResult,
+    ScriptInvocation, Value,
 };
 
-use super::TIMEOUT;
 use super::place::Place;
+use super::{CONNECTIONS, TIMEOUT};
 
 /// An address of Redis as the host gave it, which may hold a password.
 #[derive(Clone)]
@@ -88,6 +89,22 @@ impl fmt::Debug for Url {
 }
 
 impl Address {
+    /// How many connections to a port it takes at most; of a cluster nobody knows how many nodes it has.
+    pub(super) fn most_connections_to(&self, port: u16) -> usize {
+        let is_there = |client: &Client| match client.get_connection_info().addr() {
+            ConnectionAddr::Tcp(_, at) => *at == port,
+            ConnectionAddr::TcpTls { port: at, .. } => *at == port,
+            _ => false,
+        };
+        match &self.server {
+            Server::One(client) => usize::from(is_there(client)) * CONNECTIONS,
+            #[cfg(feature = "redis-cluster")]
+            Server::Cluster { nodes, .. } if nodes.iter().any(is_there) => usize::MAX,
+            #[cfg(feature = "redis-cluster")]
+            Server::Cluster { .. } => 0,
+        }
+    }
+
     /// Connects; a lost connection is made again by itself.
     pub(super) async fn connect(&self) -> RedisResult<Connection> {
         match &self.server {
@@ -238,5 +255,18 @@ mod tests {
             format!("{:?}", Url::new("redis://:secret@localhost")),
             "Url(..)"
         );
+    }
+
+    #[test]
+    fn the_caches_connections_are_those_to_their_own_port() {
+        let to = |url: Url| url.address("a").unwrap().most_connections_to(6379);
+        assert_eq!(to(Url::new("redis://localhost")), CONNECTIONS);
+        assert_eq!(to(Url::new("redis://localhost:6380")), 0);
+        assert_eq!(to(Url::new("unix:///run/redis.sock")), 0);
+        #[cfg(feature = "redis-cluster")]
+        {
+            let nodes = |port: u16| Url::Cluster(vec![format!("redis://localhost:{port}")]);
+            assert_eq!((to(nodes(7000)), to(nodes(6379))), (0, usize::MAX));
+        }
     }
 }

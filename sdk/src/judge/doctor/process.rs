@@ -19,20 +19,23 @@ pub(super) fn second_deck(facts: &Facts) -> Option<BlindSpot> {
 
 /// The process talks to Redis, and the deck was given no connection.
 pub(super) fn redis(facts: &Facts) -> Option<BlindSpot> {
-    let connections = facts.redis_connections.filter(|number| *number > 0)?;
+    let (all, own) = (facts.redis_connections?, facts.own_redis_connections);
+    // Those that perfdeck's caches have can't be told from the others, and may not all be made.
+    let least = all.checked_sub(own).filter(|number| *number > 0)?;
     // Which of them are wrapped the kernel doesn't tell.
     if !facts.redis.is_empty() {
         return None;
     }
-    let connections = match connections {
-        1 => "a connection".to_owned(),
-        number => format!("{number} connections"),
+    let connections = match (least, all) {
+        (1, 1) => "a connection to port 6379".to_owned(),
+        (least, all) if least == all => format!("{all} connections to port 6379"),
+        (least, all) => format!("{least} to {all} connections to port 6379 beside its caches'"),
     };
     Some(spot(
         "redis_not_wrapped",
         Blindness::Blind,
         "commands to Redis",
-        format!("the process has {connections} to port 6379, and the deck was given none"),
+        format!("the process has {connections}, and the deck was given none"),
         "wrap it: `deck.redis(\"cache\", connection)`, with the feature `redis`",
     ))
 }

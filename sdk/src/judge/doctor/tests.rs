@@ -25,6 +25,7 @@ fn clear() -> Facts {
         host: true,
         first_deck: true,
         redis_connections: Some(0),
+        own_redis_connections: 0,
         redis: Vec::new(),
         commands: 0,
         elsewhere: 0,
@@ -435,6 +436,21 @@ fn what_the_process_is_and_does_is_told() {
             ("second_deck", Partly),
             ("no_symbols", Note),
         ],
+    );
+    // As many as the caches may have are no reason to say anything; more are, and how many is not certain.
+    let beside_caches = |connections| Facts {
+        redis_connections: Some(connections),
+        own_redis_connections: 3,
+        ..clear()
+    };
+    check(&beside_caches(3), &[]);
+    check(&beside_caches(4), &[("redis_not_wrapped", Blind)]);
+    let told = examine(&beside_caches(5));
+    assert!(
+        told[0]
+            .why
+            .contains("2 to 5 connections to port 6379 beside its caches'"),
+        "{told:?}"
     );
     // One that is wrapped can't be told from the others.
     check(

@@ -62,9 +62,13 @@ impl RequestRecord {
 
 impl QueryRecord {
     fn bytes(&self) -> usize {
+        self.texts() + self.timeline.bytes() + beside(&self.tick.0)
+    }
+
+    /// What its texts take.
+    pub(super) fn texts(&self) -> usize {
         let sample = self.sample.as_ref().map_or(0, |text| text.len() + COUNTS);
-        let texts = self.text.as_str().len() + sample;
-        texts + self.timeline.bytes() + beside(&self.tick.0)
+        self.text.as_str().len() + sample
     }
 }
 

@@ -12,6 +12,9 @@ use crate::record::table::OTHER;
 use crate::record::timeline::{Tally, Timeline};
 use crate::sql;
 
+/// What is kept of a statement's text where there is no room for all of it, in bytes.
+const CUT: usize = 256;
+
 /// One route.
 #[derive(Debug)]
 pub(crate) struct RequestRecord {
@@ -30,7 +33,7 @@ pub(crate) struct RequestRecord {
 #[derive(Debug)]
 pub(crate) struct QueryRecord {
     pub(crate) text: Redacted,
-    /// As it was last executed; it stays in the process. `None` where it was too long to keep whole.
+    /// As it was last executed; it stays in the process. `None` where there was no room to keep it whole.
     pub(crate) sample: Option<Arc<str>>,
     pub(crate) calls: u64,
     pub(crate) errors: u64,
@@ -144,10 +147,16 @@ impl RequestRecord {
 }
 
 impl QueryRecord {
-    pub(super) fn of(statement: Option<&Statement>) -> Self {
+    /// Makes the one of a statement whose texts may take so much; of longer ones it keeps the beginning.
+    pub(super) fn of(statement: Option<&Statement>, room: usize) -> Self {
+        let whole = statement.filter(|known| known.texts() <= room);
+        let cut = |known: &Statement| sql::redacted::cut(&known.text, CUT);
         Self {
-            text: statement.map_or_else(|| sql::redacted::own(OTHER), |known| known.text.clone()),
-            sample: statement.and_then(|known| known.sample.clone()),
+            text: statement.map_or_else(
+                || sql::redacted::own(OTHER),
+                |known| whole.map_or_else(|| cut(known), |known| known.text.clone()),
+            ),
+            sample: whole.and_then(|known| known.sample.clone()),
             calls: 0,
             errors: 0,
             rows: 0,
@@ -180,7 +189,7 @@ impl Record for RequestRecord {
 
 impl Record for QueryRecord {
     fn other() -> Self {
-        Self::of(None)
+        Self::of(None, 0)
     }
 
     fn recent(&self) -> u64 {
