@@ -50,7 +50,7 @@ pub struct FindingId(pub String);
 pub enum Evidence {
     /// Of `missing_index`.
     MissingIndex(MissingIndex),
-    /// Of `n_plus_one`.
+    /// Of `n_plus_one` and of `repeated_query`.
     NPlusOne(NPlusOne),
     /// Of the rules about caches, whose names begin with `cache_`.
     Cache(CacheAdvice),
@@ -82,7 +82,7 @@ pub struct MissingIndex {
     pub plan_after: Vec<Redacted>,
 }
 
-/// One request runs a statement again and again.
+/// One request runs a statement again and again: with other values each time, or with the same.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct NPlusOne {

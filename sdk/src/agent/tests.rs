@@ -23,6 +23,7 @@ mod caches;
 mod curve;
 mod death;
 mod past;
+mod repeats;
 mod route;
 mod stall;
 mod time;

@@ -3,6 +3,7 @@
 mod cache;
 mod missing_index;
 mod n_plus_one;
+mod repeated_query;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,6 +38,7 @@ impl Book {
     pub(crate) fn step(&mut self, window: &Window, facts: &Facts, now: Timestamp) -> Vec<Finding> {
         let seen = missing_index::look(window, facts)
             .chain(n_plus_one::look(window))
+            .chain(repeated_query::look(window))
             .chain(cache::look(window));
         for finding in seen.take(MAX_FINDINGS) {
             let applied = facts.applied.contains(&finding.id);

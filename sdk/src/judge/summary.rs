@@ -55,7 +55,10 @@ pub(crate) fn summary(
 pub(super) fn short(finding: &Finding) -> String {
     match &finding.evidence {
         Evidence::MissingIndex(evidence) => format!("missing index on {}", evidence.table),
-        Evidence::NPlusOne(evidence) => format!("N+1 on {}", evidence.route),
+        Evidence::NPlusOne(evidence) if finding.kind == "n_plus_one" => {
+            format!("N+1 on {}", evidence.route)
+        }
+        Evidence::NPlusOne(evidence) => format!("repeated query on {}", evidence.route),
         Evidence::Cache(evidence) => format!("cache {}", evidence.cache),
         Evidence::Unknown {} => finding.kind.clone(),
     }
@@ -76,13 +79,20 @@ fn sentence(finding: &Finding) -> String {
             evidence.table,
             told(after)
         ),
-        (Evidence::NPlusOne(evidence), Some(route), Some(now), Some(after)) => format!(
-            "{route} waits {} (p95) because each request runs one query {:.0} times. Fetched at \
-             once, it would be about {}.",
-            told(now),
-            evidence.queries_per_request.p50,
-            told(after)
-        ),
+        (Evidence::NPlusOne(evidence), Some(route), Some(now), Some(after)) => {
+            let (runs, remedy) = if finding.kind == "n_plus_one" {
+                ("runs one query", "Fetched at once")
+            } else {
+                ("asks the same", "Asked once")
+            };
+            format!(
+                "{route} waits {} (p95) because each request {runs} {:.0} times. {remedy}, it would \
+                 be about {}.",
+                told(now),
+                evidence.queries_per_request.p50,
+                told(after)
+            )
+        }
         _ => format!("{}.", capital(&finding.title)),
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use perfdeck_bridge::protocol::{CacheForecast, Quantities, Redacted};
 
+use crate::record::table::Manner;
+
 /// The last minute.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Window {
@@ -60,6 +62,8 @@ pub(crate) struct Statement {
     /// Its share of the route's wait.
     pub(crate) time_share: f64,
     pub(crate) per_request: Quantities,
+    pub(crate) calls: u64,
+    pub(crate) manner: Manner,
 }
 
 /// One statement, over all routes and background work.

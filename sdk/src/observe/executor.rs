@@ -17,8 +17,10 @@ use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
 mod taken;
+pub(crate) mod values;
 
 pub(crate) use taken::Taken;
+use values::Values;
 
 use super::Eyes;
 #[cfg(feature = "cache")]
@@ -107,12 +109,13 @@ macro_rules! executor {
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
+                let mut query = Taken::from(query);
+                let values = self.tap.values(&mut query);
                 let owed = self.tap.touched(&query.sql);
                 async_stream::try_stream! {
                     let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     let mut lent = Lent::new(connection, owed.clone());
-                    let observed = self.tap.begin(query.sql.clone()).owing(owed.as_ref());
+                    let observed = self.tap.begin(query.sql.clone(), values).owing(owed.as_ref());
                     let mut rows = observed.over(lent.connection().fetch_many(query));
                     while let Some(row) = rows.try_next().await? {
                         yield row;
@@ -129,12 +132,16 @@ macro_rules! executor {
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
+                let mut query = Taken::from(query);
+                let values = self.tap.values(&mut query);
                 let owed = self.tap.touched(&query.sql);
                 Box::pin(async move {
                     let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     let mut lent = Lent::new(connection, owed.clone());
-                    let observed = self.tap.begin(query.sql.clone()).owing(owed.as_ref());
+                    let observed = self
+                        .tap
+                        .begin(query.sql.clone(), values)
+                        .owing(owed.as_ref());
                     observed.first(query, lent.connection()).await
                 })
             }
@@ -181,8 +188,9 @@ macro_rules! executor {
                 'h: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
-                let observed = self.tap.begin(query.sql.clone());
+                let mut query = Taken::from(query);
+                let values = self.tap.values(&mut query);
+                let observed = self.tap.begin(query.sql.clone(), values);
                 #[cfg(feature = "cache")]
                 let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
                 observed.over(self.connection().fetch_many(query)).boxed()
@@ -196,8 +204,9 @@ macro_rules! executor {
                 'h: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
-                let observed = self.tap.begin(query.sql.clone());
+                let mut query = Taken::from(query);
+                let values = self.tap.values(&mut query);
+                let observed = self.tap.begin(query.sql.clone(), values);
                 #[cfg(feature = "cache")]
                 let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
                 Box::pin(async move { observed.first(query, self.connection()).await })
@@ -250,8 +259,19 @@ impl Tap {
         None
     }
 
-    /// Begins to time a statement.
-    fn begin(&self, sql: SqlStr) -> Observed {
+    /// A hash of the values of a statement that its request has run before.
+    #[inline]
+    fn values<DB: Values>(&self, query: &mut Taken<DB>) -> Option<u64> {
+        self.eyes()?;
+        if scope::is_again(query.sql.as_str()) {
+            DB::hashed(query.bound()?)
+        } else {
+            None
+        }
+    }
+
+    /// Begins to time a statement; `values` is a hash of what is bound, where that is known.
+    fn begin(&self, sql: SqlStr, values: Option<u64>) -> Observed {
         let running = self.eyes().map(|eyes| Running {
             eyes,
             start: eyes.clock.start(),
@@ -261,6 +281,7 @@ impl Tap {
         Observed {
             running,
             sql,
+            values,
             pool: self.pool,
             rows: 0,
             failed: false,
@@ -275,7 +296,7 @@ impl Tap {
         sql: &'static str,
         run: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let mut observed = self.begin(SqlStr::from_static(sql));
+        let mut observed = self.begin(SqlStr::from_static(sql), None);
         let ran = quietly(run).inspect_err(|_| observed.failed = true).await;
         drop(observed);
         ran
@@ -294,6 +315,7 @@ impl Tap {
 struct Observed {
     running: Option<Running>,
     sql: SqlStr,
+    values: Option<u64>,
     pool: u16,
     rows: u64,
     failed: bool,
@@ -407,6 +429,7 @@ impl Drop for Observed {
                 pool: Some(self.pool),
                 attributed: request.is_some() || scope::is_present(),
                 elsewhere: false,
+                values: self.values,
             };
             eyes.recorder.query_of(request, self.sql.as_str(), &ran);
         }

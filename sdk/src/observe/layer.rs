@@ -231,19 +231,21 @@ where
                 pool: None,
                 attributed,
                 elsewhere: !attributed && is_driver(),
+                values: None,
             })
         });
         if slow_only {
             eyes.recorder.slow_only();
         }
-        let Some((statement, nanos)) = filed else {
+        let Some(call) = filed else {
             return;
         };
+        let statement = call.statement;
         let route = if let Some(scope) = present.scope() {
-            scope.query(statement, nanos, false);
+            scope.query(&call);
             scope.progress.route
         } else if let Some(remote) = remote {
-            remote.query(statement, nanos, false)
+            remote.query(&call)
         } else {
             BACKGROUND
         };

@@ -107,6 +107,8 @@ fn routes(agent: &Agent) -> Vec<Route> {
                 0.0
             },
             per_request: used.per_request,
+            calls: used.calls,
+            manner: used.manner,
         });
         Route {
             name: Arc::clone(name),

@@ -12,7 +12,7 @@ use http::Method;
 
 use super::command::Names;
 use super::room::Budget;
-use super::scope::{self, Remote, Scope};
+use super::scope::{self, Call, Remote, Scope};
 use super::shard::Shard;
 use super::site::{Pair, Sites};
 use super::statements::{Place, Statement};
@@ -232,9 +232,10 @@ impl Recorder {
             Some(None) => self.new_query(text, sql, ran),
             None => return,
         };
+        let call = ran.call(id);
         let route = match remote {
-            None => scope::query(id, ran.nanos, ran.failed),
-            Some(remote) => remote.query(id, ran.nanos, ran.failed),
+            None => scope::query(&call),
+            Some(remote) => remote.query(&call),
         };
         let pair = Pair {
             route,
@@ -248,14 +249,14 @@ impl Recorder {
         &self.sites
     }
 
-    /// Files a statement that an event tells: `read` reads it, and says how it ran. Returns its id and nanoseconds.
+    /// Files a statement that an event tells: `read` reads it, and says how it ran. Returns what its request counts.
     ///
     /// The event is read while the tables are held, so that its text is looked up where it lies and not copied.
     #[inline]
     pub(crate) fn hear(
         &'static self,
         read: impl FnOnce(&mut Heard<'_>) -> Option<Ran>,
-    ) -> Option<(u64, u64)> {
+    ) -> Option<Call> {
         let mut new = None;
         let filed = self.write(|tables| {
             let mut heard = Heard {
@@ -271,10 +272,10 @@ impl Recorder {
                 return None;
             };
             let id = tables.statements.file(place, &ran, &mut tables.room);
-            Some((id, ran.nanos))
+            Some(ran.call(id))
         });
         match (filed.flatten(), new) {
-            (None, Some((text, sql, ran))) => Some((self.new_query(text, &sql, &ran), ran.nanos)),
+            (None, Some((text, sql, ran))) => Some(ran.call(self.new_query(text, &sql, &ran))),
             (filed, _) => filed,
         }
     }

@@ -14,6 +14,8 @@ use crate::clock::{Clock, Start};
 
 /// Distinct statements of one request that are counted by themselves.
 pub(crate) const STATEMENTS: usize = 8;
+/// Texts of statements that a request is known to have begun.
+const TEXTS: usize = 4;
 /// Scopes of requests that are over which a thread keeps for the next.
 const SPARE: usize = 32;
 
@@ -28,6 +30,7 @@ pub(crate) struct Scope {
     pub(crate) progress: Progress,
     pub(crate) work: Work,
     pub(crate) trail: Trail,
+    texts: Texts,
     /// What tells the steps' times; `None` until a request begins.
     clock: Option<&'static Clock>,
     /// Where it is seen while it runs.
@@ -78,12 +81,35 @@ pub(crate) struct Work {
     others: Use,
 }
 
-/// How often and how long one statement ran.
+/// How often and how long one statement ran, and in what manner it was repeated.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Use {
     pub(crate) statement: u64,
     pub(crate) calls: u32,
+    /// Calls whose values are those of the first call or of the one before.
+    pub(crate) same: u32,
+    /// Calls whose values are known.
+    pub(crate) known: u32,
+    /// Calls that began before the one before had ended.
+    pub(crate) beside: u32,
+    pub(crate) failed: u32,
     pub(crate) nanos: u64,
+    pub(crate) rows: u64,
+    /// The values of the first call that told any, and of the last, by their hashes.
+    values: (u64, u64),
+    /// When the last call ended, by the counter.
+    ended: u64,
+}
+
+/// One call of a statement.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Call {
+    pub(crate) statement: u64,
+    pub(crate) nanos: u64,
+    pub(crate) rows: u64,
+    pub(crate) failed: bool,
+    /// A hash of what was bound; `None` where it isn't known.
+    pub(crate) values: Option<u64>,
 }
 
 /// What was done for a request on other threads, under its spans.
@@ -121,6 +147,7 @@ impl Scope {
             progress: Progress::default(),
             work: Work::default(),
             trail: Trail::default(),
+            texts: Texts::default(),
             clock: None,
             place: Claim::new(),
             pool_wait_nanos: 0,
@@ -202,9 +229,21 @@ impl Scope {
 
     /// Counts a statement that ran for it.
     #[inline]
-    pub(crate) fn query(&mut self, statement: u64, nanos: u64, failed: bool) {
-        self.work.add(statement, 1, nanos);
-        self.step(Kind::ran(failed), statement, nanos);
+    pub(crate) fn query(&mut self, call: &Call) {
+        let Some(clock) = self.clock else {
+            return self.work.add(call, Since::Unknown);
+        };
+        let ended = clock.start();
+        self.work.add(call, Since::Known(clock, ended));
+        let kind = Kind::ran(call.failed);
+        self.trail
+            .push(Step::new(kind, call.statement, ended, call.nanos));
+    }
+
+    /// Whether a statement's text, by where it lies, was begun before in this request: then its values are worth a look.
+    #[inline]
+    pub(crate) fn is_again(&mut self, text: &str) -> bool {
+        self.texts.is_again(text)
     }
 
     #[inline]
@@ -212,36 +251,46 @@ impl Scope {
         self.place.end();
         self.work.clear();
         self.trail.clear();
+        self.texts.clear();
         self.pool_wait_nanos = 0;
         (self.cache_hits, self.cache_misses) = (0, 0);
         self.remote = None;
     }
 }
 
+/// When a call ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Since {
+    Known(&'static Clock, Start),
+    Unknown,
+}
+
 impl Work {
     #[inline]
-    pub(crate) fn add(&mut self, statement: u64, calls: u32, nanos: u64) {
+    pub(crate) fn add(&mut self, call: &Call, ended: Since) {
+        self.entry(call.statement).add(call, ended);
+    }
+
+    /// The statement's place; that of the others if there is none left.
+    #[inline]
+    fn entry(&mut self, statement: u64) -> &mut Use {
         let known = self
             .statements
-            .iter_mut()
+            .iter()
             .take(self.distinct)
-            .find(|used| used.statement == statement);
-        let used = match known {
-            Some(used) => used,
-            None => match self.statements.get_mut(self.distinct) {
-                Some(used) => {
-                    self.distinct += 1;
-                    *used = Use {
-                        statement,
-                        ..Use::default()
-                    };
-                    used
-                }
-                None => &mut self.others,
-            },
+            .position(|used| used.statement == statement);
+        let place = known.unwrap_or(self.distinct);
+        let Some(used) = self.statements.get_mut(place) else {
+            return &mut self.others;
         };
-        used.calls += calls;
-        used.nanos += nanos;
+        if known.is_none() {
+            self.distinct += 1;
+            *used = Use {
+                statement,
+                ..Use::default()
+            };
+        }
+        used
     }
 
     /// All statements' calls and nanoseconds.
@@ -260,10 +309,9 @@ impl Work {
 
     fn merge(&mut self, other: &Self) {
         for used in other.named() {
-            self.add(used.statement, used.calls, used.nanos);
+            self.entry(used.statement).merge(used);
         }
-        self.others.calls += other.others.calls;
-        self.others.nanos += other.others.nanos;
+        self.others.merge(&other.others);
     }
 
     fn clear(&mut self) {
@@ -273,17 +321,52 @@ impl Work {
     }
 }
 
+impl Use {
+    #[inline]
+    fn add(&mut self, call: &Call, ended: Since) {
+        self.calls += 1;
+        self.nanos += call.nanos;
+        self.rows += call.rows;
+        self.failed += u32::from(call.failed);
+        if let Since::Known(clock, ended) = ended {
+            // Ends are read a little after the call's own, so what is nearly one after the other is.
+            let since = clock.nanos_between(Start::from_raw(self.ended), ended);
+            self.beside += u32::from(self.calls > 1 && since + since / 16 < call.nanos);
+            self.ended = ended.raw();
+        }
+        if let Some(values) = call.values {
+            let (first, last) = self.values;
+            self.same += u32::from(self.known > 0 && (values == first || values == last));
+            self.values = (if self.known == 0 { values } else { first }, values);
+            self.known += 1;
+        }
+    }
+
+    /// Adds what was counted elsewhere; of two orders of calls nothing more is known.
+    fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.nanos += other.nanos;
+        self.rows += other.rows;
+        self.failed += other.failed;
+        self.same += other.same;
+        self.known += other.known;
+        self.beside += other.beside;
+    }
+}
+
 impl Remote {
     /// Counts a statement that ran on another thread; returns the request's route.
     #[inline]
-    pub(crate) fn query(&self, statement: u64, nanos: u64, failed: bool) -> u64 {
-        let step = self
-            .clock
-            .map(|clock| Step::new(Kind::ran(failed), statement, clock.start(), nanos));
+    pub(crate) fn query(&self, call: &Call) -> u64 {
+        let ended = self.clock.map(|clock| (clock, clock.start()));
         let mut done = self.lock();
-        done.work.add(statement, 1, nanos);
-        if let Some(step) = step {
-            done.push(step);
+        match ended {
+            Some((clock, ended)) => {
+                done.work.add(call, Since::Known(clock, ended));
+                let kind = Kind::ran(call.failed);
+                done.push(Step::new(kind, call.statement, ended, call.nanos));
+            }
+            None => done.work.add(call, Since::Unknown),
         }
         self.route
     }
@@ -341,6 +424,36 @@ impl Remote {
     }
 }
 
+/// Where the texts lie that a request began last: a loop's text is nearly always the program's own, and stays in its place.
+/// One that is made anew at each call isn't seen again, or seen wrongly once in a while, which costs a look at its values.
+#[derive(Debug, Default)]
+struct Texts {
+    begun: [(usize, usize); TEXTS],
+    next: usize,
+}
+
+impl Texts {
+    #[inline]
+    fn is_again(&mut self, text: &str) -> bool {
+        let text = (text.as_ptr().addr(), text.len());
+        if self.begun.contains(&text) {
+            return true;
+        }
+        if let Some(place) = self.begun.get_mut(self.next % TEXTS) {
+            *place = text;
+        }
+        self.next += 1;
+        false
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        if self.next > 0 {
+            *self = Self::default();
+        }
+    }
+}
+
 impl Done {
     fn push(&mut self, step: Step) {
         if self.steps.len() < STEPS {
@@ -371,11 +484,17 @@ impl Drop for Lent<'_> {
     }
 }
 
+/// Whether the present request has begun a statement of this text before.
+#[inline]
+pub(crate) fn is_again(text: &str) -> bool {
+    with(|scope| scope.is_again(text)) == Some(true)
+}
+
 /// Counts a statement for the present request; returns its route.
 #[inline]
-pub(crate) fn query(statement: u64, nanos: u64, failed: bool) -> u64 {
+pub(crate) fn query(call: &Call) -> u64 {
     let route = with(|scope| {
-        scope.query(statement, nanos, failed);
+        scope.query(call);
         scope.progress.route
     });
     route.unwrap_or(BACKGROUND)

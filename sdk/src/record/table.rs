@@ -9,7 +9,7 @@ use super::buckets::Buckets;
 use super::command::{Command, CommandSums, Ending, Part};
 use super::exemplar::{Caught, Slowest};
 use super::room::{Budget, Room};
-use super::scope::{Scope, Stage, Use, Work};
+use super::scope::{Call, Scope, Stage, Use, Work};
 use super::statements::Statements;
 
 /// Keys a kind before new ones are filed under [`OTHER`].
@@ -18,6 +18,8 @@ pub(crate) const MAX_KEYS: usize = 1_000;
 pub(crate) const OTHER: &str = "<other>";
 /// The id of a statement that is filed under [`OTHER`].
 pub(crate) const OTHER_ID: u64 = 0;
+/// Calls of one statement in one request from which it is repeated.
+pub(crate) const REPEATS: u32 = 5;
 /// Statements told apart a route.
 pub(super) const MAX_ROUTE_STATEMENTS: usize = 32;
 /// Drains without a call before a key's memory is given back.
@@ -100,8 +102,47 @@ pub(super) struct StatementSums {
     pub(super) requests: u64,
     pub(super) calls: u64,
     pub(super) nanos: u64,
+    pub(super) manner: Manner,
     /// Calls in those requests that ran it more than once, counted as if they were nanoseconds.
     pub(super) repeats: Option<Box<Buckets>>,
+}
+
+/// In what manner requests repeated a statement.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Requests that ran it again and again, one call after the other and as far as is known with other values.
+    pub(crate) looping: u64,
+    /// Those of them of which it isn't known whether the values were others.
+    pub(crate) unsure: u64,
+    /// Requests that ran it again and again with the same values, and succeeded before the last.
+    pub(crate) again: u64,
+    pub(crate) rows: u64,
+}
+
+impl Manner {
+    /// Adds what one request did.
+    #[inline]
+    fn add(&mut self, used: &Use) {
+        self.rows += used.rows;
+        if used.calls < REPEATS {
+            return;
+        }
+        let in_turn = used.calls.saturating_sub(used.beside + used.failed);
+        // Values are looked at from the second call on, and of the first of those nothing is to be compared.
+        if in_turn.saturating_sub(used.same) >= REPEATS {
+            self.looping += 1;
+            self.unsure += u64::from(used.known + 2 < used.calls);
+        }
+        let succeeded = used.same.saturating_sub(used.failed);
+        self.again += u64::from(succeeded + 2 >= REPEATS && 2 * succeeded >= used.known);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.looping += other.looping;
+        self.unsure += other.unsure;
+        self.again += other.again;
+        self.rows += other.rows;
+    }
 }
 
 /// One monitored function.
@@ -131,6 +172,22 @@ pub(crate) struct Ran {
     pub(crate) attributed: bool,
     /// Whether that is not known since it was told on a thread of its driver's own.
     pub(crate) elsewhere: bool,
+    /// A hash of what was bound, where anybody asked for it.
+    pub(crate) values: Option<u64>,
+}
+
+impl Ran {
+    /// What a request counts of it.
+    #[inline]
+    pub(super) const fn call(&self, statement: u64) -> Call {
+        Call {
+            statement,
+            nanos: self.nanos,
+            rows: self.rows,
+            failed: self.failed,
+            values: self.values,
+        }
+    }
 }
 
 /// How a request's response was made.
@@ -458,6 +515,7 @@ impl RequestSums {
         sums.requests += 1;
         sums.calls += u64::from(used.calls);
         sums.nanos += used.nanos;
+        sums.manner.add(used);
         if used.calls > 1 {
             if sums.repeats.is_some() || room.take(size_of::<Buckets>()) {
                 sums.repeats

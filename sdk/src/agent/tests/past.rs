@@ -29,6 +29,7 @@ fn query(agent: &Agent, text: &str, nanos: u64) {
         pool: None,
         attributed: true,
         elsewhere: false,
+        values: None,
     };
     agent.eyes.recorder.query(text, &ran);
 }

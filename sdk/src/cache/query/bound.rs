@@ -12,6 +12,8 @@ use sqlx::{Executor as _, Result};
 use super::super::key::{CacheKey, KeyWriter};
 use crate::Pool;
 use crate::observe::executor::Taken;
+#[cfg(feature = "sqlx-postgres")]
+use crate::observe::executor::values::postgres::Witness;
 
 /// A database whose bound values can be part of a key.
 pub trait Bindable: sqlx::Database {
@@ -54,7 +56,8 @@ impl Bindable for sqlx::Postgres {
         // An error is its wish to see no more.
         let _ = write!(types, "{arguments:?}");
         let values = std::cell::RefCell::new(None);
-        let refused = arguments.add(postgres::Witness(&values)).is_err();
+        let take_down = |seen: &[u8]| *values.borrow_mut() = Some(seen.to_vec());
+        let refused = arguments.add(Witness(&take_down)).is_err();
         let Some(values) = values.into_inner().filter(|_| refused) else {
             return false;
         };
@@ -99,36 +102,7 @@ impl Write for Text {
 
 #[cfg(feature = "sqlx-postgres")]
 mod postgres {
-    use std::cell::RefCell;
-
-    use sqlx::encode::IsNull;
-    use sqlx::error::BoxDynError;
-    use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo};
-    use sqlx::{Encode, Postgres, Type};
-
     use super::{Text, Write, fmt};
-
-    /// The length of a value, which stands before it.
-    const PREFIX: usize = 4;
-
-    /// Takes down the values before it.
-    pub(super) struct Witness<'a>(pub(super) &'a RefCell<Option<Vec<u8>>>);
-
-    impl Type<Postgres> for Witness<'_> {
-        fn type_info() -> PgTypeInfo {
-            <i32 as Type<Postgres>>::type_info()
-        }
-    }
-
-    impl Encode<'_, Postgres> for Witness<'_> {
-        fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-            let before = buffer.len().checked_sub(PREFIX);
-            let values = before.and_then(|before| buffer.get(..before));
-            *self.0.borrow_mut() = values.map(<[u8]>::to_vec);
-            // All that was written for it is taken back.
-            Err("read".into())
-        }
-    }
 
     /// What arguments print of their types.
     #[derive(Default)]

@@ -8,38 +8,74 @@ use super::{stable_id, told};
 use crate::judge::window::{Query, Route, Statement, Window};
 use crate::sql::redacted;
 
-/// Calls in one request from which it is a repeat.
-const LEAST_CALLS: f64 = 5.0;
 /// Requests of the last minute that must have run it.
 const LEAST_REQUESTS: u64 = 5;
+/// Of a route's requests that run it at all, one in so many has to repeat it: what happens more rarely is not how it works.
+const ONE_IN: u64 = 20;
 /// The share of the route's time that the repeats take, or ...
 const LEAST_SHARE: f64 = 0.2;
 /// ... their seconds in a request.
 const LEAST_SECONDS: f64 = 0.05;
 /// The share of the users' wait from which it is critical.
 const CRITICAL_SHARE: f64 = 0.25;
+/// Rows of a call from which a limited one fetches pages.
+const PAGE: f64 = 10.0;
 
 pub(super) fn look(window: &Window) -> impl Iterator<Item = Finding> + '_ {
+    repeated(window, |used, query| {
+        recurs(used, used.manner.looping) && fetches_one_key(query.text.as_str(), rows(used))
+    })
+    .map(move |(route, used, query)| finding(window, route, used, query))
+}
+
+/// The statements that a request runs again and again in the way that is asked for, and that take time.
+pub(super) fn repeated<'w>(
+    window: &'w Window,
+    is_so: impl Fn(&Statement, &Query) -> bool + Copy + 'w,
+) -> impl Iterator<Item = (&'w Route, &'w Statement, &'w Query)> + 'w {
     window.routes.iter().flat_map(move |route| {
         route.statements.iter().filter_map(move |used| {
             let query = window.query(used.query)?;
-            repeats(route, used, query).then(|| finding(window, route, used, query))
+            let found = is_so(used, query) && takes_time(route, used) && reads(query.text.as_str());
+            found.then_some((route, used, query))
         })
     })
 }
 
-fn repeats(route: &Route, used: &Statement, query: &Query) -> bool {
+/// Whether so many of the requests are enough to say that it is how the route works.
+pub(super) const fn recurs(used: &Statement, requests: u64) -> bool {
+    requests >= LEAST_REQUESTS && requests * ONE_IN >= used.requests
+}
+
+fn takes_time(route: &Route, used: &Statement) -> bool {
     let seconds = used.time_share * route.wait_seconds / used.requests.max(1) as f64;
-    used.requests >= LEAST_REQUESTS
-        && used.per_request.p95 >= LEAST_CALLS
-        && (used.time_share >= LEAST_SHARE || seconds >= LEAST_SECONDS)
-        && reads(query.text.as_str())
+    used.time_share >= LEAST_SHARE || seconds >= LEAST_SECONDS
 }
 
 /// Writes in a loop are another fault with another remedy.
 fn reads(text: &str) -> bool {
     let verb = text.split_whitespace().next().unwrap_or_default();
     verb.eq_ignore_ascii_case("select") || verb.eq_ignore_ascii_case("with")
+}
+
+fn rows(used: &Statement) -> f64 {
+    used.manner.rows as f64 / used.calls.max(1) as f64
+}
+
+/// Whether a statement asks for what belongs to one key. Those that ask for many keys at once do already what would be
+/// advised, and those that fetch a list page by page do so for a reason.
+fn fetches_one_key(text: &str, rows: f64) -> bool {
+    let text = text.to_ascii_lowercase();
+    let one_key = text.contains("= ?");
+    let many_keys = ["in (…)", "any (", "(values"]
+        .iter()
+        .any(|many| text.contains(many));
+    let range = ["> ?", "< ?", ">= ?", "<= ?"]
+        .iter()
+        .any(|bound| text.contains(bound));
+    let limited = text.contains(" limit ") || text.contains(" fetch ");
+    let pages = text.contains(" offset ") || (limited && range);
+    one_key && !many_keys && !(pages && rows >= PAGE)
 }
 
 fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> Finding {
@@ -76,7 +112,12 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
             p95_seconds_after: Some(after),
             wait_share,
         },
-        confidence: Confidence::Verified,
+        // Where nobody saw the values, it may be the same again that it asks for.
+        confidence: if 2 * used.manner.unsure > used.manner.looping {
+            Confidence::Estimated
+        } else {
+            Confidence::Verified
+        },
         action: None,
         status: FindingStatus::Code,
         score_points: 0.0,

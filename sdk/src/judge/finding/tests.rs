@@ -3,6 +3,7 @@ use perfdeck_bridge::protocol::{Confidence, Evidence, Quantities};
 use super::*;
 use crate::judge::facts::IndexFact;
 use crate::judge::window::{Query, Route, Statement};
+use crate::record::table::Manner;
 use crate::sql::redacted;
 
 fn at(second: u64) -> Timestamp {
@@ -22,6 +23,11 @@ fn window(per_request: Quantities, time_share: f64) -> Window {
                 query: 7,
                 requests: 600,
                 time_share,
+                calls: 600 * per_request.p50 as u64,
+                manner: Manner {
+                    looping: if per_request.p95 >= 5.0 { 600 } else { 0 },
+                    ..Manner::default()
+                },
                 per_request,
             }],
         }],

@@ -32,6 +32,11 @@ impl<DB: Database> Taken<DB> {
         }
     }
 
+    /// Its bound values, if there are any.
+    pub(super) fn bound(&mut self) -> Option<&mut DB::Arguments> {
+        self.arguments.as_mut().ok()?.as_mut()
+    }
+
     pub(crate) fn from<'q>(mut query: impl Execute<'q, DB>) -> Self {
         let arguments = query.take_arguments().map_err(Some);
         Self {

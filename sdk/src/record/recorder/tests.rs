@@ -13,6 +13,7 @@ const RAN: Ran = Ran {
     pool: None,
     attributed: true,
     elsewhere: false,
+    values: None,
 };
 
 fn get<'r>(recorder: &Recorder, template: &'r str) -> Route<'r> {

@@ -7,7 +7,7 @@ use perfdeck_bridge::protocol::Quantities;
 
 use super::quantities;
 use crate::record::buckets::Buckets;
-use crate::record::table::{MAX_ROUTE_STATEMENTS, StatementSums};
+use crate::record::table::{MAX_ROUTE_STATEMENTS, Manner, StatementSums};
 
 /// Seconds without a call after which a statement makes room for another.
 const IDLE_SECONDS: u64 = 60;
@@ -22,6 +22,7 @@ pub(crate) struct RouteStatement {
     pub(crate) requests: u64,
     pub(crate) seconds: f64,
     pub(crate) per_request: Quantities,
+    pub(crate) manner: Manner,
 }
 
 /// The statements that are told apart, and the sums of all, also of those that found no place or had to go.
@@ -42,6 +43,7 @@ struct Record {
     nanos: u64,
     /// When it last ran.
     second: u64,
+    manner: Manner,
     repeats: Repeats,
 }
 
@@ -77,6 +79,7 @@ impl Ran {
                 requests: record.requests,
                 seconds: record.nanos as f64 / 1e9,
                 per_request: record.per_request(),
+                manner: record.manner,
             })
             .collect();
         merged.statements.sort_by(|a, b| {
@@ -112,6 +115,7 @@ impl Ran {
             record.calls += sums.calls;
             record.nanos += sums.nanos;
             record.second = second;
+            record.manner.merge(&sums.manner);
             if let Some(repeats) = &sums.repeats {
                 record.repeats.add(repeats);
             }
@@ -156,6 +160,7 @@ impl Record {
         self.requests += other.requests;
         self.calls += other.calls;
         self.nanos += other.nanos;
+        self.manner.merge(&other.manner);
         self.repeats.merge(&other.repeats);
     }
 

@@ -11,6 +11,7 @@ fn sums(statement: u64, calls: &[u64]) -> StatementSums {
     }
     let all: u64 = calls.iter().sum();
     StatementSums {
+        manner: Manner::default(),
         statement,
         requests: calls.len() as u64,
         calls: all,
