@@ -24,6 +24,8 @@ pub(crate) const REPEATS: u32 = 5;
 pub(super) const MAX_ROUTE_STATEMENTS: usize = 32;
 /// Drains without a call before a key's memory is given back.
 const IDLE_DRAINS: u8 = 60;
+/// The same where memory is short.
+const SHORT_DRAINS: u8 = 30;
 /// Keys from which on those that were not called since the last drain make room at once.
 const CROWDED: usize = MAX_KEYS / 2;
 /// Pools whose waits are told apart.
@@ -561,11 +563,14 @@ const fn entry_bytes<T>() -> usize {
     size_of::<Entry<T>>() + 40
 }
 
-/// The drains without a call after which one of so many keys has to go: at once where they are many, or memory is short,
-/// since what a flood has left behind would take the room of what is real.
+/// The drains without a call after which one of so many keys has to go: soon where memory is short, since what a flood has
+/// left behind takes the room of what is real. Not at once: a flood that goes on would have its next keys taken in each
+/// time, and whoever drains them has to keep them, too.
 pub(super) const fn most_idle(keys: usize, is_short: bool) -> u8 {
-    if keys > CROWDED || is_short {
+    if keys > CROWDED {
         1
+    } else if is_short {
+        SHORT_DRAINS
     } else {
         IDLE_DRAINS
     }
