@@ -31,7 +31,7 @@ pub use exemplar::{
 };
 pub use finding::{
     Advice, CacheAdvice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact,
-    MissingIndex, NPlusOne, ProposedAction, Quantities,
+    MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{

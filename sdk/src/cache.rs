@@ -388,6 +388,11 @@ impl Caches {
     }
 }
 
+/// Whether what runs here is a cache's load.
+pub(crate) fn is_loading() -> bool {
+    !chain::is_empty()
+}
+
 fn all(spaces: &Spaces) -> Vec<Arc<Space>> {
     let spaces = spaces.read().unwrap_or_else(PoisonError::into_inner);
     spaces.values().map(Arc::clone).collect()

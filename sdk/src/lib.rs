@@ -122,5 +122,7 @@ pub mod __private {
         Refusal, Site, Task, Touched, Values, Watched, always, invalidate, invalidate_in, watched,
         written,
     };
+    #[cfg(feature = "cache")]
+    pub use crate::observe::monitor::{Answer, ByHash, ByText, Repeating, Unseen};
     pub use crate::observe::monitor::{Function, Monitor};
 }

@@ -19,6 +19,7 @@ mod replay;
 mod sample;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trial;
 
 use miniature::Miniature;
 pub use replay::Replay;

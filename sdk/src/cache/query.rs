@@ -21,6 +21,11 @@ mod bound;
     expect(unused, reason = "there is no database")
 )]
 mod cached;
+#[cfg_attr(
+    not(any(feature = "sqlx-postgres", feature = "sqlx-sqlite")),
+    expect(unused, reason = "there is no database")
+)]
+mod repeat;
 pub(super) mod seen;
 mod source;
 mod statement;

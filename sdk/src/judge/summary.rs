@@ -57,6 +57,10 @@ pub(super) fn short(finding: &Finding) -> String {
         Evidence::MissingIndex(evidence) => format!("missing index on {}", evidence.table),
         Evidence::NPlusOne(evidence) => format!("N+1 on {}", evidence.route),
         Evidence::Cache(evidence) => format!("cache {}", evidence.cache),
+        Evidence::MissingCache(evidence) => match &*evidence.name {
+            "" => "a query without a cache".to_owned(),
+            name => format!("no cache for {name}"),
+        },
         Evidence::Unknown {} => finding.kind.clone(),
     }
 }

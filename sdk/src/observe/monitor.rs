@@ -15,11 +15,20 @@ pub(crate) fn install(eyes: &'static Eyes) -> bool {
     FIRST.set(eyes).is_ok()
 }
 
+#[cfg(feature = "cache")]
+mod cacheable;
+
+#[cfg(feature = "cache")]
+pub use cacheable::{Answer, ByHash, ByText, Repeating, Unseen};
+
 /// A function under the attribute.
 #[derive(Debug)]
 pub struct Function {
     name: &'static str,
     number: OnceLock<u16>,
+    /// The words that its key would be made of, if it could be cached.
+    #[cfg(feature = "cache")]
+    key: Option<&'static str>,
 }
 
 /// One call of a monitored function, until it is dropped.
@@ -37,6 +46,8 @@ impl Function {
         Self {
             name,
             number: OnceLock::new(),
+            #[cfg(feature = "cache")]
+            key: None,
         }
     }
 
@@ -54,10 +65,19 @@ impl Function {
         }
     }
 
+    fn number(&self, eyes: &'static Eyes) -> u16 {
+        *self.number.get_or_init(|| {
+            let number = eyes.recorder.number(self.name);
+            #[cfg(feature = "cache")]
+            self.offer(eyes, number);
+            number
+        })
+    }
+
     /// Files a call that began at `start`; apart from the guard, so that the guard's few lines can be the caller's own.
     fn file(&self, eyes: &'static Eyes, start: Start, failed: bool) {
         let nanos = eyes.clock.nanos_since(start);
-        let number = *self.number.get_or_init(|| eyes.recorder.number(self.name));
+        let number = self.number(eyes);
         eyes.recorder.function(number, nanos, failed);
         if nanos >= NOTED_NANOS {
             let kind = if failed {

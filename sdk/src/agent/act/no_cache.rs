@@ -11,6 +11,8 @@ impl Agent {
 
     pub(in crate::agent) const fn predict(&mut self) {}
 
+    pub(in crate::agent) const fn try_caches(&mut self) {}
+
     pub(super) fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
         Err(Refusal::new(
             RefusalCode::Unknown,
