@@ -110,7 +110,8 @@ fn repeating(words: &Words, function: &ItemFn, fallible: bool) -> Result<Repeati
     }
     let named = words.key.clone();
     let named = named.map(|(word, key, _)| (word, key));
-    let write = key::written(named.as_ref(), words.skip.as_deref(), function).map_err(of_monitor)?;
+    let write =
+        key::written(named.as_ref(), words.skip.as_deref(), function).map_err(of_monitor)?;
     let told = told(words);
     // An error is never cached.
     let value = if fallible {
@@ -160,7 +161,9 @@ fn text(expression: &Expr) -> String {
 /// What `key` says it says of `#[cached]`.
 fn of_monitor(errors: Error) -> Error {
     let told = errors.into_iter().map(|error| {
-        let message = error.to_string().replace("#[cached]", "#[monitor(cacheable)]");
+        let message = error
+            .to_string()
+            .replace("#[cached]", "#[monitor(cacheable)]");
         Error::new(error.span(), message)
     });
     told.reduce(|mut all, error| {

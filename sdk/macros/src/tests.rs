@@ -27,8 +27,16 @@ fn check(attribute: &str, words: &str, item: &str, errors: &str) {
 fn a_function_that_could_be_cached_has_the_words_of_one_that_is() {
     for (words, item, error) in [
         ("cacheable", "fn f(a: u32) -> u32 { a }", ""),
-        ("skip(a), result", "async fn f(a: u32, b: &str) -> Answer { a }", ""),
-        ("key = \"{self.a}:{b}\", name = \"f\"", "fn f(&self, b: u32) -> u32 { b }", ""),
+        (
+            "skip(a), result",
+            "async fn f(a: u32, b: &str) -> Answer { a }",
+            "",
+        ),
+        (
+            "key = \"{self.a}:{b}\", name = \"f\"",
+            "fn f(&self, b: u32) -> u32 { b }",
+            "",
+        ),
         (
             "cacheable",
             "fn f(&self, b: u32) -> u32 { b }",

@@ -26,6 +26,8 @@ mod past;
 mod route;
 mod stall;
 mod time;
+#[cfg(feature = "cache")]
+mod trial;
 
 /// A service that answers each request with its status.
 #[derive(Clone)]

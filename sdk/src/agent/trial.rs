@@ -132,11 +132,12 @@ impl Agent {
         let arrived = (kept + dropped) as f64;
         taken.calls.iter().for_each(|call| seated.trial.take(call));
         // Of all keys, what was kept is what there was; else what was dropped stands for its share of the others.
-        seated.trial.passed(match (seated.trial.halvings(), dropped) {
+        let counted = match (seated.trial.halvings(), dropped) {
             (0, _) => kept,
             (_, 0) => taken.all,
             _ => (taken.all as f64 * kept as f64 / arrived) as u64,
-        });
+        };
+        seated.trial.passed(taken.all, counted);
         taken.calls.clear();
         self.trials.room = taken.calls;
         if taken.all > 0 {

@@ -56,8 +56,12 @@ pub(crate) struct UncachedFact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Uncached {
     /// With the words of `#[cached]` that its key is made of.
-    Function { key: &'static str },
-    Query { id: u64 },
+    Function {
+        key: &'static str,
+    },
+    Query {
+        id: u64,
+    },
     Route,
 }
 

@@ -55,11 +55,19 @@ impl Function {
     #[must_use]
     #[inline]
     pub fn call(&'static self) -> Monitor {
+        self.begin(FIRST.get().and_then(|eyes| eyes.open()))
+    }
+
+    /// Begins a call that one deck alone sees.
+    #[cfg(test)]
+    pub(crate) fn call_in(&'static self, eyes: &'static Eyes) -> Monitor {
+        self.begin(Some(eyes))
+    }
+
+    #[inline]
+    fn begin(&'static self, eyes: Option<&'static Eyes>) -> Monitor {
         Monitor {
-            running: FIRST
-                .get()
-                .and_then(|eyes| eyes.open())
-                .map(|eyes| (eyes, eyes.clock.start())),
+            running: eyes.map(|eyes| (eyes, eyes.clock.start())),
             function: self,
             failed: false,
         }

@@ -157,7 +157,8 @@ impl Repeats {
         let bound = u64::MAX.checked_shr(halvings).unwrap_or(0);
         seat.bound.store(bound, Ordering::Relaxed);
         seat.subject.store(subject.token(), Ordering::Relaxed);
-        self.watched.fetch_add(usize::from(was_free), Ordering::Relaxed);
+        self.watched
+            .fetch_add(usize::from(was_free), Ordering::Relaxed);
     }
 
     /// Frees a seat, and its room.
@@ -261,3 +262,6 @@ impl Asked {
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,8 @@ pub(crate) struct Trial {
     held: quick::Bare<[Loaded; TTLS.len()]>,
     parts: [Part; TTLS.len()],
     /// All calls, in the sample or not.
+    all: u64,
+    /// Those that the sample stands for: what was dropped stands for nothing.
     calls: u64,
     unseen: u64,
     times: Histogram,
@@ -126,6 +128,7 @@ impl Trial {
             places,
             held: quick::part(places << halvings.min(32), halvings),
             parts: TTLS.map(|ttl| Part::new(ttl, halvings)),
+            all: 0,
             calls: 0,
             unseen: 0,
             times: Histogram::new(),
@@ -147,10 +150,7 @@ impl Trial {
     pub(crate) fn take(&mut self, call: &Call) {
         let key = sample::mixed(call.hash);
         let place = call.hash >> 32;
-        let mut loaded = self
-            .held
-            .get(&key)
-            .unwrap_or([Loaded::NEVER; TTLS.len()]);
+        let mut loaded = self.held.get(&key).unwrap_or([Loaded::NEVER; TTLS.len()]);
         let mut is_new = false;
         self.unseen += u64::from(call.answer == 0);
         self.times.record(Duration::from_nanos(call.nanos));
@@ -162,8 +162,9 @@ impl Trial {
         }
     }
 
-    /// Counts calls, sampled or not.
-    pub(crate) const fn passed(&mut self, calls: u64) {
+    /// Counts calls, sampled or not, and how many of them the sample stands for.
+    pub(crate) const fn passed(&mut self, all: u64, calls: u64) {
+        self.all += all;
         self.calls += calls;
     }
 
@@ -171,7 +172,7 @@ impl Trial {
     pub(crate) fn count_anew(&mut self, second: u64) {
         let halvings = self.halvings;
         self.parts = TTLS.map(|ttl| Part::new(ttl, halvings));
-        (self.calls, self.unseen) = (0, 0);
+        (self.all, self.calls, self.unseen) = (0, 0, 0);
         self.times = Histogram::new();
         self.since = second;
     }
@@ -199,7 +200,7 @@ impl Trial {
             }
         });
         Known {
-            calls: self.calls,
+            calls: self.all,
             mean_seconds: self.times.mean_seconds(),
             p95_seconds: quantile(&self.times, 0.95),
             compared: self.unseen == 0,
@@ -293,7 +294,7 @@ mod tests {
         let mut trial = Trial::new(0, 0);
         for call in calls {
             trial.take(&call);
-            trial.passed(1);
+            trial.passed(1, 1);
         }
         trial.known(600)
     }
@@ -334,13 +335,19 @@ mod tests {
         let known = known((1..=300).map(heard));
         let longest = &known.tried[2];
         assert_eq!(longest.wrong_ratio, 0.0);
-        assert!((longest.hit_ratio - 289.0 / 300.0).abs() < 1e-9, "{known:?}");
+        assert!(
+            (longest.hit_ratio - 289.0 / 300.0).abs() < 1e-9,
+            "{known:?}"
+        );
     }
 
     #[test]
     fn who_comes_during_a_load_saves_no_more_than_the_rest_of_it() {
         // Both begin at once, and the second ends a tenth of a second later.
-        let both = [call(1, SECOND, SECOND, 7), call(1, SECOND + SECOND / 10, SECOND, 7)];
+        let both = [
+            call(1, SECOND, SECOND, 7),
+            call(1, SECOND + SECOND / 10, SECOND, 7),
+        ];
         let known = known(both);
         assert!((known.tried[0].saved_seconds - 0.1).abs() < 1e-9);
     }
@@ -350,7 +357,11 @@ mod tests {
         // One in ten is a key of its own and takes a second, the others are one.
         let calls = (1..=1_000_u64).map(|turn| {
             let slow = turn % 10 == 0;
-            let (key, nanos) = if slow { (turn, SECOND) } else { (0, SECOND / 10) };
+            let (key, nanos) = if slow {
+                (turn, SECOND)
+            } else {
+                (0, SECOND / 10)
+            };
             call(key, turn * 1_000_000, nanos, 7)
         });
         let mixed = known(calls);

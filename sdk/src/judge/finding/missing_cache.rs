@@ -33,10 +33,7 @@ const HIT: f64 = 100e-6;
 /// The bytes of a statement's text in a title.
 const TITLE: usize = 60;
 
-pub(super) fn look<'a>(
-    window: &'a Window,
-    facts: &'a Facts,
-) -> impl Iterator<Item = Finding> + 'a {
+pub(super) fn look<'a>(window: &'a Window, facts: &'a Facts) -> impl Iterator<Item = Finding> + 'a {
     facts.uncached.iter().filter_map(move |fact| {
         let best = best(fact)?;
         let saved = best.saved_per_second(fact);
@@ -135,7 +132,12 @@ fn finding(
             saved_seconds_per_second: saved,
             why: why(fact, best),
             code: code(fact, best),
-            curve: fact.tried.iter().map(|tried| tried.forecast(fact)).collect(),
+            curve: fact
+                .tried
+                .iter()
+                .filter(|tried| fact.seconds as f64 >= tried.ttl_seconds)
+                .map(|tried| tried.forecast(fact))
+                .collect(),
         }),
         impact,
         confidence: if fact.compared {

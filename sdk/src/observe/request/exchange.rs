@@ -122,8 +122,10 @@ fn varies_by_known(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::VARY).iter();
     lines.all(|line| {
         let names = line.to_str().unwrap_or("*").split(',').map(str::trim);
-        names
-            .filter(|name| !name.is_empty())
-            .all(|name| VARIES.iter().any(|known| known.as_str().eq_ignore_ascii_case(name)))
+        names.filter(|name| !name.is_empty()).all(|name| {
+            VARIES
+                .iter()
+                .any(|known| known.as_str().eq_ignore_ascii_case(name))
+        })
     })
 }

@@ -31,7 +31,11 @@ fn fact(uncached: Uncached, tried: [TriedFact; 3]) -> UncachedFact {
 }
 
 fn steady(uncached: Uncached) -> UncachedFact {
-    let tried = [tried(10.0, 0.3, 0.0), tried(60.0, 0.8, 0.0), tried(300.0, 0.9, 0.0)];
+    let tried = [
+        tried(10.0, 0.3, 0.0),
+        tried(60.0, 0.8, 0.0),
+        tried(300.0, 0.9, 0.0),
+    ];
     fact(uncached, tried)
 }
 
@@ -84,8 +88,14 @@ fn a_function_that_returns_the_same_again_is_told_with_the_attribute_to_write() 
         finding.title,
         "desk::report has no cache: one of 60 s would answer 80 % of its calls, and save 800 ms a second"
     );
-    assert_eq!(evidence.code, "#[perfdeck::cached(ttl = \"1m\", key = \"id\")]");
-    assert!((finding.impact.wait_share - 0.4).abs() < 1e-9, "of two seconds a second");
+    assert_eq!(
+        evidence.code,
+        "#[perfdeck::cached(ttl = \"1m\", key = \"id\")]"
+    );
+    assert!(
+        (finding.impact.wait_share - 0.4).abs() < 1e-9,
+        "of two seconds a second"
+    );
     assert_eq!(finding.severity, Severity::Critical);
     assert_eq!(finding.confidence, Confidence::Estimated);
     let hits: Vec<_> = evidence.curve.iter().map(|tried| tried.hit_ratio).collect();
@@ -95,7 +105,13 @@ fn a_function_that_returns_the_same_again_is_told_with_the_attribute_to_write() 
 #[test]
 fn a_query_is_told_without_its_values_and_its_route_gains() {
     let (finding, evidence) = found(&window(), steady(Uncached::Query { id: 7 })).unwrap();
-    assert!(finding.title.starts_with("query SELECT count(*) FROM messages"), "{}", finding.title);
+    assert!(
+        finding
+            .title
+            .starts_with("query SELECT count(*) FROM messages"),
+        "{}",
+        finding.title
+    );
     assert!(!format!("{finding:?}").contains("17"));
     assert!(evidence.code.starts_with(".cache(Duration::from_secs(60))"));
     let impact = finding.impact;
@@ -112,7 +128,11 @@ fn a_route_is_told_with_its_own_tail() {
     assert_eq!(evidence.code, told);
     assert!((finding.impact.p95_seconds_after.unwrap() - 0.1).abs() < 1e-9);
     let (finding, _) = found(&window(), steady(Uncached::Route)).unwrap();
-    assert_eq!(finding.impact.p95_seconds_after, Some(HIT), "19 of 20 are answered");
+    assert_eq!(
+        finding.impact.p95_seconds_after,
+        Some(HIT),
+        "19 of 20 are answered"
+    );
 }
 
 #[test]
@@ -141,7 +161,11 @@ fn what_changes_unheard_is_no_case_for_a_cache() {
         assert_eq!(changing(uncached, [0.0, 0.001, 0.1]), Some(10.0));
     }
     let query = Uncached::Query { id: 7 };
-    assert_eq!(changing(query, [0.001, 0.005, 0.005]), Some(60.0), "a change on its way");
+    assert_eq!(
+        changing(query, [0.001, 0.005, 0.005]),
+        Some(60.0),
+        "a change on its way"
+    );
     assert_eq!(changing(query, [0.02, 0.1, 0.3]), None);
 }
 
@@ -154,14 +178,26 @@ fn where_there_is_little_to_save_nothing_is_said() {
     };
     assert!(!silent(|_| {}));
     assert!(silent(|fact| fact.calls = 999));
-    assert!(silent(|fact| fact.tried.iter_mut().for_each(|tried| tried.hit_ratio = 0.2)));
-    assert!(silent(|fact| fact.tried.iter_mut().for_each(|tried| tried.saved_seconds = 1e-4)));
+    assert!(silent(|fact| fact
+        .tried
+        .iter_mut()
+        .for_each(|tried| tried.hit_ratio = 0.2)));
+    assert!(silent(|fact| fact
+        .tried
+        .iter_mut()
+        .for_each(|tried| tried.saved_seconds = 1e-4)));
     let mut busy = window();
     busy.wait_seconds = 60_000.0;
-    assert!(found(&busy, steady(FUNCTION)).is_none(), "a thousandth of the users' wait");
+    assert!(
+        found(&busy, steady(FUNCTION)).is_none(),
+        "a thousandth of the users' wait"
+    );
     let mut nobody = window();
     nobody.wait_seconds = 0.0;
-    assert!(found(&nobody, steady(FUNCTION)).is_some(), "a service without requests");
+    assert!(
+        found(&nobody, steady(FUNCTION)).is_some(),
+        "a service without requests"
+    );
 }
 
 #[test]
@@ -170,5 +206,9 @@ fn what_nobody_compared_is_no_more_than_a_rule_of_thumb() {
     fact.compared = false;
     let (finding, evidence) = found(&window(), fact).unwrap();
     assert_eq!(finding.confidence, Confidence::Heuristic);
-    assert!(evidence.why.contains("you have to know"), "{}", evidence.why);
+    assert!(
+        evidence.why.contains("you have to know"),
+        "{}",
+        evidence.why
+    );
 }
