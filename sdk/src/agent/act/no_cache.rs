@@ -44,6 +44,19 @@ impl Agent {
         Err(off())
     }
 
+    pub(super) fn draft_optimize(&self) -> Result<Draft, Refusal> {
+        self.draft_clear("any".to_owned())
+    }
+
+    pub(super) fn optimize_caches(
+        &mut self,
+        _: LedgerId,
+        _: &[(String, u64)],
+        _: u64,
+    ) -> Result<Done, Failure> {
+        Err(off())
+    }
+
     pub(super) fn draft_reset(&self, changed: LedgerId) -> Result<Draft, Refusal> {
         self.draft_clear(format!("that of row {changed}"))
     }
