@@ -25,7 +25,10 @@ mod topic;
 
 pub use action::{ActReply, ActRequest, CacheCapacity, Intent, PlanId, Preview, Risk, Undo};
 pub use alert::{Alert, AlertRule, AlertSide, AlertState, Alerts, Severity};
-pub use cache::{CacheForecast, CacheRow, Caches, Forecast, ForecastSilence, SharedCaches};
+pub use cache::{
+    BypassedQueries, CacheForecast, CacheRow, Caches, Evicted, Forecast, ForecastSilence,
+    SharedCaches,
+};
 pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
 };

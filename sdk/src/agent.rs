@@ -165,7 +165,7 @@ pub(crate) struct Agent {
     cleared: HashMap<String, act::Cleared>,
     /// What was changed of caches and may be taken back, by the row.
     #[cfg(feature = "cache")]
-    altered: HashMap<perfdeck_bridge::protocol::LedgerId, act::Altered>,
+    altered: HashMap<perfdeck_bridge::protocol::LedgerId, Vec<act::Altered>>,
     #[cfg(feature = "cache")]
     warmths: Vec<act::Warmth>,
     verifying: bool,

@@ -348,8 +348,11 @@ impl Builder {
 
     #[cfg(feature = "cache")]
     fn caches(&self, metered: bool) -> crate::cache::Caches {
-        #[cfg_attr(not(feature = "redis"), expect(unused_mut, reason = "it joins nobody"))]
         let mut caches = crate::cache::Caches::new(metered);
+        if is_bypassed() {
+            tracing::warn!("perfdeck's caches keep nothing: PERFDECK_CACHE=bypass");
+            caches = caches.bypass();
+        }
         #[cfg(feature = "redis")]
         if let Some(redis) = &self.redis {
             let joined = redis
@@ -461,4 +464,10 @@ impl Builder {
 fn is_off() -> bool {
     !cfg!(feature = "enabled")
         || std::env::var("PERFDECK").is_ok_and(|value| value.eq_ignore_ascii_case("off"))
+}
+
+/// Whether caches keep nothing, for whoever suspects one of them.
+#[cfg(feature = "cache")]
+fn is_bypassed() -> bool {
+    std::env::var("PERFDECK_CACHE").is_ok_and(|value| value.eq_ignore_ascii_case("bypass"))
 }
