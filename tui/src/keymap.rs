@@ -237,7 +237,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
         keys: &[Key::Char('o')],
         screens: &[Screen::Caches],
         short: "",
-        long: "move capacity to the caches where it saves most",
+        long: "move capacity to where it saves most",
     },
     Binding {
         action: Action::Undo,

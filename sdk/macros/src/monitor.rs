@@ -113,11 +113,22 @@ fn repeating(words: &Words, function: &ItemFn, fallible: bool) -> Result<Repeati
     let write =
         key::written(named.as_ref(), words.skip.as_deref(), function).map_err(of_monitor)?;
     let told = told(words);
+    let look = quote! {
+        let __perfdeck_seen = (&&::perfdeck::__private::Answer(value)).digest();
+        __perfdeck_monitor.answered(__perfdeck_repeating, __perfdeck_seen);
+    };
     // An error is never cached.
-    let value = if fallible {
-        quote!(::core::result::Result::as_ref(&__perfdeck_answer).ok())
+    let look = if fallible {
+        quote! {
+            if let ::core::result::Result::Ok(value) = &__perfdeck_answer {
+                #look
+            }
+        }
     } else {
-        quote!(::core::option::Option::Some(&__perfdeck_answer))
+        quote! {
+            let value = &__perfdeck_answer;
+            #look
+        }
     };
     Ok(Repeating {
         function: quote!(.cacheable(#told)),
@@ -129,10 +140,7 @@ fn repeating(words: &Words, function: &ItemFn, fallible: bool) -> Result<Repeati
             if __perfdeck_repeating.is_watched() {
                 #[allow(unused_imports)]
                 use ::perfdeck::__private::{ByHash as _, ByText as _, Unseen as _};
-                if let ::core::option::Option::Some(value) = #value {
-                    let __perfdeck_seen = (&&::perfdeck::__private::Answer(value)).digest();
-                    __perfdeck_monitor.answered(__perfdeck_repeating, __perfdeck_seen);
-                }
+                #look
             }
         },
     })

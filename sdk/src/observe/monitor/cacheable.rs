@@ -19,7 +19,7 @@ pub struct Repeating(Option<Asked>);
 pub struct Answer<'a, T: ?Sized>(pub &'a T);
 
 /// What can be seen of an answer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Seen(Option<Digest>);
 
 /// Answers that are `Hash`.

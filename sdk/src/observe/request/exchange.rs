@@ -99,7 +99,7 @@ impl Exchange {
     }
 
     /// The whole response has left.
-    pub(super) fn answered(self: Box<Self>, nanos: u64) {
+    pub(super) fn answered(self, nanos: u64) {
         self.asked.answered(nanos);
     }
 }
