@@ -13,6 +13,7 @@ use perfdeck_bridge::protocol::{Finding, FindingId, FindingStatus, Timestamp};
 use super::facts::Facts;
 use super::window::Window;
 
+#[cfg(feature = "cache")]
 pub(crate) use missing_cache::is_worth as is_worth_a_cache;
 pub(crate) use missing_index::id as missing_index_id;
 

@@ -111,7 +111,10 @@ macro_rules! executor {
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                #[cfg_attr(not(feature = "query-cache"), expect(unused_mut))]
+                #[cfg_attr(
+                    not(feature = "query-cache"),
+                    expect(unused_mut, reason = "another build reads what is bound")
+                )]
                 let mut query = Taken::from(query);
                 let owed = self.tap.touched(&query.sql);
                 #[cfg(feature = "query-cache")]
@@ -138,7 +141,10 @@ macro_rules! executor {
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                #[cfg_attr(not(feature = "query-cache"), expect(unused_mut))]
+                #[cfg_attr(
+                    not(feature = "query-cache"),
+                    expect(unused_mut, reason = "another build reads what is bound")
+                )]
                 let mut query = Taken::from(query);
                 let owed = self.tap.touched(&query.sql);
                 #[cfg(feature = "query-cache")]

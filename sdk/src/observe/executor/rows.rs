@@ -12,7 +12,7 @@ impl<R> Rows for R {}
 
 #[cfg(feature = "query-cache")]
 mod looked_at {
-    use sqlx::{Row as _, ValueRef as _};
+    use sqlx::Row as _;
 
     use crate::observe::repeat::digest::Digest;
 
@@ -34,13 +34,13 @@ mod looked_at {
     #[cfg(feature = "sqlx-sqlite")]
     impl Rows for sqlx::sqlite::SqliteRow {
         fn add_to(&self, digest: &mut Digest) {
+            use sqlx::{Decode, Value as _, ValueRef as _};
             for column in 0..self.len() {
                 let value = self.try_get_raw(column).ok();
                 let value = value.filter(|value| !value.is_null());
                 // A copy: sqlx lends a value's bytes to the first that asks, and the host has yet to.
                 let copy = value.and_then(|value| value.try_to_owned().ok());
                 let bytes = copy.as_ref().and_then(|copy| {
-                    use sqlx::{Decode, Value as _};
                     <&[u8] as Decode<'_, sqlx::Sqlite>>::decode(copy.as_ref()).ok()
                 });
                 digest.value(bytes);
