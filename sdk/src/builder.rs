@@ -57,6 +57,8 @@ pub struct Builder {
     socket: Option<PathBuf>,
     budget: Limits,
     call_sites: bool,
+    #[cfg(feature = "cache")]
+    missing_caches: bool,
     #[cfg(feature = "recording")]
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
@@ -81,6 +83,8 @@ impl Builder {
             socket: None,
             budget: Limits::default(),
             call_sites: false,
+            #[cfg(feature = "cache")]
+            missing_caches: true,
             #[cfg(feature = "recording")]
             recording: None,
             #[cfg(feature = "cache")]
@@ -174,6 +178,17 @@ impl Builder {
     /// A limit that is no number or negative is an error of [`Builder::start`].
     pub fn cpu_limit(mut self, percent: f64) -> Self {
         self.budget.cpu_percent = percent;
+        self
+    }
+
+    /// Sets whether functions under `#[monitor(cacheable)]`, queries and `GET` routes are looked at for whether a cache
+    /// would answer them; on by default.
+    ///
+    /// The eight that take the most time are watched. Their calls are counted, and of some, at most a thousand a second of
+    /// each, what they ask and what they return is hashed where they run. Off, that is never so.
+    #[cfg(feature = "cache")]
+    pub const fn missing_caches(mut self, looked_for: bool) -> Self {
+        self.missing_caches = looked_for;
         self
     }
 
@@ -390,6 +405,10 @@ impl Builder {
             allows: self.allows.clone(),
         };
         let eyes = Eyes::new(clock);
+        #[cfg(feature = "cache")]
+        if !self.missing_caches {
+            eyes.repeats.turn_off();
+        }
         #[cfg(feature = "cache")]
         let caches = self.caches(true);
         let pools = Arc::new(Pools::default());

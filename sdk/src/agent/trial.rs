@@ -83,7 +83,7 @@ impl Trials {
 impl Agent {
     /// Tries caches on what was called since the last tick.
     pub(super) fn try_caches(&mut self) {
-        if self.budget.level() != BudgetLevel::Full {
+        if self.budget.level() != BudgetLevel::Full || self.eyes.repeats.is_off() {
             self.give_up_trials();
             return;
         }

@@ -5,7 +5,7 @@
 //! numbers more. What is kept of one that is are hashes and times: no argument, key or answer. It goes into a bounded buffer,
 //! unless another thread is at it or it is full: then it is dropped and counted. Nobody waits.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Eyes;
@@ -39,6 +39,8 @@ pub(crate) enum Subject {
 pub(crate) struct Repeats {
     /// How many seats are taken.
     watched: AtomicUsize,
+    /// Whether nobody is to take one.
+    off: AtomicBool,
     seats: [Seat; SEATS],
     hasher: foldhash::quality::RandomState,
     functions: Mutex<Vec<Cacheable>>,
@@ -109,6 +111,7 @@ impl Default for Repeats {
     fn default() -> Self {
         Self {
             watched: AtomicUsize::new(0),
+            off: AtomicBool::new(false),
             seats: Default::default(),
             hasher: foldhash::quality::RandomState::default(),
             functions: Mutex::default(),
@@ -124,6 +127,15 @@ impl Repeats {
     #[inline]
     pub(crate) fn any(&self) -> bool {
         self.watched.load(Ordering::Relaxed) > 0
+    }
+
+    /// Has nothing watched, ever.
+    pub(crate) fn turn_off(&self) {
+        self.off.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
     }
 
     /// Makes room for the calls of a second.
@@ -203,13 +215,27 @@ impl Eyes {
     }
 }
 
+impl Seat {
+    fn is_full(&self) -> bool {
+        let kept = self.kept.try_lock();
+        kept.is_ok_and(|kept| kept.len() >= kept.capacity())
+    }
+}
+
 impl Watch {
     /// Counts a call; `None` if its key is not in the sample, or can't be one.
     pub(crate) fn asked(self, key: &KeyWriter) -> Option<Asked> {
         let hash = key.hashed_by(&self.eyes.repeats.hasher)?;
         self.seat.calls.fetch_add(1, Ordering::Relaxed);
-        let is_sampled = hash < self.seat.bound.load(Ordering::Relaxed);
-        is_sampled.then(|| Asked {
+        if hash >= self.seat.bound.load(Ordering::Relaxed) {
+            return None;
+        }
+        if self.seat.is_full() {
+            // Nothing is hashed for nothing.
+            self.seat.dropped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Asked {
             watch: self,
             subject: self.seat.subject.load(Ordering::Relaxed),
             hash,

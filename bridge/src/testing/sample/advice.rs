@@ -162,12 +162,12 @@ fn analytics(voice: &Voice) -> Finding {
 
 fn tags(voice: &Voice) -> Finding {
     let forecast = |ttl, hit_ratio, saved| Forecast {
+        capacity: 10_000,
         eviction: "default".to_owned(),
         ttl_seconds: Some(ttl),
         hit_ratio,
         error: 0.02,
         saved_seconds_per_second: saved,
-        ..Forecast::default()
     };
     Finding {
         id: FindingId(voice.say("missing_cache-77c1be04")),

@@ -196,3 +196,17 @@ fn of_what_is_called_too_often_fewer_keys_are_looked_at_and_it_is_found_all_the_
         "{sampled} of 8,000 a second"
     );
 }
+
+#[test]
+fn where_it_is_turned_off_nothing_is_ever_watched() {
+    let report = report!();
+    let (mut agent, hand) = by_hand();
+    agent.eyes.repeats.turn_off();
+    for _ in 0..20 {
+        second(&mut agent, &hand, |agent| {
+            (0..100).for_each(|key| call(agent, &hand, report, key, key));
+        });
+        assert!(!agent.eyes.repeats.any());
+    }
+    assert_eq!(found(&agent).len(), 0);
+}

@@ -18,7 +18,7 @@ impl Source {
         let statement = self.statement(query.sql());
         let watch = eyes.watch(Subject::Query(statement.query(query.sql())))?;
         let tables = statement.relations.reads.as_ref().ok()?;
-        let own = (self.0.number, query.sql().to_owned(), first);
+        let own = (self.0.number, query.sql(), first);
         let mut key = KeyWriter::written(|key| own.write(key));
         let written = match query.arguments() {
             Ok(Some(arguments)) => DB::write(arguments, &mut key),

@@ -26,6 +26,12 @@ const LEAST_SHARE: f64 = 0.01;
 const MOST_WRONG: f64 = 0.01;
 /// Of what the best time to live would bring, what a shorter one must bring to be enough.
 const ENOUGH: f64 = 0.8;
+/// The share of a route's time that a statement has which its advice is about.
+const MAIN: f64 = 0.3;
+/// Of what a route's cache would save, what that of its query must save to be enough.
+const MOSTLY: f64 = 0.6;
+/// What a cache holds unless it is told otherwise.
+const CAPACITY: u64 = 10_000;
 /// The share of the users' wait from which it is critical.
 const CRITICAL_SHARE: f64 = 0.25;
 /// What an answer from a cache takes at the most, with the layers around it.
@@ -36,6 +42,9 @@ const TITLE: usize = 60;
 pub(super) fn look<'a>(window: &'a Window, facts: &'a Facts) -> impl Iterator<Item = Finding> + 'a {
     facts.uncached.iter().filter_map(move |fact| {
         let best = best(fact)?;
+        if comes_second(window, facts, fact, best) {
+            return None;
+        }
         let saved = best.saved_per_second(fact);
         let share = window.share(saved * window.seconds());
         let matters = window.wait_seconds == 0.0 || share >= LEAST_SHARE;
@@ -69,6 +78,35 @@ fn best(fact: &UncachedFact) -> Option<&TriedFact> {
     let most = right().map(|tried| tried.saved_per_second(fact));
     let most = most.fold(0.0, f64::max);
     right().find(|tried| tried.saved_per_second(fact) >= ENOUGH * most)
+}
+
+/// Whether another remedy comes first: an index, after which there may be little to save; or a query's cache, which hears of
+/// changes where a route's serves what is old.
+fn comes_second(window: &Window, facts: &Facts, fact: &UncachedFact, best: &TriedFact) -> bool {
+    let lacks_index = |query: u64| facts.indexes.iter().any(|index| index.query == query);
+    match fact.uncached {
+        Uncached::Function { .. } => false,
+        Uncached::Query { id } => lacks_index(id),
+        Uncached::Route => {
+            let mut routes = window.routes.iter();
+            let route = routes.find(|route| *route.name == *fact.name);
+            let mut used = route.iter().flat_map(|route| &route.statements);
+            let saved = best.saved_per_second(fact);
+            used.any(|used| {
+                let is_main = used.time_share >= MAIN;
+                is_main
+                    && (lacks_index(used.query) || saved_by(facts, used.query) >= MOSTLY * saved)
+            })
+        }
+    }
+}
+
+/// What a cache of a query would save.
+fn saved_by(facts: &Facts, query: u64) -> f64 {
+    let of_query = |fact: &&UncachedFact| fact.uncached == Uncached::Query { id: query };
+    let fact = facts.uncached.iter().find(of_query);
+    let saved = fact.and_then(|fact| Some(best(fact)?.saved_per_second(fact)));
+    saved.unwrap_or(0.0)
 }
 
 impl UncachedFact {
@@ -154,12 +192,12 @@ fn finding(
 impl TriedFact {
     fn forecast(&self, fact: &UncachedFact) -> Forecast {
         Forecast {
+            capacity: CAPACITY,
             eviction: "default".into(),
             ttl_seconds: Some(self.ttl_seconds),
             hit_ratio: self.hit_ratio,
             error: self.error,
             saved_seconds_per_second: self.saved_per_second(fact),
-            ..Forecast::default()
         }
     }
 }

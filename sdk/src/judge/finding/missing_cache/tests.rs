@@ -1,4 +1,5 @@
 use super::*;
+use crate::judge::facts::IndexFact;
 use crate::judge::window::{Query, Route, Statement};
 
 fn tried(ttl_seconds: f64, hit_ratio: f64, wrong_ratio: f64) -> TriedFact {
@@ -211,4 +212,44 @@ fn what_nobody_compared_is_no_more_than_a_rule_of_thumb() {
         "{}",
         evidence.why
     );
+}
+
+#[test]
+fn an_index_comes_before_a_cache_and_a_query_s_cache_before_its_route_s() {
+    let kinds = |facts: &Facts| -> Vec<String> {
+        look(&window(), facts)
+            .map(|finding| match finding.evidence {
+                Evidence::MissingCache(evidence) => evidence.uncached,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    let query = steady(Uncached::Query { id: 7 });
+    let mut facts = Facts {
+        uncached: vec![steady(Uncached::Route), query],
+        ..Facts::default()
+    };
+    assert_eq!(kinds(&facts), ["query"]);
+    // Where the statement is the smaller part, the route has more to gain.
+    for tried in &mut facts.uncached[1].tried {
+        tried.saved_seconds = 0.05;
+    }
+    assert_eq!(kinds(&facts), ["route", "query"]);
+    facts.indexes.push(IndexFact {
+        pool: "primary".into(),
+        query: 7,
+        table: "messages".into(),
+        columns: vec!["workspace".into()],
+        index_name: String::new(),
+        create: String::new(),
+        drop: String::new(),
+        table_rows: 1_000,
+        plan_before: Vec::new(),
+        plan_after: Vec::new(),
+        planned: true,
+        time_factor: 0.1,
+    });
+    assert_eq!(kinds(&facts), Vec::<String>::new());
+    facts.uncached.push(steady(FUNCTION));
+    assert_eq!(kinds(&facts), ["function"], "which may do anything");
 }
