@@ -268,7 +268,12 @@ mod queries {
             read(1).fetch_all(&mut *transaction).await.unwrap();
             transaction.commit().await.unwrap();
             let cached = || read(1).cache(Duration::from_secs(60)).fetch_all(&pool);
+            caches.sample("queries", Some(0));
             assert_eq!(cached().await.unwrap(), cached().await.unwrap());
+            let looked_up = caches.sampled("queries", Vec::new()).unwrap().lookups;
+            assert_eq!(looked_up.len(), 2);
+            assert_eq!(looked_up[0].stamp, looked_up[1].stamp, "nothing was invalidated");
+            assert!(looked_up.iter().all(|one| one.own_ttl().is_some()));
             assert_eq!(taken(eyes), (Vec::new(), 0));
 
             // Nor is one that no cache would take.
