@@ -268,6 +268,7 @@ mod queries {
             read(1).fetch_all(&mut *transaction).await.unwrap();
             transaction.commit().await.unwrap();
             let cached = || read(1).cache(Duration::from_secs(60)).fetch_all(&pool);
+            let _made = caches.namespace("queries");
             caches.sample("queries", Some(0));
             assert_eq!(cached().await.unwrap(), cached().await.unwrap());
             let looked_up = caches.sampled("queries", Vec::new()).unwrap().lookups;
