@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use perfdeck::Builder;
 use perfdeck::cache::{Namespace, Policy};
 use perfdeck_tests::folder::Folder;
-use perfdeck_tests::host::perfdeck;
+use perfdeck_tests::host::{Host, perfdeck};
 use perfdeck_tests::schema::{of_command, problems};
 use perfdeck_tests::wait::{Seen, within};
 use serde_json::Value;
@@ -135,5 +135,24 @@ fn commands(at: &At, users: &Namespace) -> Result<()> {
             "{arguments:?}: {code:?} {told}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn caches_that_are_bypassed_load_each_time_and_the_doctor_says_so() -> Result<()> {
+    let host = Host::start_with(
+        &["--service", "bypass", "--healthy", "--rate", "20"],
+        &[("PERFDECK_CACHE", "bypass")],
+    )?;
+    let (limit, asked) = (Duration::from_secs(30), ["cache", "stats"]);
+    let row = host.json_within(limit, "loads", &asked, |rows| {
+        let mut rows = rows.as_array().into_iter().flatten();
+        rows.find(|row| row["loads"].as_u64() > Some(3)).cloned()
+    })?;
+    ensure!(row["entries"] == 0 && row["hits"] == 0, "{row:#}");
+    ensure!(row["misses"].as_u64() >= row["loads"].as_u64(), "{row:#}");
+    let doctor = host.perfdeck(&["doctor"])?;
+    let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    ensure!(told.contains("PERFDECK_CACHE=bypass"), "{told}");
     Ok(())
 }

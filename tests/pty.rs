@@ -1,10 +1,12 @@
 //! The real program in a real terminal, against a real host.
 
 use std::num::NonZero;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use perfdeck_tests::host::Host;
+use perfdeck_tests::folder::Folder;
+use perfdeck_tests::host::{Host, perfdeck};
 use perfdeck_tests::process::program;
 use perfdeck_tests::terminal::Terminal;
 use portable_pty::CommandBuilder;
@@ -91,9 +93,43 @@ fn signals_end_it_and_the_terminal_is_restored() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_service_that_starts_anew_is_found_again_also_where_its_process_was_named() -> Result<()> {
+    let runtime = Folder::new()?;
+    let place = runtime.path().to_str().context("a plain path")?;
+    let start = || {
+        let arguments = ["--service", "anew", "--healthy", "--no-load"];
+        Host::start_with(&arguments, &[("PERFDECK_RUNTIME_DIR", place)])
+    };
+    let pid = || -> Result<String> {
+        let listed = perfdeck(runtime.path(), &["ls", "--json"])?;
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+        Ok(listed[0]["pid"].to_string())
+    };
+    let former = start()?;
+    let before = pid()?;
+    let mut terminal = attach_in(runtime.path(), &["--pid", &before])?;
+    terminal.shows("live", A_MOMENT)?;
+    drop(former);
+    terminal.shows("lost", SOON)?;
+    let _host = start()?;
+    let after = pid()?;
+    ensure!(before != after, "{before} still runs");
+    terminal.shows(&format!("attached to the new process {after}"), SOON)?;
+    terminal.shows("live", A_MOMENT)?;
+    terminal.press("q")?;
+    ensure!(terminal.end(A_MOMENT)?.success());
+    Ok(())
+}
+
 pub(crate) fn attach(host: &Host) -> Result<Terminal> {
+    attach_in(host.runtime(), &[])
+}
+
+fn attach_in(runtime: &Path, arguments: &[&str]) -> Result<Terminal> {
     let mut command = CommandBuilder::new(program("perfdeck")?);
-    command.env("PERFDECK_RUNTIME_DIR", host.runtime());
+    command.args(arguments);
+    command.env("PERFDECK_RUNTIME_DIR", runtime);
     command.env("TERM", "xterm-256color");
     let size = NonZero::new(120).zip(NonZero::new(40));
     let (columns, rows) = size.context("no size is zero")?;

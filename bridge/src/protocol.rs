@@ -25,13 +25,16 @@ mod topic;
 
 pub use action::{ActReply, ActRequest, CacheCapacity, Intent, PlanId, Preview, Risk, Undo};
 pub use alert::{Alert, AlertRule, AlertSide, AlertState, Alerts, Severity};
-pub use cache::{CacheForecast, CacheRow, Caches, Forecast, ForecastSilence, SharedCaches};
+pub use cache::{
+    BypassedQueries, CacheForecast, CacheRow, Caches, Evicted, Forecast, ForecastSilence,
+    SharedCaches,
+};
 pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
 };
 pub use finding::{
     Advice, CacheAdvice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact,
-    MissingIndex, NPlusOne, ProposedAction, Quantities,
+    MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{

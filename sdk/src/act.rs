@@ -8,6 +8,7 @@ pub(crate) mod draft;
 pub(crate) mod ledger;
 pub(crate) mod measure;
 pub(crate) mod plan;
+pub(crate) mod spread;
 
 pub(crate) use draft::{Draft, Job};
 pub(crate) use plan::{Plan, Plans};

@@ -14,6 +14,8 @@ pub(crate) mod history;
 pub(crate) mod life;
 pub(crate) mod metric;
 pub(crate) mod sight;
+#[cfg(feature = "cache")]
+mod trial;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};
@@ -122,6 +124,8 @@ pub(crate) struct Agent {
     pub(crate) cache_rows: Vec<crate::cache::Row>,
     #[cfg(feature = "cache")]
     pub(crate) curves: curve::Curves,
+    #[cfg(feature = "cache")]
+    pub(crate) trials: trial::Trials,
     pub(crate) cache_history: HashMap<Arc<str>, CacheHistory>,
     pub(crate) metrics: Metrics,
     pub(crate) window: Window,
@@ -161,7 +165,7 @@ pub(crate) struct Agent {
     cleared: HashMap<String, act::Cleared>,
     /// What was changed of caches and may be taken back, by the row.
     #[cfg(feature = "cache")]
-    altered: HashMap<perfdeck_bridge::protocol::LedgerId, act::Altered>,
+    altered: HashMap<perfdeck_bridge::protocol::LedgerId, Vec<act::Altered>>,
     #[cfg(feature = "cache")]
     warmths: Vec<act::Warmth>,
     verifying: bool,
@@ -200,6 +204,8 @@ impl Agent {
             cache_rows: Vec::new(),
             #[cfg(feature = "cache")]
             curves: curve::Curves::default(),
+            #[cfg(feature = "cache")]
+            trials: trial::Trials::default(),
             cache_history: HashMap::new(),
             metrics: Metrics::default(),
             window: Window::default(),
@@ -248,6 +254,8 @@ impl Agent {
         self.ledger.interrupt();
         #[cfg(feature = "cache")]
         self.give_up_curves();
+        #[cfg(feature = "cache")]
+        self.give_up_trials();
         Parts {
             hello: self.hello,
             eyes: self.eyes,
@@ -308,7 +316,7 @@ impl Agent {
     }
 
     /// What a tick does, in this order.
-    const STEPS: [(&'static str, Step); 14] = [
+    const STEPS: [(&'static str, Step); 15] = [
         ("merge", |agent| {
             agent.store.drain(agent.eyes.recorder, agent.second);
         }),
@@ -323,6 +331,7 @@ impl Agent {
             agent.thresholds = agent.limits.get();
             agent.window = crate::publish::window(agent);
         }),
+        ("trials", Self::try_caches),
         ("judge", Self::judge),
         ("measure", Self::measure),
         ("numbers", Self::push_numbers),

@@ -57,6 +57,8 @@ pub struct Builder {
     socket: Option<PathBuf>,
     budget: Limits,
     call_sites: bool,
+    #[cfg(feature = "cache")]
+    missing_caches: bool,
     #[cfg(feature = "recording")]
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
@@ -81,6 +83,8 @@ impl Builder {
             socket: None,
             budget: Limits::default(),
             call_sites: false,
+            #[cfg(feature = "cache")]
+            missing_caches: true,
             #[cfg(feature = "recording")]
             recording: None,
             #[cfg(feature = "cache")]
@@ -174,6 +178,17 @@ impl Builder {
     /// A limit that is no number or negative is an error of [`Builder::start`].
     pub fn cpu_limit(mut self, percent: f64) -> Self {
         self.budget.cpu_percent = percent;
+        self
+    }
+
+    /// Sets whether functions under `#[monitor(cacheable)]`, queries and `GET` routes are looked at for whether a cache
+    /// would answer them; on by default.
+    ///
+    /// The eight that take the most time are watched. Their calls are counted, and of some, at most a thousand a second of
+    /// each, what they ask and what they return is hashed where they run. Off, that is never so.
+    #[cfg(feature = "cache")]
+    pub const fn missing_caches(mut self, looked_for: bool) -> Self {
+        self.missing_caches = looked_for;
         self
     }
 
@@ -348,8 +363,11 @@ impl Builder {
 
     #[cfg(feature = "cache")]
     fn caches(&self, metered: bool) -> crate::cache::Caches {
-        #[cfg_attr(not(feature = "redis"), expect(unused_mut, reason = "it joins nobody"))]
         let mut caches = crate::cache::Caches::new(metered);
+        if is_bypassed() {
+            tracing::warn!("perfdeck's caches keep nothing: PERFDECK_CACHE=bypass");
+            caches = caches.bypass();
+        }
         #[cfg(feature = "redis")]
         if let Some(redis) = &self.redis {
             let joined = redis
@@ -387,6 +405,10 @@ impl Builder {
             allows: self.allows.clone(),
         };
         let eyes = Eyes::new(clock);
+        #[cfg(feature = "cache")]
+        if !self.missing_caches {
+            eyes.repeats.turn_off();
+        }
         #[cfg(feature = "cache")]
         let caches = self.caches(true);
         let pools = Arc::new(Pools::default());
@@ -461,4 +483,10 @@ impl Builder {
 fn is_off() -> bool {
     !cfg!(feature = "enabled")
         || std::env::var("PERFDECK").is_ok_and(|value| value.eq_ignore_ascii_case("off"))
+}
+
+/// Whether caches keep nothing, for whoever suspects one of them.
+#[cfg(feature = "cache")]
+fn is_bypassed() -> bool {
+    std::env::var("PERFDECK_CACHE").is_ok_and(|value| value.eq_ignore_ascii_case("bypass"))
 }

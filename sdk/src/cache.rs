@@ -104,6 +104,8 @@ type Spaces = RwLock<HashMap<Arc<str>, Arc<Space>>>;
 #[derive(Clone)]
 struct Shared {
     metered: bool,
+    /// Every call loads for itself and nothing is kept, and invalidations go on.
+    bypassed: bool,
     hasher: foldhash::quality::RandomState,
     tick: Tick,
     clock: Clock,
@@ -154,7 +156,16 @@ pub(crate) struct Row {
     pub(crate) shared_hits: u64,
     /// Misses that Redis had no answer to, either.
     pub(crate) shared_misses: u64,
+    /// Entries that others pushed out.
     pub(crate) evictions: u64,
+    /// Entries that left since their time was over, since they were invalidated, or since a newer one took their place.
+    pub(crate) left_expired: u64,
+    pub(crate) left_invalidated: u64,
+    pub(crate) left_replaced: u64,
+    /// The shortest and the longest time that entries were fresh for; `None` in it is for ever.
+    pub(crate) asked_ttl: Option<[Option<Duration>; 2]>,
+    /// Whether other instances get some of its values from Redis.
+    pub(crate) in_redis: bool,
     pub(crate) invalidations: u64,
     /// The loads that ended since the rows were last asked for.
     pub(crate) load_times: Histogram,
@@ -188,9 +199,23 @@ impl Caches {
         Self::with_tick(metered, Tick::Coarse)
     }
 
+    /// Has every call load for itself, and nothing kept; what is invalidated is still, everywhere. Namespaces that were made
+    /// before go on as they were.
+    pub(crate) fn bypass(mut self) -> Self {
+        self.shared.bypassed = true;
+        self.lay_tables();
+        self
+    }
+
+    /// Whether nothing is kept.
+    pub(crate) const fn is_bypassed(&self) -> bool {
+        self.shared.bypassed
+    }
+
     fn with_tick(metered: bool, tick: Tick) -> Self {
         let shared = Shared {
             metered,
+            bypassed: false,
             hasher: foldhash::quality::RandomState::default(),
             tick,
             clock: Clock::new(),
@@ -359,6 +384,19 @@ impl Caches {
         space.is_some_and(|space| space.change(from, to))
     }
 
+    /// How many entries of all namespaces are over, so that nothing would bring them back.
+    pub(crate) fn over(&self) -> u64 {
+        all(&self.spaces)
+            .iter()
+            .map(|space| space.over(false))
+            .sum()
+    }
+
+    /// Drops them; returns how many there were.
+    pub(crate) fn sweep(&self) -> u64 {
+        all(&self.spaces).iter().map(|space| space.over(true)).sum()
+    }
+
     /// How many queries were not cached for this reason.
     #[cfg(feature = "query-cache")]
     pub(crate) fn bypassed(&self, why: query::Bypass) -> u64 {
@@ -408,6 +446,11 @@ impl Caches {
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, Arc<Space>>> {
         self.spaces.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether what runs here is a cache's load.
+pub(crate) fn is_loading() -> bool {
+    !chain::is_empty()
 }
 
 fn all(spaces: &Spaces) -> Vec<Arc<Space>> {

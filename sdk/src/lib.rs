@@ -104,6 +104,13 @@ pub use perfdeck_macros::cached_query;
 ///     let _amount = u32::try_from(cents)?;
 ///     Ok(())
 /// }
+///
+/// // Looked at for whether a cache would answer it.
+/// # #[cfg(feature = "cache")]
+/// #[perfdeck::monitor(cacheable)]
+/// fn price(product: u64, country: &str) -> u64 {
+///     product * country.len() as u64
+/// }
 /// ```
 pub use perfdeck_macros::monitor;
 
@@ -122,5 +129,7 @@ pub mod __private {
         Refusal, Site, Task, Touched, Values, Watched, always, invalidate, invalidate_in, watched,
         written,
     };
+    #[cfg(feature = "cache")]
+    pub use crate::observe::monitor::{Answer, ByHash, ByText, Repeating, Unseen};
     pub use crate::observe::monitor::{Function, Monitor};
 }

@@ -16,6 +16,8 @@ pub(crate) mod monitor;
 pub(crate) mod pool;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(feature = "cache")]
+pub(crate) mod repeat;
 pub(crate) mod request;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,9 @@ pub(crate) struct Eyes {
     pub(crate) recorder: &'static Recorder,
     pub(crate) clock: Clock,
     pub(crate) custom: custom::Custom,
+    /// Calls of what has no cache.
+    #[cfg(feature = "cache")]
+    pub(crate) repeats: repeat::Repeats,
     /// The process's resident memory at the last tick, for a header.
     pub(crate) rss_bytes: AtomicU64,
     /// How the layer was built in; see [`layer::Installed`].
@@ -46,6 +51,8 @@ impl Eyes {
             recorder: Recorder::new(),
             clock,
             custom: custom::Custom::default(),
+            #[cfg(feature = "cache")]
+            repeats: repeat::Repeats::default(),
             rss_bytes: AtomicU64::new(0),
             layer: AtomicU8::new(0),
         }))

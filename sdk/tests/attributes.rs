@@ -339,3 +339,60 @@ async fn before_a_deck_is_started_the_body_just_runs() {
     write().await;
     assert_eq!(report().await, 2);
 }
+
+#[tokio::test]
+async fn functions_that_could_be_cached_do_what_they_did() {
+    /// Neither `Hash` nor `Debug`.
+    struct Opaque(u32);
+
+    type Answer = Result<f64, NotClone>;
+
+    struct Desk {
+        workspace: u32,
+    }
+
+    impl Desk {
+        #[monitor(key = "{self.workspace}:{id}")]
+        async fn title(&self, id: u32) -> Option<String> {
+            (id > 0).then(|| format!("{id} of {}", self.workspace))
+        }
+    }
+
+    #[monitor(cacheable)]
+    fn double(number: u32, text: &str) -> u32 {
+        if text.is_empty() {
+            return 0;
+        }
+        2 * number
+    }
+
+    #[monitor(skip(rc), result)]
+    async fn half(rc: Rc<u32>, number: f64) -> Answer {
+        if *rc == 0 {
+            Err(NotClone("none"))?;
+        }
+        Ok(number / 2.0)
+    }
+
+    #[monitor(cacheable, name = "opaque")]
+    fn opaque(number: u32) -> Opaque {
+        Opaque(number)
+    }
+
+    #[monitor(cacheable)]
+    fn shown<T: Display + perfdeck::cache::CacheKey>(value: T) -> String {
+        value.to_string()
+    }
+
+    for _ in 0..2 {
+        assert_eq!(double(2, "a"), 4);
+        assert_eq!(double(2, ""), 0);
+        assert_eq!(half(Rc::new(1), 3.0).await, Ok(1.5));
+        assert_eq!(half(Rc::new(0), 3.0).await, Err(NotClone("none")));
+        assert_eq!(opaque(7).0, 7);
+        assert_eq!(shown(8), "8");
+        let desk = Desk { workspace: 3 };
+        assert_eq!(desk.title(1).await.as_deref(), Some("1 of 3"));
+        assert_eq!(desk.title(0).await, None);
+    }
+}

@@ -120,12 +120,45 @@ pub(crate) fn capacity(row: &CacheRow) -> String {
     }
 }
 
-/// Tells how long a cache's entries are fresh.
+/// Tells how long a cache's entries are fresh: as the namespace says, else as each of them asks.
 pub(crate) fn ttl(row: &CacheRow) -> String {
-    row.ttl_seconds.map_or_else(
-        || "ever".to_owned(),
-        |ttl| age(Duration::try_from_secs_f64(ttl).unwrap_or_default()),
-    )
+    let told = |ttl: Option<f64>| {
+        ttl.map_or_else(
+            || "ever".to_owned(),
+            |ttl| age(Duration::try_from_secs_f64(ttl).unwrap_or_default()),
+        )
+    };
+    match (row.ttl_seconds, row.asked_ttl_seconds) {
+        (None, Some([shortest, longest])) if told(shortest) != told(longest) => {
+            format!("{}-{}", told(shortest), told(longest))
+        }
+        (None, Some([shortest, _])) => told(shortest),
+        (ttl, _) => told(ttl),
+    }
+}
+
+/// Tells where a cache's values are.
+pub(crate) const fn tier(row: &CacheRow) -> &'static str {
+    if row.in_redis {
+        "memory, redis"
+    } else {
+        "memory"
+    }
+}
+
+/// Tells why queries that were to be cached were not.
+pub(crate) fn bypass(why: &str) -> &str {
+    match why {
+        "executor" => "in transactions or elsewhere",
+        "unreadable" => "unreadable",
+        "no_query" => "no query",
+        "locks" => "locking",
+        "volatile" => "changing by themselves",
+        "catalog" => "of the catalog",
+        "many_tables" => "of too many tables",
+        "values" => "with too long values",
+        other => other,
+    }
 }
 
 /// Tells a share of one: `0.8%`, `61%`.

@@ -70,6 +70,7 @@ pub(crate) enum Action {
     Resize,
     Ttl,
     Warm,
+    Optimize,
     Percentile,
     Help,
     Quit,
@@ -80,7 +81,13 @@ impl Action {
     pub(crate) const fn changes_the_host(self) -> bool {
         matches!(
             self,
-            Self::Act | Self::Undo | Self::Clear | Self::Resize | Self::Ttl | Self::Warm
+            Self::Act
+                | Self::Undo
+                | Self::Clear
+                | Self::Resize
+                | Self::Ttl
+                | Self::Warm
+                | Self::Optimize
         )
     }
 }
@@ -224,6 +231,13 @@ pub(crate) const BINDINGS: &[Binding] = &[
         screens: &[Screen::Caches],
         short: "",
         long: "load its most used keys that it lacks",
+    },
+    Binding {
+        action: Action::Optimize,
+        keys: &[Key::Char('o')],
+        screens: &[Screen::Caches],
+        short: "",
+        long: "move capacity to where it saves most",
     },
     Binding {
         action: Action::Undo,

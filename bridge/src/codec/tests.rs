@@ -33,6 +33,7 @@ fn request() -> impl Strategy<Value = ActRequest> {
         any::<String>().prop_map(|namespace| ActRequest::Preview(Intent::ClearCache { namespace })),
         any::<u64>().prop_map(|id| ActRequest::Preview(Intent::Undo(LedgerId(id)))),
         Just(ActRequest::Preview(Intent::ClearAlerts)),
+        Just(ActRequest::Preview(Intent::OptimizeCaches)),
         any::<String>().prop_map(|namespace| ActRequest::Preview(Intent::WarmCache { namespace })),
         (any::<String>(), capacity()).prop_map(|(namespace, capacity)| {
             ActRequest::Preview(Intent::ResizeCache {

@@ -36,6 +36,8 @@ pub enum Intent {
         /// The namespace.
         namespace: String,
     },
+    /// Drop entries whose time is over, and move capacity to the caches where it saves most.
+    OptimizeCaches,
 }
 
 /// How much a cache namespace holds.

@@ -11,6 +11,34 @@ pub struct Caches {
     /// What the instances share through Redis; `None` if it isn't asked for.
     #[cfg_attr(feature = "client", serde(default))]
     pub shared: Option<SharedCaches>,
+    /// The queries that were to be cached and went to the database instead, by why, since the start.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub bypassed_queries: Vec<BypassedQueries>,
+}
+
+/// Queries that were to be cached and could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct BypassedQueries {
+    /// `executor` (in a transaction, on a single connection, on a pool that the deck doesn't wrap), `unreadable`, `no_query`,
+    /// `locks`, `volatile`, `catalog`, `many_tables` or `values`.
+    pub why: String,
+    /// How many.
+    pub queries: u64,
+}
+
+/// Entries that are no longer held, by why, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct Evicted {
+    /// Pushed out by others, whatever they were worth by then.
+    pub capacity: u64,
+    /// Their time was over, and they were swept or loaded anew.
+    pub expired: u64,
+    /// They were invalidated, and are swept or loaded anew since.
+    pub invalidated: u64,
+    /// They were good, and a newer value took their place.
+    pub replaced: u64,
 }
 
 /// How an instance stands with the others that share its caches. Counts are since the start.
@@ -153,6 +181,16 @@ pub struct CacheRow {
     pub shared_misses: u64,
     /// Entries pushed out by others, since the start.
     pub evictions: u64,
+    /// Entries that are no longer held, by why.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub evicted: Evicted,
+    /// Whether other instances get some of its values from Redis; what isn't there is in this instance's memory alone.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub in_redis: bool,
+    /// The shortest and the longest time that its entries were fresh for, which may each ask for their own; `None` in it is
+    /// for ever.
+    #[cfg_attr(feature = "client", serde(default))]
+    pub asked_ttl_seconds: Option<[Option<f64>; 2]>,
     /// Invalidations, since the start.
     pub invalidations: u64,
     /// Hits of the last minute's look-ups; `None` without look-ups.

@@ -54,6 +54,8 @@ pub enum Evidence {
     NPlusOne(NPlusOne),
     /// Of the rules about caches, whose names begin with `cache_`.
     Cache(CacheAdvice),
+    /// Of `missing_cache`.
+    MissingCache(MissingCache),
     /// Of a kind that this viewer does not know.
     Unknown {},
 }
@@ -123,6 +125,36 @@ pub struct CacheAdvice {
     /// The policy to set, as code.
     pub policy: String,
     /// What the advice was chosen from, the present policy among it where that is of the same kind.
+    pub curve: Vec<super::Forecast>,
+}
+
+/// Equal calls return the same again and again, and no cache answers them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct MissingCache {
+    /// What has none: `function`, `query` or `route`.
+    pub uncached: String,
+    /// The function's or the route's name; empty for a statement.
+    pub name: String,
+    /// The statement's fingerprint text.
+    pub query: Option<Redacted>,
+    /// While they were looked at.
+    pub calls_per_second: f64,
+    /// What a call takes on average.
+    pub call_seconds: f64,
+    /// How long an entry would be fresh.
+    pub ttl_seconds: f64,
+    /// What part of the calls would be answered.
+    pub hit_ratio: f64,
+    /// How far off that may be.
+    pub error: f64,
+    /// Seconds of such calls that it saves a second.
+    pub saved_seconds_per_second: f64,
+    /// What is seen, in words.
+    pub why: String,
+    /// What to add, as code.
+    pub code: String,
+    /// The times to live that it was chosen from.
     pub curve: Vec<super::Forecast>,
 }
 

@@ -171,6 +171,7 @@ impl SampleHost {
                 capacity,
             } => resize_preview(namespace, *capacity),
             Intent::WarmCache { namespace } => warm_preview(namespace),
+            Intent::OptimizeCaches => optimize_preview(),
             Intent::SetCacheTtl {
                 namespace,
                 ttl_seconds,
@@ -394,6 +395,7 @@ impl Shared {
             Intent::ClearAlerts => ("clear_alerts", "alerts".to_owned(), None),
             Intent::ResizeCache { namespace, .. } => ("resize_cache", namespace.clone(), None),
             Intent::WarmCache { namespace } => ("warm_cache", namespace.clone(), None),
+            Intent::OptimizeCaches => ("optimize_caches", "caches".to_owned(), None),
             Intent::SetCacheTtl { namespace, .. } => ("set_cache_ttl", namespace.clone(), None),
         };
         LedgerRow {
@@ -500,6 +502,26 @@ fn warm_preview(namespace: &str) -> Preview {
             until: None,
         },
         ..clear_preview(namespace, Timestamp::default())
+    }
+}
+
+fn optimize_preview() -> Preview {
+    Preview {
+        kind: "optimize_caches".to_owned(),
+        title: "optimize caches".to_owned(),
+        statement: "let cache `analytics` hold 8000 entries instead of 1000; let cache `flags` hold 24 entries \
+                    instead of 100; drop 31 entries whose time is over"
+            .to_owned(),
+        notes: vec![
+            "no more than now in all, as large as entries are on average".to_owned(),
+            "what doesn't fit any more goes, and no undo brings it back".to_owned(),
+        ],
+        expected: Some("saves 540 ms more of loading a second, whatever the forecasts are off by".to_owned()),
+        undo: Undo {
+            statement: "let caches hold again: `analytics` 1000 entries, `flags` 100 entries".to_owned(),
+            until: None,
+        },
+        ..clear_preview("", Timestamp::default())
     }
 }
 

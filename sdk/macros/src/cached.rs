@@ -157,7 +157,7 @@ pub(crate) fn expand(words: &Words, mut function: ItemFn, kind: Kind) -> Result<
         let alone = "a `schema` is of values in Redis: write `redis`, too";
         errors.push(Error::new(word.span(), alone));
     }
-    let key = written(words, &function)
+    let key = key::written(words.key.as_ref(), words.skip.as_deref(), &function)
         .map_err(|error| errors.push(error))
         .unwrap_or_default();
     if let Some(errors) = errors.into_iter().reduce(|mut all, error| {
@@ -252,53 +252,6 @@ fn kept(words: &Words, function: &ItemFn) -> Result<Kept> {
         (None, None) if function::returns_result(&function.sig) => Ok(Kept::Ok),
         (None, None) => Ok(Kept::All),
     }
-}
-
-/// The statements that write the key.
-fn written(words: &Words, function: &ItemFn) -> Result<TokenStream> {
-    let arguments = function::arguments(&function.sig)?;
-    let skip = words.skip.as_deref().unwrap_or_default();
-    if let Some(unknown) = skip
-        .iter()
-        .find(|name| !arguments.iter().any(|(known, _)| known == *name))
-    {
-        return Err(Error::new(
-            unknown.span(),
-            format!("there is no argument `{unknown}` to skip: remove it"),
-        ));
-    }
-    let instance = function::instance(function);
-    let instance = quote!(#(__perfdeck_key.instance(&#instance);)*);
-    if let Some((word, key)) = &words.key {
-        if let Some(first) = skip.first() {
-            return Err(Error::new(
-                first.span(),
-                "a `key` names all that counts: remove `skip`",
-            ));
-        }
-        let write = quote_spanned!(word.span()=> ::perfdeck::cache::CacheKey::write(&(#key), __perfdeck_key););
-        return Ok(quote!(#write #instance));
-    }
-    if let Some(receiver) = function.sig.receiver() {
-        return Err(Error::new_spanned(
-            receiver,
-            "a method's receiver can't be part of a cache key: say what the answer depends on with `key = \"...\"`",
-        ));
-    }
-    let counted: Vec<_> = arguments
-        .iter()
-        .filter(|(name, _)| !skip.contains(name))
-        .map(|(name, argument)| {
-            let span = argument.ty.span();
-            quote_spanned!(span=> ::perfdeck::cache::CacheKey::write(&#name, __perfdeck_key);)
-        })
-        .collect();
-    // As a tuple, so that `key = "(a, b)"` elsewhere meets a function of `a` and `b`; one argument is itself.
-    let open = match counted.len() {
-        1 => quote!(),
-        arity => quote!(__perfdeck_key.tuple(#arity);),
-    };
-    Ok(quote!(#open #(#counted)* #instance))
 }
 
 fn namespace(words: &Words, function: &ItemFn) -> TokenStream {

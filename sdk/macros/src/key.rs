@@ -1,9 +1,12 @@
 //! `key = "..."`: an expression over the arguments, or a text with arguments in it.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Expr, Lit, LitStr, Result, Token};
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, ItemFn, Lit, LitStr, Result, Token};
+
+use crate::function;
 
 /// An expression that is a `CacheKey`, written as one, as `"EXPR"` or as `"text:{EXPR}"`.
 pub(crate) struct Key(pub(crate) TokenStream);
@@ -12,6 +15,57 @@ pub(crate) struct Key(pub(crate) TokenStream);
 pub(crate) fn parse(input: ParseStream<'_>) -> Result<TokenStream> {
     input.parse::<Token![=]>()?;
     input.parse::<Key>().map(|key| key.0)
+}
+
+/// The statements that write a function's key: of a `key`, or of all arguments but those of `skip`.
+pub(crate) fn written(
+    key: Option<&(Ident, TokenStream)>,
+    skip: Option<&[Ident]>,
+    function: &ItemFn,
+) -> Result<TokenStream> {
+    let arguments = function::arguments(&function.sig)?;
+    let skip = skip.unwrap_or_default();
+    if let Some(unknown) = skip
+        .iter()
+        .find(|name| !arguments.iter().any(|(known, _)| known == *name))
+    {
+        return Err(Error::new(
+            unknown.span(),
+            format!("there is no argument `{unknown}` to skip: remove it"),
+        ));
+    }
+    let instance = function::instance(function);
+    let instance = quote!(#(__perfdeck_key.instance(&#instance);)*);
+    if let Some((word, key)) = key {
+        if let Some(first) = skip.first() {
+            return Err(Error::new(
+                first.span(),
+                "a `key` names all that counts: remove `skip`",
+            ));
+        }
+        let write = quote_spanned!(word.span()=> ::perfdeck::cache::CacheKey::write(&(#key), __perfdeck_key););
+        return Ok(quote!(#write #instance));
+    }
+    if let Some(receiver) = function.sig.receiver() {
+        return Err(Error::new_spanned(
+            receiver,
+            "a method's receiver can't be part of a cache key: say what the answer depends on with `key = \"...\"`",
+        ));
+    }
+    let counted: Vec<_> = arguments
+        .iter()
+        .filter(|(name, _)| !skip.contains(name))
+        .map(|(name, argument)| {
+            let span = argument.ty.span();
+            quote_spanned!(span=> ::perfdeck::cache::CacheKey::write(&#name, __perfdeck_key);)
+        })
+        .collect();
+    // As a tuple, so that `key = "(a, b)"` elsewhere meets a function of `a` and `b`; one argument is itself.
+    let open = match counted.len() {
+        1 => quote!(),
+        arity => quote!(__perfdeck_key.tuple(#arity);),
+    };
+    Ok(quote!(#open #(#counted)* #instance))
 }
 
 impl Parse for Key {

@@ -99,7 +99,14 @@ pub fn cache_invalidate(words: TokenStream, item: TokenStream) -> TokenStream {
 /// Times a function, and counts an `Err` as an error.
 ///
 /// It is shown by its path, or as `name = "..."` says. An async function is timed from its first poll to its end,
-/// waiting included.
+/// waiting included. `result` says that the return type is a `Result` under another name.
+///
+/// `cacheable`, with the feature `cache`, says that equal calls could return the same: perfdeck then looks at some of them
+/// while the function is among what takes the most time, and advises `#[cached]` if they do, with what that would save. All
+/// arguments count, as `CacheKey`s; `skip(pool, now)` leaves some out, `key = "..."` says what counts instead, and each of
+/// the two means `cacheable`, too. What is looked at are hashes of the arguments and of what is returned: of its `Hash`,
+/// else of what its `Debug` prints, up to 64 KiB. Where it is neither the advice says that nobody compared. Of a `Result`
+/// the values count, and errors don't.
 #[proc_macro_attribute]
 pub fn monitor(words: TokenStream, item: TokenStream) -> TokenStream {
     let words = parse_macro_input!(words as monitor::Words);

@@ -24,6 +24,45 @@ fn check(attribute: &str, words: &str, item: &str, errors: &str) {
 }
 
 #[test]
+fn a_function_that_could_be_cached_has_the_words_of_one_that_is() {
+    for (words, item, error) in [
+        ("cacheable", "fn f(a: u32) -> u32 { a }", ""),
+        (
+            "skip(a), result",
+            "async fn f(a: u32, b: &str) -> Answer { a }",
+            "",
+        ),
+        (
+            "key = \"{self.a}:{b}\", name = \"f\"",
+            "fn f(&self, b: u32) -> u32 { b }",
+            "",
+        ),
+        (
+            "cacheable",
+            "fn f(&self, b: u32) -> u32 { b }",
+            "a method's receiver can't be part of a cache key: say what the answer depends on with `key = \"...\"`",
+        ),
+        (
+            "skip(b)",
+            "fn f(a: u32) -> u32 { a }",
+            "there is no argument `b` to skip: remove it",
+        ),
+        (
+            "cacheable",
+            "fn f((a, b): (u32, u32)) -> u32 { a }",
+            "#[monitor(cacheable)] needs a name for each argument: name it here and take it apart in the body",
+        ),
+        (
+            "cached",
+            "fn f(a: u32) -> u32 { a }",
+            "`cached` means nothing to #[monitor]: use name, result, cacheable, key or skip",
+        ),
+    ] {
+        check("monitor", words, item, error);
+    }
+}
+
+#[test]
 fn mistakes_in_the_words_are_named_with_a_remedy() {
     let item = "fn f(a: u32) -> u32 { a }";
     for (words, error) in [

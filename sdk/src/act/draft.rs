@@ -35,6 +35,10 @@ pub(crate) enum Job {
     WarmCache {
         namespace: String,
     },
+    /// Let each of these hold so much, and drop what is over everywhere.
+    OptimizeCaches {
+        resizes: Vec<(String, u64)>,
+    },
     /// Let a cache's capacity or time to live be as it was before an earlier row.
     ResetCache {
         namespace: String,

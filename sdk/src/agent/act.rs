@@ -171,6 +171,7 @@ impl Agent {
                 capacity,
             } => self.draft_resize(&namespace, capacity),
             Intent::WarmCache { namespace } => self.draft_warm(namespace),
+            Intent::OptimizeCaches => self.draft_optimize(),
             Intent::SetCacheTtl {
                 namespace,
                 ttl_seconds,
@@ -270,6 +271,10 @@ impl Agent {
                     self.finish(row.id, Err(failure));
                 }
             }
+            Job::OptimizeCaches { resizes } => {
+                let result = self.optimize_caches(row.id, resizes, draft.state);
+                self.finish(row.id, result);
+            }
             Job::ResetCache { changed, .. } => {
                 let result = self.reset_cache(*changed);
                 self.finish(row.id, result);
@@ -351,6 +356,7 @@ impl Agent {
             | Job::ClearAlerts
             | Job::ResizeCache { .. }
             | Job::SetCacheTtl { .. }
+            | Job::OptimizeCaches { .. }
             | Job::WarmCache { .. } => {}
         }
     }
@@ -395,7 +401,7 @@ impl Agent {
                 cleared: id,
             });
         }
-        if ["resize_cache", "set_cache_ttl"].contains(&row.action.as_str()) {
+        if ["resize_cache", "set_cache_ttl", "optimize_caches"].contains(&row.action.as_str()) {
             return Ok(Job::ResetCache {
                 namespace: row.target.clone(),
                 changed: id,

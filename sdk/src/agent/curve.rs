@@ -198,7 +198,7 @@ impl Agent {
     }
 }
 
-fn load(history: &CacheHistory) -> Load {
+pub(super) fn load(history: &CacheHistory) -> Load {
     let (hits, misses, _) = history.minute();
     Load {
         lookups_per_second: (hits + misses) as f64 / history.seconds().max(1) as f64,

@@ -70,7 +70,7 @@ impl Agent {
         let namespaces = namespaces.map(|(name, history)| {
             name.len() + crate::cache::METERED + size_of_val(name) + history.bytes()
         });
-        namespaces.sum::<usize>() + self.curves.bytes()
+        namespaces.sum::<usize>() + self.curves.bytes() + self.trials.bytes()
     }
 
     #[cfg(not(feature = "cache"))]

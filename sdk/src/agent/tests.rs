@@ -27,6 +27,8 @@ mod repeats;
 mod route;
 mod stall;
 mod time;
+#[cfg(feature = "cache")]
+mod trial;
 
 /// A service that answers each request with its status.
 #[derive(Clone)]

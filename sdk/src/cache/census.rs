@@ -55,7 +55,7 @@ fn count(space: &Space) -> Held {
     local.each(|key, slot| {
         if slot.life.is_over(tick) {
             // Nothing brings it back; one under an old stamp may return with an undo.
-            local.remove(&key, &slot);
+            space.remove(&key, &slot);
             return;
         }
         held.bytes += u64::from(slot.bytes);

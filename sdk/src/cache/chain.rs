@@ -68,6 +68,13 @@ pub(super) fn contains(space: usize, probe: &Probe<'_>) -> bool {
         .unwrap_or(false)
 }
 
+/// Whether the present thread or task is loading anything.
+pub(super) fn is_empty() -> bool {
+    CHAIN
+        .try_with(|chain| chain.borrow().is_none())
+        .unwrap_or(true)
+}
+
 /// The present chain with one more load.
 pub(super) fn extended(space: usize, key: StoredKey) -> Chain {
     let outer = CHAIN

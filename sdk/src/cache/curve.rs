@@ -19,6 +19,7 @@ mod replay;
 mod sample;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trial;
 
 use miniature::Miniature;
 pub use replay::Replay;
@@ -129,14 +130,17 @@ impl Estimator {
     pub fn look_up(&mut self, hash: u64, at: Duration) {
         self.lookups += 1;
         let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        self.see(sample::mixed(hash) >> 32, hash, at, 0);
+        self.see(sample::mixed(hash) >> 32, hash, at, 0, u64::MAX);
     }
 
-    /// Notes a look-up of those that were sampled by the upper bits of their hash, and counts it as no other.
-    pub(crate) fn take(&mut self, lookup: &Lookup) {
+    /// Notes a look-up of those that were sampled by the upper bits of their hash, and counts it as no other; `own` is how
+    /// long its entry is fresh by itself, where that is shorter than the configuration's.
+    pub(crate) fn take(&mut self, lookup: &Lookup, own: Option<Duration>) {
         // In the miniatures all of a hash is to differ, and not only what is left below the bound.
         let key = sample::mixed(lookup.hash);
-        self.see(lookup.hash >> 32, key, lookup.at, lookup.stamp);
+        let own = own.and_then(|own| u64::try_from(own.as_nanos()).ok());
+        let own = own.unwrap_or(u64::MAX);
+        self.see(lookup.hash >> 32, key, lookup.at, lookup.stamp, own);
     }
 
     /// Counts look-ups, sampled or not.
@@ -152,10 +156,10 @@ impl Estimator {
         }
     }
 
-    fn see(&mut self, place: u64, key: u64, at: u64, stamp: u32) {
+    fn see(&mut self, place: u64, key: u64, at: u64, stamp: u32, own: u64) {
         for part in &mut self.parts {
             if part.sample.takes(place) {
-                let hit = part.miniature.look_up(key, at, stamp);
+                let hit = part.miniature.look_up(key, at, stamp, own);
                 part.sample.note(place, hit);
             }
         }

@@ -116,7 +116,7 @@ impl KeyWriter {
     }
 
     #[inline]
-    pub(super) fn written(write: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn written(write: impl FnOnce(&mut Self)) -> Self {
         let mut key = Self::new();
         write(&mut key);
         key
@@ -145,6 +145,11 @@ impl KeyWriter {
     pub(super) fn opaque(&mut self, bytes: &[u8]) {
         self.length(Tag::Bytes, bytes.len());
         self.put(bytes);
+    }
+
+    /// A hash of the whole key; `None` of one that nothing equals.
+    pub(crate) fn hashed_by(&self, hasher: &foldhash::quality::RandomState) -> Option<u64> {
+        (!self.refused).then(|| hashed(self.bytes(), hasher))
     }
 
     #[inline]

@@ -152,6 +152,12 @@ impl Life {
             .store(now.saturating_add(wait), Ordering::Relaxed);
     }
 
+    /// How long it is fresh from its beginning; `None` for ever.
+    pub(super) fn fresh_for(&self) -> Option<Duration> {
+        let end = self.fresh();
+        (end < u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(self.born)))
+    }
+
     /// When its load began, so that what it read is no older.
     #[cfg(feature = "redis")]
     pub(super) const fn begun(&self) -> u64 {
@@ -167,10 +173,11 @@ impl Life {
     /// How long it is fresh from its beginning, for ever if there is no end, and how long it is kept beyond.
     #[cfg(feature = "redis")]
     pub(super) fn lasts(&self) -> (Option<Duration>, Duration) {
-        let end = self.fresh();
-        let fresh = (end < u64::MAX).then(|| Duration::from_nanos(end.saturating_sub(self.born)));
-        let beyond = self.dead.load(Ordering::Relaxed).saturating_sub(end);
-        (fresh, Duration::from_nanos(beyond))
+        let beyond = self
+            .dead
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.fresh());
+        (self.fresh_for(), Duration::from_nanos(beyond))
     }
 
     /// What its load took.

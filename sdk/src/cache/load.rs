@@ -60,6 +60,8 @@ struct Asked<'a> {
     /// What its key is sampled by.
     hash: u64,
     stripes: &'a Stripes,
+    /// How long the entry is to be fresh, if its function says so.
+    ttl: Option<Duration>,
     missed: bool,
     loading: bool,
 }
@@ -188,7 +190,8 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     async fn step(&self, how: How) -> Step<V, E> {
         let probe = self.probe();
         let stripes = self.stripes();
-        let mut asked = Asked::new(self.space, probe.sampled_by(), &stripes);
+        let own = self.values.fresh.or(self.values.ttl);
+        let mut asked = Asked::new(self.space, probe.sampled_by(), &stripes, own);
         loop {
             let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, how) {
                 Ok(waiting) => waiting,
@@ -210,7 +213,8 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
     fn block(&self) -> Step<V, E> {
         let probe = self.probe();
         let stripes = self.stripes();
-        let mut asked = Asked::new(self.space, probe.sampled_by(), &stripes);
+        let own = self.values.fresh.or(self.values.ttl);
+        let mut asked = Asked::new(self.space, probe.sampled_by(), &stripes, own);
         loop {
             let (flight, spare) = match self.turn(&probe, &stripes, &mut asked, How::Blocking) {
                 Ok(waiting) => waiting,
@@ -341,11 +345,12 @@ impl<V: Any + Clone + Send + Sync, E> Call<'_, V, E> {
 }
 
 impl<'a> Asked<'a> {
-    const fn new(space: &'a Space, hash: u64, stripes: &'a Stripes) -> Self {
+    const fn new(space: &'a Space, hash: u64, stripes: &'a Stripes, ttl: Option<Duration>) -> Self {
         Self {
             space,
             hash,
             stripes,
+            ttl,
             missed: false,
             loading: false,
         }
@@ -366,7 +371,8 @@ impl<'a> Asked<'a> {
     fn miss(&mut self) {
         if !self.missed {
             self.missed = true;
-            self.space.count_miss(Some((self.hash, self.stripes)));
+            let asked = (self.hash, self.stripes, self.ttl);
+            self.space.count_miss(Some(asked));
         }
     }
 

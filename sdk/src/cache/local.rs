@@ -39,9 +39,10 @@ pub(super) struct Local {
 /// What a namespace wants of a map.
 trait Engine {
     fn get(&self, probe: &Probe<'_>) -> Option<Arc<Slot>>;
-    fn insert(&self, key: StoredKey, slot: Arc<Slot>);
-    /// Removes the entry if it is still `slot`.
-    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>);
+    /// Keeps an entry, and shows whose place it takes, if there was one of its key.
+    fn insert(&self, key: StoredKey, slot: Arc<Slot>, replaced: &mut dyn FnMut(&Slot));
+    /// Removes the entry if it is still `slot`; returns whether it was.
+    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) -> bool;
     /// Shows each entry once; those that come or go meanwhile may be left out.
     fn each(&self, seen: &mut dyn FnMut(StoredKey, Arc<Slot>));
     /// Changes how much is held.
@@ -100,12 +101,12 @@ impl Local {
         }
     }
 
-    pub(super) fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
-        self.engine().insert(key, slot);
+    pub(super) fn insert(&self, key: StoredKey, slot: Arc<Slot>, mut replaced: impl FnMut(&Slot)) {
+        self.engine().insert(key, slot, &mut replaced);
     }
 
-    pub(super) fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
-        self.engine().remove(key, slot);
+    pub(super) fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) -> bool {
+        self.engine().remove(key, slot)
     }
 
     pub(super) fn each(&self, mut seen: impl FnMut(StoredKey, Arc<Slot>)) {

@@ -1,7 +1,7 @@
 //! Counts of a namespace. Hits and misses are counted in a lane of the thread's own, without a locked instruction.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +51,17 @@ pub(super) struct Meter {
     /// What a load takes, as a moving average in nanoseconds; 0 before the first.
     usual_load: AtomicU64,
     pub(super) invalidations: AtomicU64,
+    /// Entries that another took the place of, or that were swept, since their time was over, ...
+    pub(super) left_expired: AtomicU64,
+    /// ... since they were invalidated, ...
+    pub(super) left_invalidated: AtomicU64,
+    /// ... or though they were good.
+    pub(super) left_replaced: AtomicU64,
+    /// The shortest and the longest time that entries were fresh for, in nanoseconds and one more; 0 before the first.
+    shortest: AtomicU64,
+    longest: AtomicU64,
+    /// Whether a function's values are in Redis, too.
+    pub(super) in_redis: AtomicBool,
     load_times: Mutex<Histogram>,
     aged: Mutex<Aged>,
 }
@@ -94,6 +105,32 @@ impl Meter {
                 misses + lane.misses.load(Ordering::Relaxed),
             )
         })
+    }
+
+    /// Notes how long an entry is fresh.
+    pub(super) fn asks(&self, ttl: Option<Duration>) {
+        let nanos = ttl.map_or(u64::MAX, |ttl| {
+            u64::try_from(ttl.as_nanos())
+                .unwrap_or(u64::MAX)
+                .saturating_add(1)
+        });
+        let shortest = self.shortest.load(Ordering::Relaxed);
+        if shortest == 0 {
+            self.shortest.store(nanos, Ordering::Relaxed);
+        } else if nanos < shortest {
+            self.shortest.fetch_min(nanos, Ordering::Relaxed);
+        }
+        if nanos > self.longest.load(Ordering::Relaxed) {
+            self.longest.fetch_max(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// The shortest and the longest time that entries were fresh for; `None` in it is for ever.
+    pub(super) fn asked_ttl(&self) -> Option<[Option<Duration>; 2]> {
+        let ends = [&self.shortest, &self.longest].map(|end| end.load(Ordering::Relaxed));
+        let told =
+            |nanos: u64| (nanos < u64::MAX).then(|| Duration::from_nanos(nanos.saturating_sub(1)));
+        ends.iter().all(|end| *end > 0).then(|| ends.map(told))
     }
 
     pub(super) fn loaded(&self, took: Duration) {

@@ -224,7 +224,8 @@ impl Entry<'_> {
             Some(slot) => self.space.count_hit(&slot, Some(probe.sampled_by())),
             None => {
                 let stripes = Stripes::new(self.space.stripe(&self.key), &self.tags);
-                self.space.count_miss(Some((probe.sampled_by(), &stripes)));
+                let asked = (probe.sampled_by(), &stripes, self.ttl);
+                self.space.count_miss(Some(asked));
                 self.space.count(|meter| &meter.unloaded);
             }
         }

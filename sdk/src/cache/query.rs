@@ -21,6 +21,11 @@ mod bound;
     expect(unused, reason = "there is no database")
 )]
 mod cached;
+#[cfg_attr(
+    not(any(feature = "sqlx-postgres", feature = "sqlx-sqlite")),
+    expect(unused, reason = "there is no database")
+)]
+mod repeat;
 pub(super) mod seen;
 mod source;
 mod statement;
@@ -79,6 +84,20 @@ impl Bypass {
         Self::ManyTables,
         Self::Values,
     ];
+
+    /// As viewers are told.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Executor => "executor",
+            Self::Unreadable => "unreadable",
+            Self::NoQuery => "no_query",
+            Self::Locks => "locks",
+            Self::Volatile => "volatile",
+            Self::Catalog => "catalog",
+            Self::ManyTables => "many_tables",
+            Self::Values => "values",
+        }
+    }
 }
 
 impl From<Unfit> for Bypass {

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::stamp::Stamp;
 use super::tick::Tick;
@@ -21,6 +22,8 @@ pub(crate) struct Lookup {
     pub(crate) at: u64,
     /// Differs from the key's last look-up's, but once in four billion, if the key was invalidated in between.
     pub(crate) stamp: u32,
+    /// How long its entry is fresh by itself, in milliseconds; `u32::MAX` where nobody says.
+    pub(crate) own_ttl: u32,
 }
 
 /// The sample of one namespace.
@@ -48,6 +51,11 @@ impl Lookup {
     /// What that room takes.
     pub(crate) const ROOM_BYTES: usize = ROOM * size_of::<Self>();
 
+    /// How long its entry is fresh by itself, if that is known.
+    pub(crate) fn own_ttl(&self) -> Option<Duration> {
+        (self.own_ttl < u32::MAX).then(|| Duration::from_millis(self.own_ttl.into()))
+    }
+
     /// Makes room for as many as the buffer holds.
     pub(crate) fn room() -> Vec<Self> {
         Vec::with_capacity(ROOM)
@@ -61,7 +69,7 @@ impl Sampling {
     }
 
     #[cold]
-    pub(super) fn keep(&self, hash: u64, tick: &Tick, stamp: Stamp) {
+    pub(super) fn keep(&self, hash: u64, tick: &Tick, stamp: Stamp, own_ttl: Option<Duration>) {
         let Ok(mut kept) = self.kept.try_lock() else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
@@ -69,7 +77,13 @@ impl Sampling {
         // Its room was made when the sample began, so that no look-up waits for memory.
         if kept.len() < kept.capacity() {
             let (at, stamp) = (tick.now(), stamp.folded());
-            kept.push(Lookup { hash, at, stamp });
+            let own_ttl = own_ttl.and_then(|ttl| u32::try_from(ttl.as_millis()).ok());
+            kept.push(Lookup {
+                hash,
+                at,
+                stamp,
+                own_ttl: own_ttl.unwrap_or(u32::MAX),
+            });
         }
         if kept.len() == kept.capacity() {
             // While the buffer is held: whoever takes it opens the sample again.

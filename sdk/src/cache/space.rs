@@ -164,6 +164,9 @@ impl Space {
 
     /// Looks up and, if that isn't all, says whether to load or to wait.
     pub(super) fn turn<V: Any>(&self, probe: &Probe<'_>, stripes: &Stripes, how: How) -> Turn {
+        if self.shared.bypassed {
+            return Turn::Alone(None);
+        }
         // Before the look-up, and so before any load.
         let stamp = self.present(stripes);
         let now = self.shared.tick.now();
@@ -222,8 +225,9 @@ impl Space {
     /// Keeps a value if nothing was invalidated since its stamps were read.
     pub(super) fn fill(&self, key: StoredKey, slot: &Arc<Slot>) {
         // The look-up compares again; this only spares a newer entry from being overwritten by one that can't be used.
-        if self.present(&slot.stripes) == slot.stamp {
-            self.local().insert(key, Arc::clone(slot));
+        if self.present(&slot.stripes) == slot.stamp && !self.shared.bypassed {
+            self.local()
+                .insert(key, Arc::clone(slot), |former| self.left(former));
             // Asked afterwards: either this sees the change, or the change has seen the entry.
             if self.retimed.load(Ordering::SeqCst) {
                 self.shorten(slot, 1.0);
@@ -245,9 +249,47 @@ impl Space {
         if keeps {
             self.fill(key.clone(), slot);
         } else if let Some(former) = former {
-            self.local().remove(key, former);
+            self.remove(key, former);
         }
         keeps
+    }
+
+    /// Removes an entry, if it is still there.
+    pub(super) fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
+        if self.local().remove(key, slot) {
+            self.left(slot);
+        }
+    }
+
+    /// How many entries are over; they are dropped if that is wanted.
+    pub(super) fn over(&self, drops: bool) -> u64 {
+        let Some(local) = self.local.get() else {
+            return 0;
+        };
+        let (now, mut over) = (self.shared.tick.now(), 0);
+        local.each(|key, slot| {
+            if slot.life.is_over(now) {
+                over += 1;
+                if drops {
+                    self.remove(&key, &slot);
+                }
+            }
+        });
+        over
+    }
+
+    /// Counts an entry that is no longer held, for another cause than the want of room.
+    fn left(&self, former: &Slot) {
+        let now = self.shared.tick.now();
+        self.count(|meter| {
+            if former.stamp != self.present(&former.stripes) {
+                &meter.left_invalidated
+            } else if former.life.age(now) >= Age::Stale {
+                &meter.left_expired
+            } else {
+                &meter.left_replaced
+            }
+        });
     }
 
     /// Makes an entry of a value under the stamp from before it was asked for.
@@ -266,6 +308,10 @@ impl Space {
         let absent = values.is_absent(&value);
         let weight = values.bytes(&value);
         let terms = self.lasts(values.ttl, absent);
+        if self.shared.metered && !absent {
+            let asked = values.fresh.or_else(|| self.terms().ttl(values.ttl));
+            self.meter.asks(asked);
+        }
         let terms = terms.since(kept.age, kept.fresh);
         let life = Life::new(self.shared.tick.now(), terms, kept.cost);
         let bytes = weight + key.length() + ENTRY;
@@ -291,6 +337,16 @@ impl Space {
 
     /// `hash` is what the key is sampled by, where it is.
     pub(super) fn count_hit(&self, slot: &Slot, hash: Option<u64>) {
+        self.count_hit_of(slot, hash, || slot.life.fresh_for());
+    }
+
+    /// Counts one on an entry that is fresh for so long, whatever its slot says.
+    pub(super) fn count_hit_of(
+        &self,
+        slot: &Slot,
+        hash: Option<u64>,
+        fresh_for: impl FnOnce() -> Option<Duration>,
+    ) {
         #[cfg(feature = "query-cache")]
         if !slot.stripes.tables().is_empty() {
             super::query::seen::note_slot(self, slot);
@@ -299,7 +355,8 @@ impl Space {
             if let Some(hash) = hash
                 && self.sampling.wants(hash)
             {
-                self.sampling.keep(hash, &self.shared.tick, slot.stamp);
+                let (tick, stamp) = (&self.shared.tick, slot.stamp);
+                self.sampling.keep(hash, tick, stamp, fresh_for());
             }
             if self.meter.hit() {
                 let age = self.shared.tick.now().saturating_sub(slot.life.born);
@@ -312,14 +369,14 @@ impl Space {
         }
     }
 
-    /// `asked` is what the key is sampled by, and what its entry hangs on.
-    pub(super) fn count_miss(&self, asked: Option<(u64, &Stripes)>) {
+    /// `asked` is what the key is sampled by, what its entry hangs on, and for how long it wants to be fresh.
+    pub(super) fn count_miss(&self, asked: Option<(u64, &Stripes, Option<Duration>)>) {
         if self.shared.metered {
-            if let Some((hash, stripes)) = asked
+            if let Some((hash, stripes, own)) = asked
                 && self.sampling.wants(hash)
             {
-                let stamp = self.stamps.read(stripes);
-                self.sampling.keep(hash, &self.shared.tick, stamp);
+                let stamp = self.present(stripes);
+                self.sampling.keep(hash, &self.shared.tick, stamp, own);
             }
             self.meter.miss();
             crate::record::scope::cache_lookup(self.number, false);
@@ -391,6 +448,11 @@ impl Space {
             shared_hits: count(&self.meter.shared_hits),
             shared_misses: count(&self.meter.shared_misses),
             evictions: self.local.get().map_or(0, Local::evictions),
+            left_expired: count(&self.meter.left_expired),
+            left_invalidated: count(&self.meter.left_invalidated),
+            left_replaced: count(&self.meter.left_replaced),
+            asked_ttl: self.meter.asked_ttl(),
+            in_redis: self.meter.in_redis.load(Ordering::Relaxed),
             invalidations: count(&self.meter.invalidations),
             load_times: self.meter.take_load_times(),
             aged: self.meter.take_aged(),

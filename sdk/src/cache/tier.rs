@@ -76,6 +76,8 @@ pub(super) use without::{Errand, Leave};
 
 #[cfg(feature = "redis")]
 mod with_redis {
+    use std::sync::atomic::Ordering;
+
     use tokio::sync::OwnedSemaphorePermit;
 
     use super::super::remote::Remote;
@@ -114,6 +116,7 @@ mod with_redis {
         ) -> Option<Self> {
             let codec = values.codec?;
             let remote = Arc::clone(space.shared.remote.as_ref()?);
+            space.meter.in_redis.store(true, Ordering::Relaxed);
             let stripes = [&[space.stripe(key)], tags].concat();
             let (name, print) = (Arc::clone(&space.name), codec.fingerprint());
             let terms = space.lasts(values.ttl, false);

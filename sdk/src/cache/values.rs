@@ -10,6 +10,8 @@ use super::remote::codec::Codec;
 pub struct Values<V> {
     /// The longest time that the function wants to see them served.
     pub(super) ttl: Option<Duration>,
+    /// How long they are fresh, where `ttl` is for how long they are kept.
+    pub(super) fresh: Option<Duration>,
     absent: Option<fn(&V) -> bool>,
     drops_absent: bool,
     weigh: Option<fn(&V) -> usize>,
@@ -27,6 +29,7 @@ impl<V> Values<V> {
     pub const fn new() -> Self {
         Self {
             ttl: None,
+            fresh: None,
             absent: None,
             drops_absent: false,
             weigh: None,
@@ -34,6 +37,16 @@ impl<V> Values<V> {
             on_tables: false,
             #[cfg(feature = "redis")]
             codec: None,
+        }
+    }
+
+    /// Sets how long they are fresh, where the cache itself says when they are not.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub(super) const fn fresh(self, fresh: Duration) -> Self {
+        Self {
+            fresh: Some(fresh),
+            ..self
         }
     }
 

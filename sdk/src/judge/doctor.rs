@@ -51,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) functions: usize,
     /// Cache namespaces.
     pub(crate) namespaces: usize,
+    /// Whether they keep nothing, by the environment's wish.
+    pub(crate) caches_bypassed: bool,
     /// Whether processor and memory are read.
     pub(crate) host: bool,
     /// Whether this is the first deck of its process.
@@ -135,6 +137,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<BlindSpot> {
         statement::unattributed(facts),
         route::no_template(facts),
         process::second_deck(facts),
+        process::bypass(facts),
         process::redis(facts),
         account::agent(facts.agent_deaths, facts.agent_panics),
         account::recordings(facts),

@@ -1,6 +1,7 @@
 //! Findings: one file a rule. Each says what is slow, why, what to do, what that brings and how sure it is.
 
 mod cache;
+mod missing_cache;
 mod missing_index;
 mod n_plus_one;
 mod repeated_query;
@@ -13,6 +14,8 @@ use perfdeck_bridge::protocol::{Finding, FindingId, FindingStatus, Timestamp};
 use super::facts::Facts;
 use super::window::Window;
 
+#[cfg(feature = "cache")]
+pub(crate) use missing_cache::is_worth as is_worth_a_cache;
 pub(crate) use missing_index::id as missing_index_id;
 
 /// How long a finding stays after it was last seen, so that a lull does not make it come and go.
@@ -39,7 +42,8 @@ impl Book {
         let seen = missing_index::look(window, facts)
             .chain(n_plus_one::look(window))
             .chain(repeated_query::look(window))
-            .chain(cache::look(window));
+            .chain(cache::look(window))
+            .chain(missing_cache::look(window, facts));
         for finding in seen.take(MAX_FINDINGS) {
             let applied = facts.applied.contains(&finding.id);
             let known = self

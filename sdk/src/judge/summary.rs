@@ -60,6 +60,10 @@ pub(super) fn short(finding: &Finding) -> String {
         }
         Evidence::NPlusOne(evidence) => format!("repeated query on {}", evidence.route),
         Evidence::Cache(evidence) => format!("cache {}", evidence.cache),
+        Evidence::MissingCache(evidence) => match &*evidence.name {
+            "" => "a query without a cache".to_owned(),
+            name => format!("no cache for {name}"),
+        },
         Evidence::Unknown {} => finding.kind.clone(),
     }
 }

@@ -16,9 +16,11 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
+mod rows;
 mod taken;
 pub(crate) mod values;
 
+use rows::Rows;
 pub(crate) use taken::Taken;
 use values::Values;
 
@@ -30,6 +32,8 @@ use super::layer::{COUNTED, Installed, counted, request_elsewhere};
 pub(super) use super::lent::Lent;
 use super::pool::{Pool, quietly};
 use crate::clock::Start;
+#[cfg(feature = "query-cache")]
+use crate::observe::repeat::Asked;
 use crate::record::scope::{self, Remote};
 use crate::record::table::Ran;
 
@@ -112,10 +116,14 @@ macro_rules! executor {
                 let mut query = Taken::from(query);
                 let values = self.tap.values(&mut query);
                 let owed = self.tap.touched(&query.sql);
+                #[cfg(feature = "query-cache")]
+                let asked = self.tap.repeated(&mut query, false);
                 async_stream::try_stream! {
                     let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     let mut lent = Lent::new(connection, owed.clone());
                     let observed = self.tap.begin(query.sql.clone(), values).owing(owed.as_ref());
+                    #[cfg(feature = "query-cache")]
+                    let observed = observed.repeated(asked);
                     let mut rows = observed.over(lent.connection().fetch_many(query));
                     while let Some(row) = rows.try_next().await? {
                         yield row;
@@ -135,6 +143,8 @@ macro_rules! executor {
                 let mut query = Taken::from(query);
                 let values = self.tap.values(&mut query);
                 let owed = self.tap.touched(&query.sql);
+                #[cfg(feature = "query-cache")]
+                let asked = self.tap.repeated(&mut query, true);
                 Box::pin(async move {
                     let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
                     let mut lent = Lent::new(connection, owed.clone());
@@ -142,6 +152,8 @@ macro_rules! executor {
                         .tap
                         .begin(query.sql.clone(), values)
                         .owing(owed.as_ref());
+                    #[cfg(feature = "query-cache")]
+                    let observed = observed.repeated(asked);
                     observed.first(query, lent.connection()).await
                 })
             }
@@ -259,6 +271,17 @@ impl Tap {
         None
     }
 
+    /// Notes a query that is asked for again and again, if that is watched.
+    #[cfg(feature = "query-cache")]
+    fn repeated<DB: crate::cache::query::Bindable>(
+        &self,
+        query: &mut Taken<DB>,
+        first: bool,
+    ) -> Option<Box<Asked>> {
+        let eyes = self.eyes().filter(|eyes| eyes.repeats.any())?;
+        self.source.as_ref()?.repeated(eyes, query, first)
+    }
+
     /// A hash of the values of a statement that its request has run before.
     #[inline]
     fn values<DB: Values>(&self, query: &mut Taken<DB>) -> Option<u64> {
@@ -287,6 +310,8 @@ impl Tap {
             failed: false,
             #[cfg(feature = "cache")]
             ending: None,
+            #[cfg(feature = "query-cache")]
+            asked: None,
         }
     }
 
@@ -322,6 +347,9 @@ struct Observed {
     /// What its end means for the connection that it runs on.
     #[cfg(feature = "cache")]
     ending: Option<super::ending::Begun>,
+    /// Where what it returns is looked at.
+    #[cfg(feature = "query-cache")]
+    asked: Option<Box<Asked>>,
 }
 
 struct Running {
@@ -350,6 +378,38 @@ impl Observed {
         self
     }
 
+    /// Has what it returns looked at.
+    #[cfg(feature = "query-cache")]
+    fn repeated(mut self, asked: Option<Box<Asked>>) -> Self {
+        self.asked = asked;
+        self
+    }
+
+    #[cfg(feature = "query-cache")]
+    fn see(&mut self, row: &impl Rows) {
+        if let Some(asked) = &mut self.asked
+            && !asked.digest.is_too_long()
+        {
+            row.add_to(&mut asked.digest);
+        }
+    }
+
+    #[cfg(not(feature = "query-cache"))]
+    #[expect(clippy::unused_self, reason = "another build looks at it")]
+    const fn see(&mut self, _: &impl Rows) {}
+
+    /// All that it returns was seen.
+    #[cfg(feature = "query-cache")]
+    fn seen(&mut self) {
+        if let (Some(asked), Some(running)) = (self.asked.take(), &self.running) {
+            asked.answered(running.eyes.clock.nanos_since(running.start));
+        }
+    }
+
+    #[cfg(not(feature = "query-cache"))]
+    #[expect(clippy::unused_self, reason = "another build looks at it")]
+    const fn seen(&mut self) {}
+
     /// Fetches the first row; of a statement whose end is waited for, by running it to its end: that it was committed is
     /// sure only then.
     async fn first<'c, DB: Database, C>(
@@ -359,6 +419,7 @@ impl Observed {
     ) -> Result<Option<DB::Row>, Error>
     where
         C: Executor<'c, Database = DB>,
+        DB::Row: Rows,
     {
         #[cfg(feature = "cache")]
         if self.ending.is_some() {
@@ -381,11 +442,16 @@ impl Observed {
     ) -> Result<Option<DB::Row>, Error>
     where
         C: Executor<'c, Database = DB>,
+        DB::Row: Rows,
     {
         let mut watched = self.over(connection.fetch_optional(query));
         let fetched = std::future::poll_fn(|cx| watched.poll_whole(cx)).await;
         watched.observed.rows = u64::from(matches!(fetched, Ok(Some(_))));
         watched.observed.failed = fetched.is_err();
+        if let Ok(first) = &fetched {
+            first.iter().for_each(|row| watched.observed.see(row));
+            watched.observed.seen();
+        }
         fetched
     }
 
@@ -445,6 +511,7 @@ struct Watched<W> {
 impl<S, Q, R> Stream for Watched<S>
 where
     S: Stream<Item = Result<Either<Q, R>, Error>> + Unpin,
+    R: Rows,
 {
     type Item = S::Item;
 
@@ -455,7 +522,10 @@ where
         };
         let item = ready!(this.observed.entered(|| rows.poll_next_unpin(cx)));
         match &item {
-            Some(Ok(Either::Right(_))) => this.observed.rows += 1,
+            Some(Ok(Either::Right(row))) => {
+                this.observed.rows += 1;
+                this.observed.see(row);
+            }
             Some(Ok(Either::Left(_))) => {}
             Some(Err(error)) => {
                 this.observed.failed = true;
@@ -466,6 +536,9 @@ where
             }
             None => {
                 this.finish();
+                if !this.observed.failed {
+                    this.observed.seen();
+                }
                 #[cfg(feature = "cache")]
                 this.observed.end(None);
             }

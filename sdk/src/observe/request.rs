@@ -16,6 +16,8 @@ use super::Eyes;
 use crate::record::scope::{self, Progress, Scope, Stage};
 use crate::record::table::{Body as BodyEnd, Head};
 
+#[cfg(feature = "cache")]
+mod exchange;
 mod header;
 
 /// Observes each request of the routes that it is laid over.
@@ -117,7 +119,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let unit = self.layer.eyes.and_then(Eyes::open).map(|eyes| {
             let template = (self.layer.template)(request.uri(), request.extensions());
-            Unit::start(eyes, request.method(), template)
+            Unit::start(eyes, &request, template)
         });
         let headers = (self.layer.headers && unit.is_some())
             .then(|| Box::new(Headers::new(request.headers())));
@@ -192,6 +194,7 @@ where
         match answer {
             Ok(mut response) => {
                 if let Some(unit) = &mut unit {
+                    unit.look(&response);
                     unit.head(&mut response, this.headers.take());
                 }
                 Poll::Ready(Ok(response.map(|inner| ObservedBody { inner, unit })))
@@ -255,6 +258,9 @@ impl<B: Body> Body for ObservedBody<B> {
             unit.sent(0);
             return Poll::Pending;
         };
+        if let Some(Ok(sent)) = &frame {
+            unit.piece(sent);
+        }
         let end = match &frame {
             Some(Err(_)) => Some(BodyEnd::Failed),
             // A server need not ask again where a body says that it has ended.
@@ -290,6 +296,9 @@ const SHORT: u64 = 16 * 1024;
 struct Unit {
     eyes: &'static Eyes,
     scope: Option<Box<Scope>>,
+    /// Where a cache could have answered.
+    #[cfg(feature = "cache")]
+    exchange: Option<Box<exchange::Exchange>>,
 }
 
 /// A request before there is a future to hold it: a service may panic while it is called.
@@ -306,7 +315,8 @@ impl Drop for Begun {
 
 impl Unit {
     #[inline]
-    fn start(eyes: &'static Eyes, method: &Method, template: Option<&str>) -> Self {
+    fn start<B>(eyes: &'static Eyes, request: &Request<B>, template: Option<&str>) -> Self {
+        let method = request.method();
         let route = eyes.recorder.route(method, template);
         eyes.recorder.request_started(&route);
         let mut scope = Scope::fresh();
@@ -323,8 +333,37 @@ impl Unit {
         Self {
             eyes,
             scope: Some(scope),
+            #[cfg(feature = "cache")]
+            exchange: exchange::Exchange::begin(eyes, route.hash, request),
         }
     }
+
+    /// Looks at the response's head, before anything is added to it.
+    #[cfg(feature = "cache")]
+    #[inline]
+    fn look<R>(&mut self, response: &Response<R>) {
+        let exchange = self.exchange.take();
+        self.exchange = exchange.and_then(|exchange| exchange.head(response));
+    }
+
+    #[cfg(not(feature = "cache"))]
+    #[expect(clippy::unused_self, reason = "another build looks at it")]
+    const fn look<R>(&mut self, _: &Response<R>) {}
+
+    /// Looks at a piece of the response's body.
+    #[cfg(feature = "cache")]
+    #[inline]
+    fn piece<D: bytes::Buf>(&mut self, sent: &Frame<D>) {
+        if let (Some(exchange), Some(data)) = (&mut self.exchange, sent.data_ref())
+            && !exchange.piece(data)
+        {
+            self.exchange = None;
+        }
+    }
+
+    #[cfg(not(feature = "cache"))]
+    #[expect(clippy::unused_self, reason = "another build looks at it")]
+    const fn piece<D>(&mut self, _: &Frame<D>) {}
 
     #[inline]
     fn nanos(&self) -> u64 {
@@ -403,6 +442,10 @@ impl Unit {
         let Some(scope) = self.scope.take() else {
             return;
         };
+        #[cfg(feature = "cache")]
+        if let (Some(exchange), Some(BodyEnd::Whole { nanos })) = (self.exchange.take(), &body) {
+            exchange.answered(*nanos);
+        }
         let (head, body) = match scope.progress.stage {
             Stage::Waiting => (Some(Head::Cancelled), None),
             Stage::Answered {

@@ -11,7 +11,7 @@ pub(super) fn caches(_: &Agent) -> Caches {
 
 #[cfg(feature = "cache")]
 pub(super) fn caches(agent: &Agent) -> Caches {
-    use perfdeck_bridge::protocol::CacheRow;
+    use perfdeck_bridge::protocol::{CacheRow, Evicted};
 
     use crate::agent::history::cache_hit_ratio;
     use crate::cache::Unit;
@@ -43,6 +43,16 @@ pub(super) fn caches(agent: &Agent) -> Caches {
                 shared_hits: row.shared_hits,
                 shared_misses: row.shared_misses,
                 evictions: row.evictions,
+                evicted: Evicted {
+                    capacity: row.evictions,
+                    expired: row.left_expired,
+                    invalidated: row.left_invalidated,
+                    replaced: row.left_replaced,
+                },
+                in_redis: row.in_redis,
+                asked_ttl_seconds: row
+                    .asked_ttl
+                    .map(|ends| ends.map(|end| end.map(|end| end.as_secs_f64()))),
                 invalidations: row.invalidations,
                 hit_ratio: (lookups > 0).then(|| hits as f64 / lookups as f64),
                 lookups_per_second: lookups as f64 / seconds,
@@ -71,7 +81,26 @@ pub(super) fn caches(agent: &Agent) -> Caches {
     Caches {
         namespaces,
         shared: shared(agent),
+        bypassed_queries: bypassed(agent),
     }
+}
+
+#[cfg(all(feature = "cache", not(feature = "query-cache")))]
+const fn bypassed(_: &Agent) -> Vec<perfdeck_bridge::protocol::BypassedQueries> {
+    Vec::new()
+}
+
+/// The queries that were to be cached and were not, by why.
+#[cfg(feature = "query-cache")]
+fn bypassed(agent: &Agent) -> Vec<perfdeck_bridge::protocol::BypassedQueries> {
+    use crate::cache::query::Bypass;
+
+    let all = Bypass::ALL.into_iter();
+    let told = all.map(|why| perfdeck_bridge::protocol::BypassedQueries {
+        why: why.name().to_owned(),
+        queries: agent.caches.bypassed(why),
+    });
+    told.filter(|told| told.queries > 0).collect()
 }
 
 #[cfg(all(feature = "cache", not(feature = "redis")))]

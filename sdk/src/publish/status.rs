@@ -120,6 +120,10 @@ fn facts(agent: &Agent, dropped: Dropped) -> Facts {
         functions: store.functions.len(),
         #[cfg(feature = "cache")]
         namespaces: agent.cache_rows.len(),
+        #[cfg(feature = "cache")]
+        caches_bypassed: agent.caches.is_bypassed(),
+        #[cfg(not(feature = "cache"))]
+        caches_bypassed: false,
         #[cfg(not(feature = "cache"))]
         namespaces: 0,
         host: agent.host.cpu_ratio.is_some() && agent.host.memory_ratio.is_some(),

@@ -224,6 +224,18 @@ impl Store {
             > 0
     }
 
+    /// The hash that a route is recorded by.
+    #[cfg_attr(
+        not(feature = "cache"),
+        expect(dead_code, reason = "caches ask for it")
+    )]
+    pub(crate) fn route_hash(&self, name: &str) -> Option<u64> {
+        let mut names = self.names.iter();
+        names
+            .find(|(_, known)| ***known == *name)
+            .map(|(hash, _)| *hash)
+    }
+
     /// What a route ran in the last minute.
     pub(crate) fn recent_statements(&self, record: &RequestRecord) -> Merged {
         Ran::merged([&record.statements.before, &record.statements.now])

@@ -250,6 +250,11 @@ pub(super) enum CacheVerb {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Drop entries that are over, and move capacity to the namespaces where it saves most, until the service starts anew
+    Optimize {
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Let a namespace hold more or less, until the service starts anew
     Resize {
         /// The namespace

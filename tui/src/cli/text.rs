@@ -309,6 +309,12 @@ pub(super) fn caches(caches: &Caches) -> String {
                 format::count(row.hits),
                 format::count(row.misses),
                 format::count(row.loads),
+                format::count(row.evictions),
+                format::count(row.evicted.expired),
+                format::count(row.evicted.invalidated),
+                format::count(row.evicted.replaced),
+                format::ttl(row),
+                format::tier(row).to_owned(),
                 row.namespace.clone(),
             ]
         })
@@ -322,8 +328,30 @@ pub(super) fn caches(caches: &Caches) -> String {
         " hits",
         " misses",
         " loads",
+        " pushed out",
+        " over",
+        " invalidated",
+        " replaced",
+        " TTL",
+        "in",
         "namespace",
     ];
+    let bypassed: String = caches
+        .bypassed_queries
+        .iter()
+        .map(|why| {
+            format!(
+                "\nnot cached, {}: {}",
+                printable(format::bypass(&why.why), 40),
+                format::count(why.queries)
+            )
+        })
+        .collect();
+    let bypassed = if bypassed.is_empty() {
+        bypassed
+    } else {
+        format!("{bypassed}\n")
+    };
     let forecasts: String = caches.namespaces.iter().map(forecast).collect();
     let told = caches.shared.as_ref().map(|shared| {
         let state = if shared.attached {
@@ -340,7 +368,7 @@ pub(super) fn caches(caches: &Caches) -> String {
         )
     });
     format!(
-        "{}{forecasts}{}",
+        "{}{bypassed}{forecasts}{}",
         render(&titles, &rows),
         told.unwrap_or_default()
     )

@@ -158,6 +158,9 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
             };
             act(source, intent, *consent, quiet).await
         }
+        Verb::Cache(CacheVerb::Optimize { consent }) => {
+            act(source, Intent::OptimizeCaches, *consent, quiet).await
+        }
         Verb::Cache(CacheVerb::Resize {
             namespace,
             capacity,

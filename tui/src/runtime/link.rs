@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use perfdeck_bridge::protocol::Topic;
 use perfdeck_bridge::recording::Replay;
-use perfdeck_bridge::socket::Found;
+use perfdeck_bridge::socket::{self, Found};
 use perfdeck_bridge::{Error, Source as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -201,8 +201,9 @@ impl Link {
     }
 
     fn choose(&self) -> Result<Candidate> {
-        let mut found = self.target.candidates();
         if let Some(host) = &self.host {
+            // Also where one process was named: it is gone, and another may do its service's work.
+            let mut found = socket::discover();
             found.retain(|found| found.service == host.service && found.uid == host.uid);
             let same = found.iter().position(|found| found.pid == host.pid);
             let chosen = same.unwrap_or(0);
@@ -211,6 +212,7 @@ impl Link {
             }
             return Ok(candidate(found.swap_remove(chosen)));
         }
+        let mut found = self.target.candidates();
         if found.len() > 1 {
             return Err(anyhow!(
                 "several services run now: leave, and name one with --service"

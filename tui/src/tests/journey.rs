@@ -37,7 +37,7 @@ fn digits_and_tab_lead_to_every_screen() {
     check("3", &["58% of the time in the database is one statement"]);
     check("4", &["`analytics` answers only 41%"]);
     check("6", &["2 alerts fire."]);
-    check("7", &["4 findings, together worth 52%"]);
+    check("7", &["5 findings, together worth 52%"]);
     check("8", &["The ledger is kept in memory only."]);
     check("9", &["Pool `primary` has 18 of 20", "chat.message.bytes"]);
     check("0", &["2 things can't be seen: commands to Redis"]);
@@ -316,6 +316,18 @@ fn a_cache_is_warmed_by_a_key() {
         namespace: "analytics".into(),
     };
     assert_eq!(previewed(&viewer), Some(&wanted));
+}
+
+#[test]
+fn capacity_is_moved_by_a_key() {
+    let viewer = check(
+        "4 o",
+        &[
+            "Apply: optimize caches",
+            "let caches hold again: `analytics` 1000 entries",
+        ],
+    );
+    assert_eq!(previewed(&viewer), Some(&Intent::OptimizeCaches));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::course;
 use crate::protocol::{
-    Background, CacheForecast, CacheRow, Caches, Forecast, ForecastSilence, FunctionRow, Host,
-    LedgerId, MetricRow, PoolRow, Quantities, Queries, QueryId, QueryRow, RedisRow, RequestRow,
-    Requests, SharedCaches,
+    Background, BypassedQueries, CacheForecast, CacheRow, Caches, Evicted, Forecast,
+    ForecastSilence, FunctionRow, Host, LedgerId, MetricRow, PoolRow, Quantities, Queries, QueryId,
+    QueryRow, RedisRow, RequestRow, Requests, SharedCaches,
 };
 use crate::testing::voice::Voice;
 
@@ -285,6 +285,14 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 shared_hits: 3_120,
                 shared_misses: 18_190,
                 evictions: 17_044,
+                evicted: Evicted {
+                    capacity: 17_044,
+                    expired: 2_310,
+                    invalidated: 980,
+                    replaced: 183,
+                },
+                in_redis: true,
+                asked_ttl_seconds: Some([Some(300.0), Some(300.0)]),
                 invalidations: 1_204,
                 hit_ratio: Some(0.41),
                 lookups_per_second: 3.2,
@@ -302,6 +310,7 @@ pub(super) fn caches(voice: &Voice) -> Caches {
                 namespace: voice.say("flags"),
                 entries: 12,
                 capacity: 100,
+                asked_ttl_seconds: Some([Some(10.0), Some(300.0)]),
                 eviction: voice.say("default"),
                 forecast: Some(CacheForecast {
                     silence: Some(ForecastSilence::TooFewLookups),
@@ -319,6 +328,16 @@ pub(super) fn caches(voice: &Voice) -> Caches {
             not_stored: 2,
             ..SharedCaches::default()
         }),
+        bypassed_queries: vec![
+            BypassedQueries {
+                why: voice.say("executor"),
+                queries: 1_204,
+            },
+            BypassedQueries {
+                why: voice.say("volatile"),
+                queries: 37,
+            },
+        ],
     }
 }
 

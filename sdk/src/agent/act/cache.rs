@@ -1,5 +1,6 @@
 //! Clearing a cache, and bringing its entries back.
 
+mod optimize;
 mod setting;
 mod warm;
 

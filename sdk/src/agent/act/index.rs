@@ -249,6 +249,7 @@ impl Agent {
             | Job::ResizeCache { .. }
             | Job::SetCacheTtl { .. }
             | Job::WarmCache { .. }
+            | Job::OptimizeCaches { .. }
             | Job::ResetCache { .. } => return Subject::default(),
         };
         let found = self

@@ -11,6 +11,8 @@ impl Agent {
 
     pub(in crate::agent) const fn predict(&mut self) {}
 
+    pub(in crate::agent) const fn try_caches(&mut self) {}
+
     pub(super) fn draft_clear(&self, namespace: String) -> Result<Draft, Refusal> {
         Err(Refusal::new(
             RefusalCode::Unknown,
@@ -39,6 +41,19 @@ impl Agent {
     }
 
     pub(super) fn warm_cache(&mut self, _: Option<LedgerId>, _: &str) -> Result<(), Failure> {
+        Err(off())
+    }
+
+    pub(super) fn draft_optimize(&self) -> Result<Draft, Refusal> {
+        self.draft_clear("any".to_owned())
+    }
+
+    pub(super) fn optimize_caches(
+        &mut self,
+        _: LedgerId,
+        _: &[(String, u64)],
+        _: u64,
+    ) -> Result<Done, Failure> {
         Err(off())
     }
 

@@ -39,14 +39,14 @@ fn ask(agent: &mut Agent, request: ActRequest) -> Result<ActReply, Refusal> {
     answer.try_recv().unwrap()
 }
 
-fn preview(agent: &mut Agent, intent: Intent) -> Result<Preview, Refusal> {
+pub(super) fn preview(agent: &mut Agent, intent: Intent) -> Result<Preview, Refusal> {
     match ask(agent, ActRequest::Preview(intent))? {
         ActReply::Preview(preview) => Ok(preview),
         other @ ActReply::Applied(_) => panic!("{other:?}"),
     }
 }
 
-fn apply(agent: &mut Agent, preview: &Preview) -> LedgerRow {
+pub(super) fn apply(agent: &mut Agent, preview: &Preview) -> LedgerRow {
     match ask(agent, ActRequest::Apply(preview.plan_id.clone())) {
         Ok(ActReply::Applied(row)) => row,
         other => panic!("{other:?}"),

@@ -1,7 +1,10 @@
 //! What a deck predicts of its caches while they are used, and what that takes.
 
-use perfdeck_bridge::protocol::{BudgetLevel, CacheForecast, Evidence, ForecastSilence};
+use perfdeck_bridge::protocol::{
+    BudgetLevel, CacheForecast, Evidence, ForecastSilence, Intent, LedgerStatus, Risk,
+};
 
+use super::caches::{apply, preview};
 use super::time::by_hand;
 use super::*;
 use crate::agent::Agent;
@@ -75,6 +78,112 @@ fn a_cache_that_is_too_small_is_predicted_and_becomes_advice() {
     };
     assert_eq!(evidence.policy, "Policy::new().capacity(800)");
     assert!(finding.score_points > 0.0);
+}
+
+#[test]
+fn capacity_goes_where_it_saves_most_and_comes_back() {
+    let (mut agent, hand) = by_hand();
+    agent.hello.allows = vec![Risk::Cache];
+    agent.budget.limits.cpu_percent = f64::INFINITY;
+    agent.caches.policy("small", &Policy::new().capacity(100));
+    agent
+        .caches
+        .policy("roomy", &Policy::new().capacity(20_000));
+    let small = agent.caches.namespace("small");
+    let roomy = agent.caches.namespace("roomy");
+    let refused = preview(&mut agent, Intent::OptimizeCaches).unwrap_err();
+    assert!(refused.message.contains("nothing to gain"), "{refused:?}");
+    let mut keys = Keys(1);
+    for _ in 0..30 {
+        second(&mut agent, &hand, &[&small, &roomy], &mut keys, 400);
+    }
+    let capacities = |agent: &Agent| {
+        let rows = agent.caches.rows();
+        let of = |name: &str| rows.iter().find(|row| *row.name == *name).unwrap();
+        let bytes = |name| {
+            let row = of(name);
+            row.policy.capacity * row.bytes / row.entries
+        };
+        (
+            [of("small"), of("roomy")].map(|row| row.policy.capacity),
+            bytes("small") + bytes("roomy"),
+        )
+    };
+    let (before, whole) = capacities(&agent);
+    assert_eq!(before, [100, 20_000]);
+    let shown = preview(&mut agent, Intent::OptimizeCaches).unwrap();
+    assert_eq!(capacities(&agent).0, before, "a preview changes nothing");
+    assert_eq!(
+        shown.undo.statement,
+        "let caches hold again: `roomy` 20000 entries, `small` 100 entries"
+    );
+    assert!(
+        shown
+            .expected
+            .as_ref()
+            .is_some_and(|expected| expected.contains("ms more of loading a second"))
+    );
+    let done = apply(&mut agent, &shown);
+    assert_eq!(
+        (done.status, done.message.as_str()),
+        (LedgerStatus::Done, "2 caches resized")
+    );
+    let ([now_small, now_roomy], now_whole) = capacities(&agent);
+    assert!(
+        now_small >= 800 && now_roomy < 20_000,
+        "{now_small}, {now_roomy}"
+    );
+    let spread = now_whole as f64 / whole as f64;
+    assert!((0.97..1.01).contains(&spread), "{spread} of what they held");
+    let held = agent.caches.rows();
+    let held = held.iter().find(|row| &*row.name == "roomy").unwrap();
+    assert!(
+        held.entries <= now_roomy && held.evictions == 0,
+        "nothing had to go: {held:?}"
+    );
+
+    let back = preview(&mut agent, Intent::Undo(done.id)).unwrap();
+    assert_eq!(back.title, "put back the capacities of caches");
+    let undone = apply(&mut agent, &back);
+    assert_eq!(
+        (undone.status, undone.undo_of),
+        (LedgerStatus::Done, Some(done.id))
+    );
+    assert_eq!(capacities(&agent).0, before);
+    let row = agent.ledger.row(done.id).unwrap();
+    assert_eq!((row.status, &row.undo), (LedgerStatus::Undone, &None));
+
+    // Whoever changed one of them meanwhile is not overruled.
+    second(&mut agent, &hand, &[&small, &roomy], &mut keys, 400);
+    let shown = preview(&mut agent, Intent::OptimizeCaches).unwrap();
+    let from = agent.caches.changed("small").unwrap();
+    let to = crate::cache::Changed {
+        capacity: Some(150),
+        ..from
+    };
+    assert!(agent.caches.change("small", from, to));
+    assert_eq!(apply(&mut agent, &shown).status, LedgerStatus::Refused);
+    assert_eq!(capacities(&agent).0, [150, 20_000]);
+}
+
+#[test]
+fn what_is_over_goes_when_it_is_asked_for() {
+    let (mut agent, _) = by_hand();
+    agent.hello.allows = vec![Risk::Cache];
+    let policy = Policy::new().ttl(Duration::from_millis(1));
+    agent.caches.policy("users", &policy);
+    let users = agent.caches.namespace("users");
+    (0..10).for_each(|key| users.insert(&key, key));
+    std::thread::sleep(Duration::from_millis(20));
+    let shown = preview(&mut agent, Intent::OptimizeCaches).unwrap();
+    assert_eq!(shown.statement, "drop 10 entries whose time is over");
+    assert_eq!(shown.undo.statement, "");
+    let done = apply(&mut agent, &shown);
+    assert_eq!(done.message, "dropped 10 entries that were over");
+    assert_eq!(done.undo, None);
+    let rows = agent.caches.rows();
+    let row = rows.iter().find(|row| &*row.name == "users").unwrap();
+    assert_eq!((row.bytes, row.left_expired, row.evictions), (0, 10, 0));
 }
 
 #[test]

@@ -115,6 +115,18 @@ impl Setup {
         Self { weight, ..*self } == *other && (1.0 / RESIZED..RESIZED).contains(&ratio)
     }
 
+    /// How long an entry is fresh by itself, if that is shorter than the policy says, whatever the jitter.
+    fn own_ttl(&self, lookup: &Lookup) -> Option<Duration> {
+        let own = lookup.own_ttl()?;
+        match (self.policy_ttl, self.ttl) {
+            (Some(most), Some(mean)) => {
+                let least = mean.saturating_mul(2).saturating_sub(most);
+                (own < least.mul_f64(0.99)).then_some(own)
+            }
+            _ => Some(own),
+        }
+    }
+
     fn entries(&self, capacity: u64) -> u64 {
         ((capacity as f64 / self.weight) as u64).max(1)
     }
@@ -240,7 +252,7 @@ impl Forecaster {
     pub(crate) fn take(&mut self, taken: &Taken, row: &Row, second: u64, load: Load) {
         let kept = taken.lookups.len() as u64;
         for lookup in &taken.lookups {
-            self.estimator.take(lookup);
+            self.estimator.take(lookup, self.setup.own_ttl(lookup));
         }
         self.sampled += kept;
         let all = (row.hits + row.misses, row.hits + row.joined);

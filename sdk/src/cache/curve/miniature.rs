@@ -89,8 +89,11 @@ impl Miniature {
         }
     }
 
-    /// Looks up and loads what isn't there; returns whether it was.
-    pub(super) fn look_up(&mut self, hash: u64, at: u64, stamp: u32) -> bool {
+    /// Looks up and loads what isn't there; returns whether it was. An entry may be fresh for a shorter time of its `own`,
+    /// in ticks.
+    pub(super) fn look_up(&mut self, hash: u64, at: u64, stamp: u32, own: u64) -> bool {
+        let ttl = self.ttl.min(own);
+        let served = ttl.saturating_add(self.served - self.ttl);
         let found = match &self.engine {
             Engine::Quick(cache) => cache.get(&hash),
             #[cfg(feature = "moka")]
@@ -108,7 +111,7 @@ impl Miniature {
         let age = found
             .filter(|loaded| loaded.stamp == stamp)
             .map(|loaded| at.saturating_sub(loaded.at));
-        if age.is_some_and(|age| age < self.ttl) {
+        if age.is_some_and(|age| age < ttl) {
             return true;
         }
         let loaded = Loaded { at, stamp };
@@ -121,7 +124,7 @@ impl Miniature {
             Engine::Moka(cache) => cache.insert(hash, loaded),
         }
         // What is past its time is served all the same, and refreshed beside.
-        age.is_some_and(|age| age < self.served)
+        age.is_some_and(|age| age < served)
     }
 
     /// Whether it is large enough to stand for its cache.

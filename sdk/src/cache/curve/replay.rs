@@ -79,7 +79,7 @@ impl Replay {
             absent: false,
             value: (),
         });
-        self.local.insert(probe.store(), slot);
+        self.local.insert(probe.store(), slot, |_| {});
         false
     }
 

@@ -33,6 +33,8 @@ struct Held {
 struct LetGo {
     slots: Mutex<Vec<Arc<Slot>>>,
     any: AtomicBool,
+    /// Those whose place another took, until the call that brought it has counted them.
+    replaced: Mutex<Vec<Arc<Slot>>>,
 }
 
 pub(super) struct Map {
@@ -62,14 +64,18 @@ impl Map {
 impl Fixed {
     fn new(eviction: EvictionPolicy, capacity: u64, unit: Unit, evictions: Arc<AtomicU64>) -> Self {
         let counted = Arc::clone(&evictions);
+        let let_go = Arc::<LetGo>::default();
+        let left = Arc::clone(&let_go);
         let cache = Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(eviction)
             .weigher(move |_, held: &Held| held.slot.as_ref().map_or(1, |slot| unit.weigh(slot)))
-            .eviction_listener(move |_, _, cause| {
-                if cause == RemovalCause::Size {
+            .eviction_listener(move |_, held: Held, cause| match cause {
+                RemovalCause::Size => {
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
+                RemovalCause::Replaced => left.replaced().extend(held.into_slot()),
+                RemovalCause::Expired | RemovalCause::Explicit => {}
             })
             .build_with_hasher(Hashed::default());
         Self {
@@ -77,7 +83,7 @@ impl Fixed {
             capacity,
             unit,
             evictions,
-            let_go: Arc::default(),
+            let_go,
         }
     }
 
@@ -87,11 +93,13 @@ impl Fixed {
         slot
     }
 
-    fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
+    fn insert(&self, key: StoredKey, slot: Arc<Slot>, replaced: &mut dyn FnMut(&Slot)) {
         if self.capacity > 0 {
             let let_go = Arc::clone(&self.let_go);
             let slot = Some(slot);
             self.cache.insert(key, Held { slot, let_go });
+            let former = std::mem::take(&mut *self.let_go.replaced());
+            former.iter().for_each(|former| replaced(former));
             self.let_go.bury();
         } else {
             // moka turns it away without a word.
@@ -133,6 +141,10 @@ impl LetGo {
         }
     }
 
+    fn replaced(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn slots(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,19 +155,21 @@ impl Engine for Map {
         self.fixed.load().get(probe)
     }
 
-    fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
-        self.fixed.load().insert(key, slot);
+    fn insert(&self, key: StoredKey, slot: Arc<Slot>, replaced: &mut dyn FnMut(&Slot)) {
+        self.fixed.load().insert(key, slot, replaced);
     }
 
     /// What another thread puts in between the look and the removal goes, too: a miss, and no more.
-    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
+    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) -> bool {
         let fixed = self.fixed.load();
         let probe = key.probe();
         let present = fixed.get(&probe);
-        if present.is_some_and(|present| Arc::ptr_eq(&present, slot)) {
+        let is_same = present.is_some_and(|present| Arc::ptr_eq(&present, slot));
+        if is_same {
             fixed.cache.invalidate(&probe);
             fixed.let_go.bury();
         }
+        is_same
     }
 
     fn each(&self, seen: &mut dyn FnMut(StoredKey, Arc<Slot>)) {
@@ -187,7 +201,7 @@ impl Engine for Map {
             match room.checked_sub(u64::from(former.unit.weigh(&slot))) {
                 Some(left) => {
                     room = left;
-                    resized.insert((*key).clone(), slot);
+                    resized.insert((*key).clone(), slot, &mut |_| {});
                 }
                 None => {
                     resized.evictions.fetch_add(1, Ordering::Relaxed);

@@ -39,6 +39,15 @@ struct Gone {
     slots: Vec<(StoredKey, Arc<Slot>)>,
 }
 
+impl Gone {
+    /// Whether an entry had the place that the newcomer takes.
+    fn is_predecessor(&self, key: &StoredKey, slot: &Arc<Slot>) -> bool {
+        self.newcomer
+            .as_ref()
+            .is_some_and(|(newcomer, value)| newcomer == key && !Arc::ptr_eq(value, slot))
+    }
+}
+
 impl Map {
     pub(super) fn new(policy: &Policy, evictions: Arc<AtomicU64>) -> Self {
         let (capacity, unit) = (policy.capacity, policy.unit);
@@ -106,17 +115,22 @@ impl Engine for Map {
         self.cache.get(probe)
     }
 
-    fn insert(&self, key: StoredKey, slot: Arc<Slot>) {
+    fn insert(&self, key: StoredKey, slot: Arc<Slot>, replaced: &mut dyn FnMut(&Slot)) {
         let mut gone = Gone {
             newcomer: Some((key.clone(), Arc::clone(&slot))),
             slots: Vec::new(),
         };
         self.cache.insert_with_lifecycle(key, slot, &mut gone);
+        for (key, slot) in &gone.slots {
+            if gone.is_predecessor(key, slot) {
+                replaced(slot);
+            }
+        }
     }
 
-    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) {
-        self.cache
-            .remove_if(&key.probe(), |present| Arc::ptr_eq(present, slot));
+    fn remove(&self, key: &StoredKey, slot: &Arc<Slot>) -> bool {
+        let is_same = |present: &Arc<Slot>| Arc::ptr_eq(present, slot);
+        self.cache.remove_if(&key.probe(), is_same).is_some()
     }
 
     fn each(&self, seen: &mut dyn FnMut(StoredKey, Arc<Slot>)) {
@@ -144,11 +158,7 @@ impl Lifecycle<StoredKey, Arc<Slot>> for Evictions {
 
     fn on_evict(&self, gone: &mut Gone, key: StoredKey, slot: Arc<Slot>) {
         // The engine tells of the newcomer's predecessor, too, and of a newcomer that is too heavy to be let in.
-        let replaced = gone
-            .newcomer
-            .as_ref()
-            .is_some_and(|(newcomer, value)| *newcomer == key && !Arc::ptr_eq(value, &slot));
-        if !replaced {
+        if !gone.is_predecessor(&key, &slot) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         gone.slots.push((key, slot));

@@ -1,12 +1,13 @@
 //! Statements that were read, by their text.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
+use crate::sql::redacted;
 use crate::sql::relation::{Grammar, Relations, relations};
 
 /// What all texts that are kept may take, in bytes.
@@ -22,6 +23,7 @@ pub(super) struct Statement {
     /// Names its text in this process; no two texts ever have the same.
     pub(super) number: u64,
     pub(super) relations: Relations,
+    query: OnceLock<u64>,
 }
 
 /// The statements that were read, as many as there is room for.
@@ -44,6 +46,13 @@ struct Probe<'a> {
 #[derive(Clone)]
 struct Weight;
 
+impl Statement {
+    /// The id that it is recorded under, with all texts that differ in nothing but their literals.
+    pub(super) fn query(&self, sql: &str) -> u64 {
+        *self.query.get_or_init(|| redacted::statement(sql).0)
+    }
+}
+
 impl Statements {
     pub(super) fn new() -> Self {
         let hasher = foldhash::quality::RandomState::default();
@@ -63,6 +72,7 @@ impl Statements {
         let statement = Arc::new(Statement {
             number: self.next.fetch_add(1, Ordering::Relaxed),
             relations: relations(sql, grammar),
+            query: OnceLock::new(),
         });
         if sql.len() <= LONGEST {
             let sql = sql.into();

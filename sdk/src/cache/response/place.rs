@@ -81,6 +81,7 @@ impl Exchange {
         let ttl = self.ask.route.ttl.saturating_add(LONGEST_WINDOW);
         Values::new()
             .ttl(Some(ttl))
+            .fresh(self.ask.route.ttl)
             .weigh(|stored: &Arc<Stored>| stored.bytes())
     }
 }
@@ -99,7 +100,7 @@ impl Cache {
     /// Takes a stored response away, unless there is another one by now.
     pub(super) fn remove(&self, key: &KeyWriter, held: &Held) {
         let key = self.probe(key).store();
-        self.space.local().remove(&key, &held.slot);
+        self.space.remove(&key, &held.slot);
     }
 
     pub(super) fn fill(

@@ -16,6 +16,7 @@ use super::place::Held;
 use super::reply::{Mark, not_stored, reply};
 use super::stored::Use;
 use super::writes::Writes;
+use crate::cache::key::KeyWriter;
 
 /// A request that waited for somebody else's answer, and can't use it, looks once more before it asks for itself.
 const ROUNDS: usize = 2;
@@ -127,11 +128,11 @@ impl Exchange {
                 .map(|held| held.stored.usage(&self.ask, now));
             match (used, &place.held) {
                 (Some(Use::Fresh), Some(held)) => {
-                    self.hit(held, false);
+                    self.hit(&place.key, held, false);
                     return Ok(reply(&held.stored, &self.ask, now, Mark::Hit));
                 }
                 (Some(used @ (Use::Behind | Use::Stale)), Some(held)) => {
-                    self.hit(held, true);
+                    self.hit(&place.key, held, true);
                     if used == Use::Behind
                         && let Some(forward) = waiting.take()
                     {
@@ -187,9 +188,13 @@ impl Exchange {
         Ok(response)
     }
 
-    fn hit(&self, held: &Held, stale: bool) {
+    fn hit(&self, key: &KeyWriter, held: &Held, stale: bool) {
         if !self.counted {
-            self.cache.space.count_hit(&held.slot, None);
+            let hash = self.cache.probe(key).sampled_by();
+            let fresh_for = || Some(held.stored.fresh_for());
+            self.cache
+                .space
+                .count_hit_of(&held.slot, Some(hash), fresh_for);
             if stale {
                 self.cache.space.count(|meter| &meter.stale_hits);
             }

@@ -76,6 +76,11 @@ impl Stored {
         self.terms.age.saturating_add(resident)
     }
 
+    /// For how long it was fresh when it came.
+    pub(super) const fn fresh_for(&self) -> Duration {
+        self.terms.fresh_for.saturating_sub(self.terms.age)
+    }
+
     /// What it may be used for, now, to answer a request that its headers match.
     pub(super) fn usage(&self, ask: &Ask, now: u64) -> Use {
         let (age, terms) = (self.age(now), &self.terms);

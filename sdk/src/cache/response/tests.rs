@@ -22,6 +22,7 @@ mod bodies;
 mod conditions;
 mod credentials;
 mod fields;
+mod forecast;
 mod freshness;
 mod keys;
 mod sockets;

@@ -103,7 +103,12 @@ impl Exchange {
             return Ok(response);
         }
         if !self.counted {
-            self.cache.space.count_miss(None);
+            let stripes = Stripes::new(self.cache.space.stripe(&place.key), &[]);
+            let hash = self.cache.probe(&place.key).sampled_by();
+            let held = place.held.as_ref();
+            let fresh_for = held.map_or(self.ask.route.ttl, |held| held.stored.fresh_for());
+            let asked = (hash, &stripes, Some(fresh_for));
+            self.cache.space.count_miss(Some(asked));
             self.cache.space.count(|meter| &meter.loads);
         }
         let began = self.now();
@@ -161,7 +166,7 @@ impl Exchange {
                 Err(unkept) => {
                     beside.cache.space.count(|meter| &meter.load_errors);
                     if is_word(&unkept) {
-                        beside.cache.space.local().remove(&stored_key, &held.slot);
+                        beside.cache.space.remove(&stored_key, &held.slot);
                     }
                 }
             }

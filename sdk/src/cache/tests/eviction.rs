@@ -168,3 +168,52 @@ fn an_entry_that_is_replaced_was_not_pushed_out() {
         assert_eq!(row(&caches, "users").evictions, 0, "{eviction:?}");
     }
 }
+
+#[test]
+fn what_leaves_is_counted_by_its_cause() {
+    for eviction in evictions() {
+        let (caches, hand) = manual(true);
+        let minute = Duration::from_secs(60);
+        let policy = Policy::new().eviction(eviction).capacity(50).ttl(minute);
+        caches.policy("users", &policy.jitter(0));
+        let users = caches.namespace("users");
+        let left = || {
+            let row = row(&caches, "users");
+            [row.left_expired, row.left_invalidated, row.left_replaced]
+        };
+        (0..10).for_each(|key| users.insert(&key, key));
+        assert_eq!(left(), [0, 0, 0], "{eviction:?}");
+        users.insert(&1, 2);
+        assert_eq!(left(), [0, 0, 1], "{eviction:?}: a newer one");
+        let _ = users.invalidate_key(&1);
+        users.insert(&1, 3);
+        assert_eq!(left(), [0, 1, 1], "{eviction:?}");
+        pass(&hand, minute + Duration::from_secs(1));
+        users.insert(&1, 4);
+        // The other nine are swept when they are counted.
+        assert_eq!(left(), [10, 1, 1], "{eviction:?}");
+        assert_eq!(row(&caches, "users").evictions, 0, "{eviction:?}");
+        (100..300).for_each(|key| users.insert(&key, key));
+        let _ = held(&users);
+        let row = row(&caches, "users");
+        assert!(row.evictions >= 140, "{eviction:?}: {row:?}");
+        assert_eq!(left(), [10, 1, 1], "{eviction:?}");
+    }
+}
+
+#[test]
+fn how_long_entries_are_fresh_is_told_where_each_says_so_itself() {
+    let (caches, _) = manual(true);
+    let users = caches.namespace("users");
+    let asked = || row(&caches, "users").asked_ttl;
+    let _ = users.get::<i32>(&1);
+    assert_eq!(asked(), None);
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    users.entry(&1).ttl(Duration::from_secs(60)).insert(1);
+    assert_eq!(asked(), Some([seconds(60); 2]));
+    users.entry(&2).ttl(Duration::from_secs(10)).insert(1);
+    users.entry(&3).ttl(Duration::from_secs(300)).insert(1);
+    assert_eq!(asked(), Some([seconds(10), seconds(300)]));
+    users.insert(&4, 1);
+    assert_eq!(asked(), Some([seconds(10), None]), "and one for ever");
+}

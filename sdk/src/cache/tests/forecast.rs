@@ -297,3 +297,36 @@ fn a_key_that_most_hits_are_of_is_seen() {
     assert_eq!(seen, 1_000);
     assert!((0.45..=0.62).contains(&share), "{share}");
 }
+
+#[test]
+fn entries_that_ask_for_a_time_of_their_own_are_predicted_with_it() {
+    let trace = zipf(2_000, 0.9, 60_000);
+    let seconds = |key: u64| Duration::from_secs(if key.is_multiple_of(2) { 5 } else { 20 });
+    let bounded = || Policy::new().capacity(1_000);
+    for policy in [bounded(), bounded().ttl(Duration::from_secs(600))] {
+        let mut watched = Watched::new(&policy, 0);
+        for second in trace.chunks(SECOND) {
+            for key in second {
+                let entry = || watched.users.entry(key).ttl(seconds(*key));
+                if entry().get::<u64>().is_none() {
+                    entry().insert(*key);
+                }
+            }
+            pass(&watched.hand, Duration::from_secs(1));
+            watched.second += 1;
+            let taken = watched.caches.sampled("users", Vec::with_capacity(10_000));
+            let row = row(&watched.caches, "users");
+            watched
+                .forecaster
+                .take(&taken.unwrap(), &row, watched.second, LOAD);
+        }
+        let told = watched.forecaster.told();
+        let predicted = told.predicted.unwrap();
+        let measured = watched.measured();
+        assert!(
+            (predicted - measured).abs() < 0.01,
+            "{predicted}, {measured}"
+        );
+        assert!(measured < 0.9, "the times matter: {measured}");
+    }
+}

@@ -365,3 +365,26 @@ async fn the_longest_times_there_are_overflow_nothing() {
     pass(&hand, Duration::from_secs(50 * 365 * 24 * 60 * 60));
     assert_eq!(ask(&users, Ok(2)).await, Ok(1));
 }
+
+#[tokio::test]
+async fn where_caches_are_bypassed_every_call_loads_and_invalidations_go_on() {
+    let caches = manual(true).0.bypass();
+    let users = caches.namespace("users");
+    let loads = AtomicUsize::new(0);
+    let load = || {
+        let number = loads.fetch_add(1, Ordering::Relaxed);
+        async move { Ok::<_, std::convert::Infallible>(number) }
+    };
+    for number in 0..3 {
+        assert_eq!(users.get_or_load(&1, load).await, Ok(number));
+    }
+    users.insert(&1, 7_usize);
+    assert_eq!(users.get::<usize>(&1), None);
+    let _ = users.invalidate_key(&1);
+    let row = row(&caches, "users");
+    assert_eq!((row.entries, row.bytes, row.hits), (0, 0, 0));
+    assert_eq!(
+        (row.misses, row.loads, row.unloaded, row.invalidations),
+        (4, 3, 1, 1)
+    );
+}

@@ -17,6 +17,19 @@ pub(super) fn second_deck(facts: &Facts) -> Option<BlindSpot> {
     })
 }
 
+/// The caches keep nothing.
+pub(super) fn bypass(facts: &Facts) -> Option<BlindSpot> {
+    facts.caches_bypassed.then(|| {
+        spot(
+            "caches_bypassed",
+            Blindness::Partly,
+            "what the caches would answer and save",
+            "PERFDECK_CACHE=bypass: every call loads for itself, and invalidations go on",
+            "start the service without PERFDECK_CACHE",
+        )
+    })
+}
+
 /// The process talks to Redis, and the deck was given no connection.
 pub(super) fn redis(facts: &Facts) -> Option<BlindSpot> {
     let (all, own) = (facts.redis_connections?, facts.own_redis_connections);

@@ -22,6 +22,7 @@ fn clear() -> Facts {
         pools: vec![pool(Advice::Planned)],
         functions: 2,
         namespaces: 1,
+        caches_bypassed: false,
         host: true,
         first_deck: true,
         redis_connections: Some(0),
@@ -427,6 +428,7 @@ fn what_the_process_is_and_does_is_told() {
     check(
         &Facts {
             first_deck: false,
+            caches_bypassed: true,
             redis_connections: Some(2),
             symbols: Some(false),
             ..clear()
@@ -434,6 +436,7 @@ fn what_the_process_is_and_does_is_told() {
         &[
             ("redis_not_wrapped", Blind),
             ("second_deck", Partly),
+            ("caches_bypassed", Partly),
             ("no_symbols", Note),
         ],
     );

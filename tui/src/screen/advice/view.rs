@@ -1,6 +1,6 @@
 use perfdeck_bridge::protocol::{
-    Advice, CacheAdvice, Confidence, Evidence, Finding, FindingStatus, Level, MissingIndex,
-    NPlusOne, Redacted, Severity,
+    Advice, CacheAdvice, Confidence, Evidence, Finding, FindingStatus, Forecast, Level,
+    MissingCache, MissingIndex, NPlusOne, Redacted, Severity,
 };
 
 use crate::format::{self, plural};
@@ -134,6 +134,7 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
         Evidence::MissingIndex(evidence) => missing_index(evidence, canvas, y),
         Evidence::NPlusOne(evidence) => n_plus_one(evidence, canvas, y),
         Evidence::Cache(evidence) => cache(&finding.kind, evidence, canvas, y),
+        Evidence::MissingCache(evidence) => missing_cache(evidence, canvas, y),
         Evidence::Unknown {} => {
             let text = format!("This perfdeck does not know the rule `{}`.", finding.kind);
             story::told(canvas, y, "why", &text, Role::Text, 2)
@@ -217,21 +218,12 @@ fn cache(kind: &str, evidence: &CacheAdvice, canvas: &mut Canvas<'_>, y: u16) ->
         format::share(evidence.hit_ratio),
         format::seconds(evidence.load_seconds),
     );
-    let mut y = story::told(canvas, y, "", &text, Role::Text, 2);
-    let (x, theme) = (story::text_at(canvas), canvas.theme());
-    for (line, other) in (y..).zip(&evidence.curve) {
-        let what = match kind {
-            "cache_eviction" => other.eviction.clone(),
-            "cache_ttl_too_short" => caches::duration(other.ttl_seconds),
-            _ => format::count(other.capacity),
-        };
-        canvas.put(2, line, if line == y { "predicted" } else { "" }, Role::Dim);
-        canvas.put_before(x + 11, line, &what, Role::Text);
-        let bar = bar::render(theme, other.hit_ratio, 24);
-        let end = canvas.line(x + 13, line, &[piece(bar, Role::Graph)]);
-        canvas.put(end + 1, line, &caches::forecast(other), Role::Text);
-    }
-    y += evidence.curve.len() as u16;
+    let y = story::told(canvas, y, "", &text, Role::Text, 2);
+    let mut y = curve(&evidence.curve, canvas, y, |other| match kind {
+        "cache_eviction" => other.eviction.clone(),
+        "cache_ttl_too_short" => caches::duration(other.ttl_seconds),
+        _ => format::count(other.capacity),
+    });
     y = story::told(canvas, y + 1, "set", &evidence.policy, Role::Strong, 2);
     if evidence.memory_bytes.abs() >= 1.0 {
         let verb = if evidence.memory_bytes > 0.0 {
@@ -243,6 +235,41 @@ fn cache(kind: &str, evidence: &CacheAdvice, canvas: &mut Canvas<'_>, y: u16) ->
         y = story::told(canvas, y, verb, &text, Role::Text, 1);
     }
     y
+}
+
+fn missing_cache(evidence: &MissingCache, canvas: &mut Canvas<'_>, y: u16) -> u16 {
+    let mut y = story::told(canvas, y, "why", &evidence.why, Role::Text, 4);
+    if let Some(query) = &evidence.query {
+        y = story::told(canvas, y, "", query.as_str(), Role::Text, 3);
+    }
+    let text = format!(
+        "{} calls, {} each on average",
+        format::rate(evidence.calls_per_second),
+        format::seconds(evidence.call_seconds),
+    );
+    let y = story::told(canvas, y, "", &text, Role::Text, 1);
+    let y = curve(&evidence.curve, canvas, y, |other| {
+        caches::duration(other.ttl_seconds)
+    });
+    story::told(canvas, y + 1, "add", &evidence.code, Role::Strong, 3)
+}
+
+/// What was predicted, a line each.
+fn curve(
+    curve: &[Forecast],
+    canvas: &mut Canvas<'_>,
+    y: u16,
+    what: impl Fn(&Forecast) -> String,
+) -> u16 {
+    let (x, theme) = (story::text_at(canvas), canvas.theme());
+    for (line, other) in (y..).zip(curve) {
+        canvas.put(2, line, if line == y { "predicted" } else { "" }, Role::Dim);
+        canvas.put_before(x + 11, line, &what(other), Role::Text);
+        let bar = bar::render(theme, other.hit_ratio, 24);
+        let end = canvas.line(x + 13, line, &[piece(bar, Role::Graph)]);
+        canvas.put(end + 1, line, &caches::forecast(other), Role::Text);
+    }
+    y + curve.len() as u16
 }
 
 fn brings(finding: &Finding) -> String {
@@ -263,6 +290,10 @@ fn brings(finding: &Finding) -> String {
     {
         let saved = format::seconds(evidence.saved_seconds_per_second);
         text.push_str(&format!("{saved} of loading a second; "));
+    }
+    if let Evidence::MissingCache(evidence) = &finding.evidence {
+        let saved = format::seconds(evidence.saved_seconds_per_second);
+        text.push_str(&format!("{saved} of its calls a second; "));
     }
     let share = format::share(impact.wait_share);
     text.push_str(&format!(

@@ -16,6 +16,9 @@ pub(crate) fn on_action(state: &mut State, action: Action, data: &Data) -> Vec<S
     if state.on_action(action, &caches.namespaces) {
         return Vec::new();
     }
+    if action == Action::Optimize {
+        return vec![Step::Preview(Intent::OptimizeCaches)];
+    }
     match (action, state.list.row(&caches.namespaces)) {
         (Action::Clear, Some(row)) => {
             vec![Step::Preview(Intent::ClearCache {

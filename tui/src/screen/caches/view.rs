@@ -1,4 +1,4 @@
-use perfdeck_bridge::protocol::{CacheRow, Level, SharedCaches};
+use perfdeck_bridge::protocol::{CacheRow, Caches, Level};
 
 use super::forecast;
 use crate::format::{self, TimeUnit};
@@ -141,17 +141,12 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
         rows.collect()
     };
     let story = |row: &CacheRow, canvas: &mut Canvas<'_>| {
-        namespace(row, caches.shared.as_ref(), view.recorded, canvas);
+        namespace(row, caches, view.recorded, canvas);
     };
     page.draw(canvas, cells, story);
 }
 
-fn namespace(
-    row: &CacheRow,
-    shared: Option<&SharedCaches>,
-    recorded: bool,
-    canvas: &mut Canvas<'_>,
-) {
+fn namespace(row: &CacheRow, caches: &Caches, recorded: bool, canvas: &mut Canvas<'_>) {
     let mut y = story::told(canvas, 0, "namespace", &row.namespace, Role::Strong, 1);
     y = story::listed(
         canvas,
@@ -206,15 +201,33 @@ fn namespace(
     y = story::listed(
         canvas,
         y,
-        "lost",
+        "gone",
         &[
             number("pushed out", format::count(row.evictions)),
-            number("invalidated", format::count(row.invalidations)),
+            number("over", format::count(row.evicted.expired)),
+            number("invalidated", format::count(row.evicted.invalidated)),
+            number("replaced", format::count(row.evicted.replaced)),
+        ],
+    );
+    y = story::listed(
+        canvas,
+        y,
+        "kept",
+        &[
+            number("in", format::tier(row)),
             number("by", eviction(row)),
+            number("invalidations", format::count(row.invalidations)),
         ],
     );
     y = forecast::numbers(row, canvas, y);
-    if let Some(shared) = shared {
+    if !caches.bypassed_queries.is_empty() {
+        let told = caches.bypassed_queries.iter().take(4);
+        let told: Vec<_> = told
+            .map(|why| number(format::bypass(&why.why), format::count(why.queries)))
+            .collect();
+        y = story::listed(canvas, y, "uncached", &told);
+    }
+    if let Some(shared) = &caches.shared {
         let bound = format::seconds(shared.staleness_bound_seconds);
         y = story::listed(
             canvas,
@@ -271,7 +284,9 @@ fn namespace(
         piece("t", Role::Key),
         piece(" change its TTL   ", Role::Dim),
         piece("w", Role::Key),
-        piece(" warm it", Role::Dim),
+        piece(" warm it   ", Role::Dim),
+        piece("o", Role::Key),
+        piece(" optimize all", Role::Dim),
         piece(undo, Role::Key),
         piece(words, Role::Dim),
     ];

@@ -26,17 +26,17 @@ const ALTERED: usize = 256;
 /// A change that may be taken back.
 #[derive(Debug)]
 pub(crate) struct Altered {
-    namespace: String,
+    pub(super) namespace: String,
     what: What,
-    from: Changed,
-    to: Changed,
+    pub(super) from: Changed,
+    pub(super) to: Changed,
     /// The share of look-ups that hit in the minute before, and their sums at the change.
     ratio: Option<f64>,
     sums: (u64, u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Capacity,
     Ttl,
 }
@@ -183,15 +183,20 @@ impl Agent {
             )
         };
         let altered = self.altered.get(&changed).ok_or_else(unknown)?;
-        let row = self.cache_row(&altered.namespace)?;
-        self.still(altered)
-            .map_err(|(_, message)| Refusal::new(RefusalCode::Drifted, message))?;
-        let undo = self.ledger.row(changed).and_then(|row| row.undo.clone());
+        let first = altered.first().ok_or_else(unknown)?;
+        for one in altered {
+            self.still(one)
+                .map_err(|(_, message)| Refusal::new(RefusalCode::Drifted, message))?;
+        }
+        let row = self.cache_row(&first.namespace)?;
+        let ledger = self.ledger.row(changed);
+        let target = ledger.map_or_else(String::new, |row| row.target.clone());
+        let undo = ledger.and_then(|row| row.undo.clone());
         let job = Job::ResetCache {
-            namespace: altered.namespace.clone(),
+            namespace: target.clone(),
             changed,
         };
-        let title = match altered.what {
+        let title = match first.what {
             What::Capacity => "put back the capacity of",
             What::Ttl => "put back the TTL of",
         };
@@ -207,6 +212,10 @@ impl Agent {
             &row,
         );
         draft.undo_of = Some(changed);
+        if altered.len() > 1 || target != first.namespace {
+            draft.title = "put back the capacities of caches".into();
+            draft.target = target;
+        }
         Ok(draft)
     }
 
@@ -229,10 +238,6 @@ impl Agent {
             return Err(drifted());
         }
         let unit = seen.policy.unit;
-        let minute = self
-            .cache_history
-            .get(&seen.name)
-            .map(|history| history.minute());
         let (what, to, message) = match job {
             Job::ResizeCache { capacity, .. } => {
                 let to = Changed {
@@ -251,18 +256,11 @@ impl Agent {
             }
             _ => return Err((LedgerStatus::Failed, "this changes no cache".into())),
         };
-        let altered = Altered {
-            namespace: namespace.clone(),
-            what,
-            from,
-            to,
-            ratio: minute.and_then(|(hits, misses, _)| ratio(hits, misses)),
-            sums: (seen.hits, seen.misses),
-        };
+        let altered = self.altered_of(namespace, what, from, to)?;
         if !self.caches.change(namespace, from, to) {
             return Err(drifted());
         }
-        self.keep_altered(row, altered);
+        self.keep_altered(row, vec![altered]);
         self.read_caches();
         let [before, after] = message;
         Ok(Done {
@@ -277,19 +275,15 @@ impl Agent {
         changed: LedgerId,
     ) -> Result<Done, Failure> {
         let altered = self.altered.get(&changed).ok_or_else(drifted)?;
-        let present = self.still(altered)?;
-        let to = match altered.what {
-            What::Capacity => Changed {
-                capacity: altered.from.capacity,
-                ..present
-            },
-            What::Ttl => Changed {
-                ttl: altered.from.ttl,
-                ..present
-            },
-        };
-        if !self.caches.change(&altered.namespace, present, to) {
-            return Err(drifted());
+        let mut steps = Vec::new();
+        for one in altered {
+            let present = self.still(one)?;
+            steps.push((&one.namespace, present, one.back(present)));
+        }
+        for (namespace, present, to) in steps {
+            if !self.caches.change(namespace, present, to) {
+                return Err(drifted());
+            }
         }
         self.altered.remove(&changed);
         self.read_caches();
@@ -301,23 +295,47 @@ impl Agent {
 
     /// What of the share of look-ups that hit is to be said of a change whose window closes.
     pub(in crate::agent::act) fn hit_ratio_since(&mut self, row: LedgerId) -> String {
-        let Some(altered) = self.altered.get(&row) else {
-            return String::new();
-        };
-        let seen = self
-            .cache_rows
-            .iter()
-            .find(|row| *row.name == *altered.namespace);
-        let since = seen.and_then(|row| {
-            let hits = row.hits.saturating_sub(altered.sums.0);
-            ratio(hits, row.misses.saturating_sub(altered.sums.1))
+        let altered = self.altered.get(&row).map(Vec::as_slice);
+        let altered = altered.unwrap_or_default();
+        let told = altered.iter().filter_map(|one| {
+            let mut rows = self.cache_rows.iter();
+            let seen = rows.find(|row| *row.name == *one.namespace)?;
+            let hits = seen.hits.saturating_sub(one.sums.0);
+            let since = ratio(hits, seen.misses.saturating_sub(one.sums.1))?;
+            let of = match altered {
+                [_] => String::new(),
+                _ => format!(" of {}", one.namespace),
+            };
+            let before = one.ratio? * 100.0;
+            Some(format!(
+                "; hits{of}: {before:.1} % -> {:.1} %",
+                since * 100.0
+            ))
         });
-        match (altered.ratio, since) {
-            (Some(before), Some(since)) => {
-                format!("; hits: {:.1} % -> {:.1} %", before * 100.0, since * 100.0)
-            }
-            _ => String::new(),
-        }
+        told.collect()
+    }
+
+    /// What a change is of a namespace as it is now.
+    pub(super) fn altered_of(
+        &self,
+        namespace: &str,
+        what: What,
+        from: Changed,
+        to: Changed,
+    ) -> Result<Altered, Failure> {
+        let mut rows = self.cache_rows.iter();
+        let seen = rows.find(|row| *row.name == *namespace);
+        let seen = seen.ok_or_else(|| gone(namespace))?;
+        let history = self.cache_history.get(&seen.name);
+        let minute = history.map(|history| history.minute());
+        Ok(Altered {
+            namespace: namespace.to_owned(),
+            what,
+            from,
+            to,
+            ratio: minute.and_then(|(hits, misses, _)| ratio(hits, misses)),
+            sums: (seen.hits, seen.misses),
+        })
     }
 
     /// A namespace as it is now: the last tick's rows may lack a cache that is new.
@@ -345,7 +363,7 @@ impl Agent {
             .ok_or((LedgerStatus::Refused, message))
     }
 
-    fn keep_altered(&mut self, row: LedgerId, altered: Altered) {
+    pub(super) fn keep_altered(&mut self, row: LedgerId, altered: Vec<Altered>) {
         if self.altered.len() >= ALTERED
             && let Some(oldest) = self.altered.keys().min().copied()
         {
@@ -354,12 +372,28 @@ impl Agent {
         self.altered.insert(row, altered);
     }
 
-    fn note_where(&self, notes: &mut Vec<String>) {
+    pub(super) fn note_where(&self, notes: &mut Vec<String>) {
         #[cfg(feature = "redis")]
         if self.caches.standing().is_some() {
             notes.push("in this instance alone: the others keep theirs".into());
         }
         notes.push("until the service starts anew".into());
+    }
+}
+
+impl Altered {
+    /// What puts it back, of what is changed at present.
+    const fn back(&self, present: Changed) -> Changed {
+        match self.what {
+            What::Capacity => Changed {
+                capacity: self.from.capacity,
+                ..present
+            },
+            What::Ttl => Changed {
+                ttl: self.from.ttl,
+                ..present
+            },
+        }
     }
 }
 
@@ -394,14 +428,14 @@ fn draft(
 }
 
 /// Changes when what a preview told of a policy changes.
-fn state_of(policy: &Policy) -> u64 {
+pub(super) fn state_of(policy: &Policy) -> u64 {
     let mut state = DefaultHasher::new();
     let in_bytes = policy.unit == Unit::Bytes;
     (policy.capacity, in_bytes, policy.ttl).hash(&mut state);
     state.finish()
 }
 
-fn amount(unit: Unit, capacity: u64) -> String {
+pub(super) fn amount(unit: Unit, capacity: u64) -> String {
     match unit {
         Unit::Entries if capacity == 1 => "1 entry".to_owned(),
         Unit::Entries => format!("{capacity} entries"),
@@ -438,15 +472,15 @@ fn ratio(hits: u64, misses: u64) -> Option<f64> {
     (lookups > 0).then(|| hits as f64 / lookups as f64)
 }
 
-fn refused(message: String) -> Refusal {
+pub(super) fn refused(message: String) -> Refusal {
     Refusal::new(RefusalCode::Failed, message)
 }
 
-fn gone(namespace: &str) -> Failure {
+pub(super) fn gone(namespace: &str) -> Failure {
     (LedgerStatus::Refused, format!("no such cache: {namespace}"))
 }
 
-fn drifted() -> Failure {
+pub(super) fn drifted() -> Failure {
     let message = "the cache's policy has changed since the preview: preview again";
     (LedgerStatus::Refused, message.to_owned())
 }

@@ -1,84 +1,32 @@
 //! What is invalidated in a transaction is so when it has committed, and not at all if it is rolled back.
 
-#![cfg(all(
-    feature = "cache",
-    feature = "sqlx-postgres",
-    feature = "sqlx-sqlite",
-    feature = "redis"
-))]
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test stands on is there, or the test fails"
-)]
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use perfdeck::cache::Namespace;
-use perfdeck::{Builder, Deck, Guard, cache_invalidate};
-use perfdeck_tests::folder::Folder;
+use perfdeck::{Builder, Deck, cache_invalidate};
 use perfdeck_tests::wait::{Seen, within};
 use sqlx::{Executor, Postgres, Sqlite};
+
+use crate::desk::{self, PATIENCE, deck};
 
 const SCHEMA: &str = "CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE notes (author BIGINT NOT NULL REFERENCES users DEFERRABLE INITIALLY DEFERRED);
     INSERT INTO users VALUES (1, 'old'), (2, 'old')";
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A deck with a pool, and what both stand on.
-struct Desk<DB: sqlx::Database> {
-    pool: perfdeck::Pool<DB>,
-    users: Namespace,
-    deck: Deck,
-    _guard: Guard,
-    _folder: Folder,
-    _server: Option<Arc<perfdeck_tests::postgres::Server>>,
-}
+/// Whose desks these are.
+enum Transactions {}
 
-fn deck(builder: Builder) -> (Guard, Deck, Folder) {
-    let folder = Folder::new().unwrap();
-    let (guard, deck) = builder
-        .socket(folder.path().join("deck.sock"))
-        .start()
-        .unwrap();
-    (guard, deck, folder)
-}
+type Desk<DB> = desk::Desk<DB, Transactions>;
 
 async fn postgres(name: &str) -> Desk<Postgres> {
-    let server = perfdeck_tests::postgres::Server::shared().unwrap();
-    let url = server.database(name).unwrap();
-    let inner = sqlx::PgPool::connect(&url).await.unwrap();
-    inner.execute(sqlx::raw_sql(SCHEMA)).await.unwrap();
-    let (guard, deck, folder) = deck(Builder::new("shop"));
-    Desk {
-        pool: deck.pool("primary", inner),
-        users: deck.cache("users"),
-        deck,
-        _guard: guard,
-        _folder: folder,
-        _server: Some(server),
-    }
+    desk::postgres(name, SCHEMA).await
 }
 
 async fn sqlite(_: &str) -> Desk<Sqlite> {
-    let (guard, deck, folder) = deck(Builder::new("shop"));
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.path().join("db"))
-        .create_if_missing(true)
-        .foreign_keys(true)
-        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
-    let inner = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    inner.execute(sqlx::raw_sql(SCHEMA)).await.unwrap();
-    Desk {
-        pool: deck.pool("primary", inner),
-        users: deck.cache("users"),
-        deck,
-        _guard: guard,
-        _folder: folder,
-        _server: None,
-    }
+    desk::sqlite(SCHEMA).await
 }
 
 /// The same tests on each database; one macro, since the executors of sqlx have no common bound that a function could name.
@@ -91,6 +39,10 @@ macro_rules! tests {
             type Transaction = perfdeck::Transaction<$type>;
 
             impl Desk {
+                fn users(&self) -> Namespace {
+                    self.deck.cache("users")
+                }
+
                 /// Reads through the cache, as a handler does.
                 async fn name(&self, id: i64) -> String {
                     let pool = self.pool.clone();
@@ -101,7 +53,7 @@ macro_rules! tests {
                             .await
                             .map_err(Arc::new)
                     };
-                    self.users
+                    self.users()
                         .entry(&id)
                         .tag("all")
                         .get_or_load(load)
@@ -110,7 +62,7 @@ macro_rules! tests {
                 }
 
                 fn cached(&self, id: i64) -> Option<String> {
-                    self.users.get(&id)
+                    self.users().get(&id)
                 }
             }
 
@@ -166,7 +118,7 @@ macro_rules! tests {
                 rename(&desk.deck, &mut transaction, 1).await.unwrap();
                 // Nobody else sees the row yet, so what is cached is right, and so would be what is loaded anew.
                 assert_eq!(desk.cached(1).as_deref(), Some("old"));
-                desk.users.invalidate().await;
+                desk.users().invalidate().await;
                 assert_eq!(desk.name(1).await, "old");
                 assert_eq!(desk.name(2).await, "old");
                 transaction.commit().await.unwrap();
@@ -281,9 +233,9 @@ macro_rules! tests {
                     assert_eq!(desk.name(2).await, "old");
                     let transaction = desk.pool.begin().await.unwrap();
                     match round {
-                        0 => transaction.invalidate_key(&desk.users, &1),
-                        1 => transaction.invalidate_tag(&desk.users, "all"),
-                        _ => transaction.invalidate(&desk.users),
+                        0 => transaction.invalidate_key(&desk.users(), &1),
+                        1 => transaction.invalidate_tag(&desk.users(), "all"),
+                        _ => transaction.invalidate(&desk.users()),
                     }
                     assert!(desk.cached(1).is_some() && desk.cached(2).is_some());
                     transaction.commit().await.unwrap();
@@ -292,11 +244,11 @@ macro_rules! tests {
                 }
                 let transaction = desk.pool.begin().await.unwrap();
                 assert_eq!(desk.name(1).await, "old");
-                transaction.invalidate(&desk.users);
+                transaction.invalidate(&desk.users());
                 transaction.rollback().await.unwrap();
                 assert!(desk.cached(1).is_some());
                 let connection = desk.pool.acquire().await.unwrap();
-                connection.invalidate(&desk.users);
+                connection.invalidate(&desk.users());
                 assert_eq!(desk.cached(1), None);
             }
 
@@ -304,7 +256,7 @@ macro_rules! tests {
             async fn a_queue_that_is_full_takes_the_namespace() {
                 let desk = $database("full").await;
                 let transaction = desk.pool.begin().await.unwrap();
-                (10..5_000).for_each(|key| transaction.invalidate_key(&desk.users, &key));
+                (10..5_000).for_each(|key| transaction.invalidate_key(&desk.users(), &key));
                 assert_eq!(desk.name(1).await, "old");
                 transaction.commit().await.unwrap();
                 assert_eq!(desk.cached(1), None);
@@ -320,7 +272,7 @@ macro_rules! tests {
                     let mut commit = pin!(transaction.commit());
                     assert!(commit.as_mut().now_or_never().is_none());
                 }
-                let users = desk.users.clone();
+                let users = desk.users();
                 let gone = tokio::task::spawn_blocking(move || {
                     within(PATIENCE, "invalidation", || {
                         Ok(match users.get::<String>(&1) {

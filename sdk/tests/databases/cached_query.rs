@@ -1,41 +1,25 @@
 //! `#[cached_query]`: a value goes when a table changes that its body read.
 
-#![cfg(all(
-    feature = "query-cache",
-    feature = "sqlx-postgres",
-    feature = "sqlx-sqlite",
-    feature = "redis"
-))]
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test stands on is there, or the test fails"
-)]
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck::cache::CacheQuery as _;
 use perfdeck::cache::query::Bypass;
-use perfdeck::{Builder, Deck, Guard, cached_query};
-use perfdeck_tests::folder::Folder;
+use perfdeck::{Builder, Deck, cached_query};
 use sqlx::{Executor as _, Postgres, Sqlite};
 use tokio::sync::Notify;
+
+use crate::desk::{self, PATIENCE, deck, sqlite_pool};
 
 const SCHEMA: &str = "CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT NOT NULL);
     INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob');
     INSERT INTO notes VALUES (1, 'one')";
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A deck with a pool, and the same database unseen.
-struct Desk<DB: sqlx::Database> {
-    pool: perfdeck::Pool<DB>,
-    beside: sqlx::Pool<DB>,
-    deck: Deck,
-    _guard: Guard,
-    folder: Folder,
-    _server: Option<Arc<perfdeck_tests::postgres::Server>>,
-}
+/// Whose desks these are.
+enum Cached {}
+
+type Desk<DB> = desk::Desk<DB, Cached>;
 
 /// Lets a body stand still, so that something else can happen.
 #[derive(Default)]
@@ -44,51 +28,12 @@ struct Gate {
     open: Notify,
 }
 
-fn deck(builder: Builder) -> (Guard, Deck, Folder) {
-    let folder = Folder::new().unwrap();
-    let (guard, deck) = builder
-        .socket(folder.path().join("deck.sock"))
-        .start()
-        .unwrap();
-    (guard, deck, folder)
-}
-
 async fn postgres(name: &str) -> Desk<Postgres> {
-    let server = perfdeck_tests::postgres::Server::shared().unwrap();
-    let url = server.database(&format!("cached_{name}")).unwrap();
-    let beside = sqlx::PgPool::connect(&url).await.unwrap();
-    beside.execute(sqlx::raw_sql(SCHEMA)).await.unwrap();
-    let (guard, deck, folder) = deck(Builder::new("shop"));
-    Desk {
-        pool: deck.pool("primary", beside.clone()),
-        beside,
-        deck,
-        _guard: guard,
-        folder,
-        _server: Some(server),
-    }
+    desk::postgres(&format!("cached_{name}"), SCHEMA).await
 }
 
 async fn sqlite(_: &str) -> Desk<Sqlite> {
-    let (guard, deck, folder) = deck(Builder::new("shop"));
-    let beside = sqlite_pool(&folder).await;
-    beside.execute(sqlx::raw_sql(SCHEMA)).await.unwrap();
-    Desk {
-        pool: deck.pool("primary", beside.clone()),
-        beside,
-        deck,
-        _guard: guard,
-        folder,
-        _server: None,
-    }
-}
-
-async fn sqlite_pool(folder: &Folder) -> sqlx::SqlitePool {
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.path().join("db"))
-        .create_if_missing(true)
-        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
-    sqlx::SqlitePool::connect_with(options).await.unwrap()
+    desk::sqlite(SCHEMA).await
 }
 
 macro_rules! tests {

@@ -1,43 +1,26 @@
 //! Cached queries: answered from memory, and gone when a statement has changed their tables.
 
-#![cfg(all(
-    feature = "query-cache",
-    feature = "sqlx-postgres",
-    feature = "sqlx-sqlite",
-    feature = "redis"
-))]
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a test stands on is there, or the test fails"
-)]
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use perfdeck::Builder;
 use perfdeck::cache::query::Bypass;
 use perfdeck::cache::{CacheQuery as _, Policy};
-use perfdeck::{Builder, Deck, Guard};
-use perfdeck_tests::folder::Folder;
 use perfdeck_tests::wait::{Seen, within};
 use sqlx::{AssertSqlSafe, Executor as _, Postgres, QueryBuilder, Row as _, Sqlite};
+
+use crate::desk::{self, PATIENCE, deck, sqlite_pool};
 
 const SCHEMA: &str = "CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE notes (id BIGINT PRIMARY KEY, author BIGINT, text TEXT NOT NULL);
     INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob');
     INSERT INTO notes VALUES (1, 1, 'one'), (2, 1, 'two')";
 const TTL: Duration = Duration::from_secs(600);
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A deck with a pool, and the same database unseen.
-struct Desk<DB: sqlx::Database> {
-    pool: perfdeck::Pool<DB>,
-    /// What is done through it no deck hears of.
-    beside: sqlx::Pool<DB>,
-    deck: Deck,
-    _guard: Guard,
-    _folder: Folder,
-    _server: Option<Arc<perfdeck_tests::postgres::Server>>,
-}
+/// Whose desks these are.
+enum Queries {}
+
+type Desk<DB> = desk::Desk<DB, Queries>;
 
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 struct User {
@@ -45,51 +28,12 @@ struct User {
     name: String,
 }
 
-fn deck(builder: Builder) -> (Guard, Deck, Folder) {
-    let folder = Folder::new().unwrap();
-    let (guard, deck) = builder
-        .socket(folder.path().join("deck.sock"))
-        .start()
-        .unwrap();
-    (guard, deck, folder)
-}
-
 async fn postgres(name: &str) -> Desk<Postgres> {
-    let server = perfdeck_tests::postgres::Server::shared().unwrap();
-    let url = server.database(&format!("queries_{name}")).unwrap();
-    let beside = sqlx::PgPool::connect(&url).await.unwrap();
-    beside.execute(sqlx::raw_sql(SCHEMA)).await.unwrap();
-    let (guard, deck, folder) = deck(Builder::new("shop"));
-    Desk {
-        pool: deck.pool("primary", beside.clone()),
-        beside,
-        deck,
-        _guard: guard,
-        _folder: folder,
-        _server: Some(server),
-    }
+    desk::postgres(&format!("queries_{name}"), SCHEMA).await
 }
 
 async fn sqlite(_: &str) -> Desk<Sqlite> {
-    let (guard, deck, folder) = deck(Builder::new("shop"));
-    let beside = sqlite_pool(&folder).await;
-    beside.execute(sqlx::raw_sql(SCHEMA)).await.unwrap();
-    Desk {
-        pool: deck.pool("primary", beside.clone()),
-        beside,
-        deck,
-        _guard: guard,
-        _folder: folder,
-        _server: None,
-    }
-}
-
-async fn sqlite_pool(folder: &Folder) -> sqlx::SqlitePool {
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.path().join("db"))
-        .create_if_missing(true)
-        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
-    sqlx::SqlitePool::connect_with(options).await.unwrap()
+    desk::sqlite(SCHEMA).await
 }
 
 macro_rules! tests {
