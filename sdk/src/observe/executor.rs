@@ -16,8 +16,10 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
+mod sample;
 mod taken;
 
+use sample::Sampled as _;
 pub(crate) use taken::Taken;
 
 use super::Eyes;
@@ -107,7 +109,8 @@ macro_rules! executor {
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
+                let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let owed = self.tap.touched(&query.sql);
                 async_stream::try_stream! {
                     let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
@@ -129,7 +132,8 @@ macro_rules! executor {
                 'p: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
+                let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let owed = self.tap.touched(&query.sql);
                 Box::pin(async move {
                     let connection = self.tap.acquired(pin!(self.inner.acquire())).await?;
@@ -181,7 +185,8 @@ macro_rules! executor {
                 'h: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
+                let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let observed = self.tap.begin(query.sql.clone());
                 #[cfg(feature = "cache")]
                 let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));
@@ -196,7 +201,8 @@ macro_rules! executor {
                 'h: 'e,
                 E: 'q + Execute<'q, $database>,
             {
-                let query = Taken::from(query);
+                let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let observed = self.tap.begin(query.sql.clone());
                 #[cfg(feature = "cache")]
                 let observed = observed.ending(self.ending.begin(&self.tap, &query.sql));

@@ -32,6 +32,8 @@ pub(crate) struct QueryRecord {
     pub(crate) text: Redacted,
     /// As it was last executed; it stays in the process. `None` where it was too long to keep whole.
     pub(crate) sample: Option<Arc<str>>,
+    /// It was executed in another text, too.
+    pub(crate) varied: bool,
     pub(crate) calls: u64,
     pub(crate) errors: u64,
     pub(crate) rows: u64,
@@ -148,6 +150,7 @@ impl QueryRecord {
         Self {
             text: statement.map_or_else(|| sql::redacted::own(OTHER), |known| known.text.clone()),
             sample: statement.and_then(|known| known.sample.clone()),
+            varied: false,
             calls: 0,
             errors: 0,
             rows: 0,

@@ -1,0 +1,221 @@
+//! After the choice: what serves nobody goes, two that one could replace are one, and what would spare the table's rows
+//! carries them.
+
+use std::collections::BTreeSet;
+
+use super::{Planner, Search};
+use crate::database::advisor::{Candidate, IndexPlan};
+use crate::database::ddl::{Key, Method, Shape};
+
+/// What a statement may lose when one index does for two.
+const NEARLY: f64 = 1.15;
+/// What somebody must lose without an index that stays.
+const NEEDED: f64 = 1.1;
+/// What must be left at most of a statement's cost for an index to carry columns along, and the cost that it must save.
+const CARRIED: f64 = 0.7;
+const CARRIED_CUT: f64 = 60.0;
+/// Columns that an index carries along, and their bytes.
+const MAX_CARRIED: usize = 4;
+const MAX_CARRIED_BYTES: f64 = 64.0;
+
+impl<P: Planner> Search<'_, P> {
+    /// Takes out what nobody misses, those with the least worth first.
+    pub(super) async fn remove(&mut self) -> Result<(), sqlx::Error> {
+        for id in self.order.clone().into_iter().rev() {
+            if self.is_late(0.95) {
+                break;
+            }
+            let mut without = self.chosen.clone();
+            without.remove(&id);
+            let own = BTreeSet::from([id]);
+            let (mut loss, mut worst) = (0.0, 1.0_f64);
+            for statement in self.wanted_by(&own) {
+                let Some(planned) = self.planned(statement, &without).await? else {
+                    continue;
+                };
+                if let Some(value) = self.value(statement, &planned.costs) {
+                    loss -= value.log * self.weight(statement);
+                    worst = worst.max(value.left);
+                }
+            }
+            if worst < NEEDED || loss < self.price(id) {
+                self.replace(&own, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces two of one table by one that has the keys of both, where nobody loses much.
+    pub(super) async fn merge(&mut self) -> Result<(), sqlx::Error> {
+        let mut pairs = Vec::new();
+        for one in &self.order {
+            for other in self.order.iter().filter(|other| *other != one) {
+                pairs.push((*one, *other));
+            }
+        }
+        for (one, other) in pairs {
+            if !self.chosen.contains(&one) || !self.chosen.contains(&other) || self.is_late(0.9) {
+                continue;
+            }
+            let Some(merged) = self.merged(one, other) else {
+                continue;
+            };
+            let id = self.take(merged);
+            let both = BTreeSet::from([one, other]);
+            let mut set: BTreeSet<usize> = self.chosen.difference(&both).copied().collect();
+            set.insert(id);
+            let (mut loss, mut worst) = (0.0, 1.0_f64);
+            for statement in self.wanted_by(&both) {
+                let Some(planned) = self.planned(statement, &set).await? else {
+                    continue;
+                };
+                if let Some(value) = self.value(statement, &planned.costs) {
+                    loss -= value.log * self.weight(statement);
+                    worst = worst.max(value.left);
+                }
+            }
+            let spared = self.price(one) + self.price(other) - self.price(id);
+            if worst <= NEARLY && loss < spared {
+                self.replace(&both, Some(id)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merged(&self, one: usize, other: usize) -> Option<Candidate> {
+        let (one, other) = (self.candidates.get(one)?, self.candidates.get(other)?);
+        let (first, second) = (&one.index.shape, &other.index.shape);
+        let plain = one.table == other.table
+            && first.method == Method::Btree
+            && second.method == Method::Btree
+            && first.predicate == second.predicate;
+        if !plain {
+            return None;
+        }
+        let mut keys: Vec<Key> = first.keys.clone();
+        for key in &second.keys {
+            if !keys.iter().any(|present| present.on == key.on) {
+                keys.push(key.clone());
+            }
+        }
+        if keys.len() > 4 || keys.len() == first.keys.len() && first.include.is_empty() {
+            return None;
+        }
+        self.like(one, Shape { keys, include: Vec::new(), ..first.clone() })
+    }
+
+    /// Lets indexes carry what their statements read beside their keys, where that spares many rows of the table.
+    pub(super) async fn widen(&mut self) -> Result<(), sqlx::Error> {
+        for id in self.order.clone() {
+            if self.is_late(0.93) {
+                break;
+            }
+            let Some(wide) = self.wider(id) else { continue };
+            let wider = self.take(wide);
+            let own = BTreeSet::from([id]);
+            let mut set = self.chosen.clone();
+            set.remove(&id);
+            set.insert(wider);
+            let (mut won, mut anybody) = (0.0, false);
+            for statement in self.wanted_by(&own) {
+                let Some(planned) = self.planned(statement, &set).await? else {
+                    continue;
+                };
+                if let Some(value) = self.value(statement, &planned.costs) {
+                    won += value.log * self.weight(statement);
+                    anybody |= value.left <= CARRIED && value.cut >= CARRIED_CUT;
+                }
+            }
+            if anybody && won > 2.0 * (self.price(wider) - self.price(id)) {
+                self.replace(&own, Some(wider)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same index with the columns of the costliest statement that would need nothing else then.
+    fn wider(&self, id: usize) -> Option<Candidate> {
+        let candidate = self.candidates.get(id)?;
+        let shape = &candidate.index.shape;
+        let table = self.tables.get(candidate.table)?;
+        if shape.method != Method::Btree || !shape.include.is_empty() {
+            return None;
+        }
+        let mut best: Option<(f64, Vec<String>)> = None;
+        for place in self.wanted.get(id)? {
+            let Some(now) = self.now.get(*place).and_then(Option::as_ref) else {
+                continue;
+            };
+            if !now.uses.contains(&id) || now.mean() < 2.0 * CARRIED_CUT {
+                continue;
+            }
+            let statement = self.statements.get(*place)?;
+            let own = statement.accesses.iter().zip(&statement.tables);
+            let mut own = own.filter(|(_, table)| **table == Some(candidate.table));
+            let (Some((access, _)), None) = (own.next(), own.next()) else {
+                continue;
+            };
+            if access.whole || access.write.is_some() {
+                continue;
+            }
+            let carried: Vec<String> = access
+                .reads
+                .iter()
+                .filter_map(|name| table.column(name))
+                .filter(|column| {
+                    let is_key = |key: &Key| key.plain() == Some(column.name.as_str());
+                    !shape.keys.iter().any(is_key)
+                })
+                .map(|column| column.name.clone())
+                .collect();
+            let width: f64 = carried
+                .iter()
+                .filter_map(|name| table.column(name))
+                .map(|column| column.width)
+                .sum();
+            let fits = !carried.is_empty()
+                && carried.len() <= MAX_CARRIED
+                && width <= MAX_CARRIED_BYTES;
+            if fits && best.as_ref().is_none_or(|(cost, _)| *cost < now.mean()) {
+                best = Some((now.mean(), carried));
+            }
+        }
+        let (_, columns) = best?;
+        let mut wide = shape.clone();
+        match self.engine {
+            crate::database::Engine::Postgres => wide.include = columns,
+            // It carries nothing along, but has it as keys.
+            crate::database::Engine::Sqlite => {
+                wide.keys.extend(columns.into_iter().map(Key::column));
+            }
+        }
+        self.like(candidate, wide)
+    }
+
+    fn like(&self, candidate: &Candidate, shape: Shape) -> Option<Candidate> {
+        let index = &candidate.index;
+        let index = IndexPlan::of(self.engine, index.schema.as_deref(), &index.table, shape);
+        Some(Candidate {
+            index: index.ok()?,
+            ..candidate.clone()
+        })
+    }
+
+    async fn replace(
+        &mut self,
+        gone: &BTreeSet<usize>,
+        come: Option<usize>,
+    ) -> Result<(), sqlx::Error> {
+        let place = self.order.iter().position(|id| gone.contains(id));
+        self.order.retain(|id| !gone.contains(id));
+        self.chosen.retain(|id| !gone.contains(id));
+        let mut touched = gone.clone();
+        if let Some(come) = come {
+            self.chosen.insert(come);
+            let place = place.unwrap_or(self.order.len()).min(self.order.len());
+            self.order.insert(place, come);
+            touched.insert(come);
+        }
+        self.refresh(&touched).await
+    }
+}
