@@ -34,13 +34,12 @@ pub(super) fn condition(reader: &mut Reader<'_>, scope: &mut Scope, condition: &
             } => open.extend([&**left, &**right]),
             _ => {
                 one(reader, scope, expr);
-                if let Some((place, told)) = told(reader, scope, expr) {
-                    if let Some(access) = reader.access(place) {
-                        access.conditions.push(told);
-                    }
-                } else {
-                    alternatives(reader, scope, expr);
+                if let Some((place, told)) = told(reader, scope, expr)
+                    && let Some(access) = reader.access(place)
+                {
+                    access.conditions.push(told);
                 }
+                alternatives(reader, scope, expr);
             }
         }
     }

@@ -162,7 +162,7 @@ impl Table {
     }
 
     /// How many different values these keys have together, about.
-    fn distinct(&self, keys: &[Key]) -> f64 {
+    pub(super) fn distinct(&self, keys: &[Key]) -> f64 {
         let mut distinct = 1.0;
         for key in keys {
             let own = key.plain().and_then(|name| self.column(name));

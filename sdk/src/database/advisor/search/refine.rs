@@ -9,6 +9,8 @@ use crate::database::ddl::{Key, Method, Shape};
 
 /// What a statement may lose when one index does for two.
 const NEARLY: f64 = 1.15;
+/// The same when a key of an index goes.
+const AS_WELL: f64 = 1.06;
 /// What somebody must lose without an index that stays.
 const NEEDED: f64 = 1.1;
 /// What must be left at most of a statement's cost for an index to carry columns along, and the cost that it must save.
@@ -28,21 +30,75 @@ impl<P: Planner> Search<'_, P> {
             let mut without = self.chosen.clone();
             without.remove(&id);
             let own = BTreeSet::from([id]);
-            let (mut loss, mut worst) = (0.0, 1.0_f64);
-            for statement in self.wanted_by(&own) {
-                let Some(planned) = self.planned(statement, &without).await? else {
-                    continue;
-                };
-                if let Some(value) = self.value(statement, &planned.costs) {
-                    loss -= value.log * self.weight(statement);
-                    worst = worst.max(value.left);
-                }
-            }
+            let (loss, worst) = self.loss(&own, &without).await?;
             if worst < NEEDED || loss < self.price(id) {
                 self.replace(&own, None).await?;
             }
         }
         Ok(())
+    }
+
+    /// Takes keys out of indexes that do nearly as well without.
+    pub(super) async fn narrow(&mut self) -> Result<(), sqlx::Error> {
+        let mut open: Vec<usize> = self.order.clone();
+        while let Some(id) = open.pop() {
+            let keys = self
+                .candidates
+                .get(id)
+                .map_or(0, |candidate| candidate.index.shape.keys.len());
+            if keys < 2 || self.is_late(0.85) || !self.chosen.contains(&id) {
+                continue;
+            }
+            for place in (0..keys).rev() {
+                let Some(narrower) = self.narrower(id, place) else {
+                    continue;
+                };
+                let narrower = self.take(narrower);
+                let own = BTreeSet::from([id]);
+                let mut set = self.chosen.clone();
+                set.remove(&id);
+                set.insert(narrower);
+                let (loss, worst) = self.loss(&own, &set).await?;
+                let orders = self.bonus(id) <= self.bonus(narrower);
+                let spared = (self.price(id) - self.price(narrower)).max(0.0);
+                if orders && worst <= AS_WELL && loss <= 0.02 + spared {
+                    self.replace(&own, Some(narrower)).await?;
+                    open.push(narrower);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn narrower(&self, id: usize, place: usize) -> Option<Candidate> {
+        let candidate = self.candidates.get(id)?;
+        let mut shape = candidate.index.shape.clone();
+        shape.keys.remove(place);
+        let covered = self.tables.get(candidate.table)?.covers(&shape);
+        if covered {
+            return None;
+        }
+        self.like(candidate, shape)
+    }
+
+    /// What statements lose with another set, together and at most.
+    async fn loss(
+        &mut self,
+        of: &BTreeSet<usize>,
+        set: &BTreeSet<usize>,
+    ) -> Result<(f64, f64), sqlx::Error> {
+        let (mut loss, mut worst) = (0.0, 1.0_f64);
+        for statement in self.wanted_by(of) {
+            let Some(planned) = self.planned(statement, set).await? else {
+                continue;
+            };
+            if let Some(value) = self.value(statement, &planned.costs) {
+                loss -= value.log * self.weight(statement);
+                worst = worst.max(value.left);
+            }
+        }
+        Ok((loss, worst))
     }
 
     /// Replaces two of one table by one that has the keys of both, where nobody loses much.
@@ -64,18 +120,11 @@ impl<P: Planner> Search<'_, P> {
             let both = BTreeSet::from([one, other]);
             let mut set: BTreeSet<usize> = self.chosen.difference(&both).copied().collect();
             set.insert(id);
-            let (mut loss, mut worst) = (0.0, 1.0_f64);
-            for statement in self.wanted_by(&both) {
-                let Some(planned) = self.planned(statement, &set).await? else {
-                    continue;
-                };
-                if let Some(value) = self.value(statement, &planned.costs) {
-                    loss -= value.log * self.weight(statement);
-                    worst = worst.max(value.left);
-                }
-            }
+            let (loss, worst) = self.loss(&both, &set).await?;
+            // Who reads the first rows in order would read them all.
+            let orders = self.bonus(one).max(self.bonus(other)) <= self.bonus(id);
             let spared = self.price(one) + self.price(other) - self.price(id);
-            if worst <= NEARLY && loss < spared {
+            if orders && worst <= NEARLY && loss < spared {
                 self.replace(&both, Some(id)).await?;
             }
         }

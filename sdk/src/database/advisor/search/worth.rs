@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Move, Planner, Search};
+use crate::database::Engine;
 use crate::database::advisor::{Candidate, Statement};
 use crate::database::ddl::{Method, On};
 use crate::sql::access::Write;
@@ -13,12 +14,18 @@ pub(super) const LEAST_COST: f64 = 25.0;
 const CALL: f64 = 10.0;
 /// What must be left at most of a statement's cost.
 const BAR: f64 = 0.85;
-/// The same where an index with that beginning is there, or nobody but a model says so.
+/// The same where an index with that beginning is there.
 const HIGH_BAR: f64 = 0.75;
+/// The same where costs are our own count of rows, as on SQLite.
+const COUNTED_BAR: f64 = 0.48;
+/// The same where hardly any two values are told apart, and the rows that they leave are many.
+const BLUNT_BAR: f64 = 0.35;
+/// Different values under which an index of most rows is blunt.
+const BLUNT: f64 = 10.0;
 /// Cost that a call must save at least.
 const CUT: f64 = 15.0;
 /// Seconds that must be saved in every second.
-const WORTH: f64 = 1e-5;
+const WORTH: f64 = 3e-5;
 /// Seconds that one more index costs a written row, with its part of the log: on the cautious side of what was measured.
 const WRITE_SECONDS: f64 = 20e-6;
 /// A gain must be so many times what writes lose.
@@ -93,11 +100,19 @@ impl<P: Planner> Search<'_, P> {
         let Some(candidate) = self.candidates.get(id) else {
             return 0.0;
         };
-        let begun = self
-            .tables
-            .get(candidate.table)
-            .is_some_and(|table| table.begun_by(&candidate.index.shape));
-        if begun { HIGH_BAR } else { BAR }
+        let Some(table) = self.tables.get(candidate.table) else {
+            return 0.0;
+        };
+        let shape = &candidate.index.shape;
+        let begun = table.begun_by(shape);
+        if table.distinct(&shape.keys) < BLUNT && candidate.share > 0.3 {
+            return BLUNT_BAR;
+        }
+        match (self.engine, begun) {
+            (Engine::Sqlite, _) => COUNTED_BAR,
+            (Engine::Postgres, true) => HIGH_BAR,
+            (Engine::Postgres, false) => BAR,
+        }
     }
 
     /// Seconds in every second that writes would spend on these.

@@ -132,6 +132,31 @@ fn a_look_up_by_key_gets_an_index() {
 }
 
 #[test]
+fn an_expression_and_a_part_of_the_rows_get_an_index() {
+    check(
+        "",
+        &[subject(
+            1,
+            "SELECT * FROM parcels p WHERE upper(p.code) = ?",
+            10.0,
+            1.0,
+        )],
+        "1:parcels(upper(\"code\"))",
+    );
+    let rare = "UPDATE parcels SET state = 'gone' WHERE id % 500 = 0;";
+    check(
+        rare,
+        &[subject(
+            1,
+            "SELECT id FROM parcels WHERE state = 'gone' ORDER BY seen_at LIMIT 5",
+            10.0,
+            5.0,
+        )],
+        "1:parcels(seen_at WHERE \"state\" = 'gone')",
+    );
+}
+
+#[test]
 fn a_joined_table_gets_an_index_on_what_it_is_joined_by() {
     check(
         "",
@@ -170,7 +195,6 @@ fn restraint_where_nothing_is_to_be_gained() {
         "SELECT count(*) FROM parcels WHERE flag = ?",
         "SELECT * FROM parcels WHERE flag = ? LIMIT 10",
         "SELECT * FROM parcels WHERE id = ?",
-        "SELECT * FROM parcels WHERE upper(code) = ?",
         "SELECT * FROM parcels WHERE code = ? OR depot = ?",
         "SELECT * FROM parcels WHERE code LIKE ?",
         "SELECT sum(depot) FROM parcels",
