@@ -51,7 +51,8 @@ impl Database {
             bail!("the server does not say of which type it is");
         };
         let pool = self.pool.inner();
-        let name: String = sqlx::query_scalar("SELECT format_type($1, NULL)")
+        // With -1 it is the type without any length, which `NULL` would not say of `char`.
+        let name: String = sqlx::query_scalar("SELECT format_type($1, -1)")
             .bind(oid)
             .fetch_one(pool)
             .await?;

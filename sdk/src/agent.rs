@@ -174,6 +174,9 @@ pub(crate) struct Agent {
     /// How often indexes were looked up.
     #[cfg(all(feature = "advisor", feature = "_sqlx"))]
     watched: HashMap<String, verify::round::Watched>,
+    /// When the databases may be asked again.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    rested_at: u64,
     /// The statements of the last round, and when it was.
     asked: BTreeSet<u64>,
     asked_at: u64,
@@ -246,6 +249,8 @@ impl Agent {
             verifying: false,
             #[cfg(all(feature = "advisor", feature = "_sqlx"))]
             watched: HashMap::new(),
+            #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+            rested_at: 0,
             asked: BTreeSet::new(),
             asked_at: 0,
             events,

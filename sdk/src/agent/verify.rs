@@ -18,6 +18,9 @@ pub(crate) struct Verified {
     pub(crate) indexes: Vec<IndexFact>,
     /// What each finding would make.
     pub(crate) proposals: HashMap<FindingId, Made>,
+    /// How long the databases were asked.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    pub(crate) took: std::time::Duration,
     /// How often indexes were looked up so far, by their pools and names.
     #[cfg(all(feature = "advisor", feature = "_sqlx"))]
     pub(crate) scans: Vec<(String, i64)>,
@@ -31,6 +34,8 @@ impl Agent {
     /// What a pool's database said before stays while it can't be asked.
     pub(super) fn verified(&mut self, mut verified: Verified) {
         self.verifying = false;
+        #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+        self.rest(verified.took);
         #[cfg(all(feature = "advisor", feature = "_sqlx"))]
         self.watch(std::mem::take(&mut verified.scans));
         for fact in std::mem::take(&mut self.verified.indexes) {

@@ -64,7 +64,23 @@ pub(super) fn text(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
 
 /// Writes a whole condition as the predicate of an index, where it compares columns with literals.
 pub(super) fn predicate(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
-    is_predicate(expr).then(|| written(reader, expr))?
+    if !is_predicate(expr) {
+        return None;
+    }
+    // PostgreSQL itself has a flag's comparison so, and a hypothetical index is compared as it is written.
+    if reader.dialect == Dialect::Postgres
+        && let Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } = expr
+        && let Expr::Value(value) = &**right
+        && let Value::Boolean(flag) = value.value
+    {
+        let column = written(reader, left)?;
+        return Some(if flag { column } else { format!("NOT {column}") });
+    }
+    written(reader, expr)
 }
 
 fn written(reader: &Reader<'_>, expr: &Expr) -> Option<String> {

@@ -27,6 +27,8 @@ const LIVE: usize = 40;
 /// Seconds of what a round is about, and one that the host asks for.
 const MINUTE: u64 = 60;
 const ASKED: u64 = 900;
+/// How many times as long as a round took there is none.
+const RESTS: f64 = 20.0;
 /// Indexes whose look-ups are watched.
 const MAX_WATCHED: usize = 4_000;
 
@@ -52,7 +54,9 @@ impl Agent {
         if self.second.is_multiple_of(MINUTE) {
             self.eyes.samples.age(self.second);
         }
-        let due = self.second.is_multiple_of(EVERY) && !self.verifying;
+        let due = self.second.is_multiple_of(EVERY)
+            && !self.verifying
+            && self.second >= self.rested_at;
         let pools = if due {
             self.pools_to_ask(MINUTE, LIVE, Duration::MAX)
         } else {
@@ -66,17 +70,24 @@ impl Agent {
         }
         (self.asked, self.asked_at) = (asked, self.second);
         self.verifying = true;
-        let events = self.events.clone();
+        let (events, clock) = (self.events.clone(), self.clock.clone());
         tokio::spawn(async move {
             let mut verified = Verified::default();
+            let began = clock.now();
             for pool in pools {
                 match advise(&pool.handle, &pool.subjects, &pool.usage).await {
                     Ok(found) => verified.take(&pool, found),
                     Err(error) => verified.failures.push((pool.name, error.to_string())),
                 }
             }
+            verified.took = clock.now().since(began);
             let _ = events.send(Event::Verified(verified)).await;
         });
+    }
+
+    /// Rests after a round, so that the database's planner is not asked for more than a small part of the time.
+    pub(super) fn rest(&mut self, took: Duration) {
+        self.rested_at = self.second + (took.as_secs_f64() * RESTS) as u64;
     }
 
     /// Asks about all that ran lately, for the host itself.

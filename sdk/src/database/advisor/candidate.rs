@@ -279,6 +279,7 @@ impl Wishes {
         if all.len() > single.len() {
             leads.extend(permutations(&all));
         }
+        leads.retain(|lead| !self.is_blunt(lead));
         for join in &self.joins {
             for base in [&single, &Vec::new()] {
                 let mut lead = vec![join.key.clone()];
@@ -305,6 +306,18 @@ impl Wishes {
         self.tails(found, &[], partial);
     }
 
+    /// Whether a key that hardly tells rows apart stands before one that does.
+    fn is_blunt(&self, lead: &[Key]) -> bool {
+        let distinct = |key: &Key| {
+            let known = self.equals.iter().find(|wish| wish.key == *key);
+            known.map_or(f64::INFINITY, |wish| wish.distinct)
+        };
+        lead.windows(2).any(|pair| match pair {
+            [one, other] => distinct(one) < 10.0 && distinct(other) > 20.0 * distinct(one),
+            _ => false,
+        })
+    }
+
     /// A lead with each of what may follow it.
     fn tails(&self, found: &mut Found<'_>, lead: &[Key], partial: Option<&Partial>) {
         if !self.order.is_empty() {
@@ -313,7 +326,8 @@ impl Wishes {
         for range in self.ranges.iter().take(3) {
             found.keys(lead, std::slice::from_ref(range), partial);
         }
-        if !self.groups.is_empty() {
+        // Behind a look-up there are few rows to fold, in whatever order.
+        if !self.groups.is_empty() && lead.is_empty() {
             found.keys(lead, &self.groups, partial);
         }
         if !lead.is_empty() || partial.is_some() {

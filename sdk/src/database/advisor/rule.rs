@@ -316,48 +316,62 @@ impl Facts<'_> {
         let mut drops = Vec::new();
         for table in self.tables {
             let mut gone: BTreeSet<&str> = BTreeSet::new();
-            for index in &table.indexes {
-                if index.unique || index.constraint || index.name.is_empty() || index.key_texts.is_empty() {
-                    continue;
-                }
+            // What does another's work is used from now on, whatever it was before.
+            let mut kept: BTreeSet<&str> = BTreeSet::new();
+            let loose: Vec<&Index> = table
+                .indexes
+                .iter()
+                .filter(|index| {
+                    let bound = index.unique || index.constraint;
+                    !bound && !index.name.is_empty() && !index.key_texts.is_empty()
+                })
+                .collect();
+            for index in &loose {
                 let better = table.indexes.iter().find(|other| {
                     other.name != index.name
                         && !gone.contains(other.name.as_str())
                         && stands_in(other, index)
                 });
-                let reason = match better {
-                    Some(other) if other.key_texts.len() == index.key_texts.len() => {
-                        format!("{} has the same keys", other.name)
-                    }
-                    Some(other) => format!("{} begins with its keys", other.name),
-                    None if usage.unchanged.get(&qualified(table, index))
-                        == Some(&index.scans.unwrap_or(0))
-                        && !used.contains(&index.name)
-                        && !self.supports_reference(table, index) =>
-                    {
-                        "nobody has looked anything up in it for as long as was asked, and no plan of the statements uses it"
-                            .to_owned()
-                    }
-                    None => continue,
-                };
-                let Ok(name) = quote_qualified(table.schema.as_deref(), &index.name) else {
-                    continue;
+                let Some(other) = better else { continue };
+                let how = if other.key_texts.len() == index.key_texts.len() {
+                    "has the same keys"
+                } else {
+                    "begins with its keys"
                 };
                 gone.insert(&index.name);
-                let concurrently = match self.engine {
-                    Engine::Postgres => "CONCURRENTLY ",
-                    Engine::Sqlite => "",
-                };
-                drops.push(Drop {
-                    name: index.name.clone(),
-                    table: table.name.clone(),
-                    sql: format!("DROP INDEX {concurrently}{name}"),
-                    reason: format!("{} on {}: {reason}", index.name, table.name),
-                    size_bytes: index.bytes,
-                });
+                kept.insert(&other.name);
+                drops.extend(self.drop(table, index, &format!("{} {how}", other.name)));
+            }
+            for index in loose {
+                let unchanged = usage.unchanged.get(&qualified(table, index));
+                let unused = unchanged == Some(&index.scans.unwrap_or(0))
+                    && !used.contains(&index.name)
+                    && !gone.contains(index.name.as_str())
+                    && !kept.contains(index.name.as_str())
+                    && !self.supports_reference(table, index);
+                if unused {
+                    let why = "nobody has looked anything up in it for as long as was asked, and no plan of the \
+                               statements uses it";
+                    drops.extend(self.drop(table, index, why));
+                }
             }
         }
         drops
+    }
+
+    fn drop(&self, table: &Table, index: &Index, why: &str) -> Option<Drop> {
+        let name = quote_qualified(table.schema.as_deref(), &index.name).ok()?;
+        let concurrently = match self.engine {
+            Engine::Postgres => "CONCURRENTLY ",
+            Engine::Sqlite => "",
+        };
+        Some(Drop {
+            name: index.name.clone(),
+            table: table.name.clone(),
+            sql: format!("DROP INDEX {concurrently}{name}"),
+            reason: format!("{} on {}: {why}", index.name, table.name),
+            size_bytes: index.bytes,
+        })
     }
 
     fn supports_reference(&self, table: &Table, index: &Index) -> bool {

@@ -151,6 +151,8 @@ impl<'a, P: Planner> Search<'a, P> {
         self.remove().await?;
         self.narrow().await?;
         self.merge().await?;
+        self.swap().await?;
+        self.narrow().await?;
         self.widen().await?;
         self.remove().await?;
         self.expose(&BTreeSet::new()).await?;

@@ -62,6 +62,7 @@ pub(super) async fn advise(
         shadow: &mut shadow,
         statements: &statements,
         tables: &schema.tables,
+        shares: &shares,
         shown: HashMap::new(),
         used: BTreeSet::new(),
     };
@@ -135,6 +136,8 @@ struct Asked<'a> {
     shadow: &'a mut Shadow,
     statements: &'a [Statement<'a>],
     tables: &'a [Measured],
+    /// What share of their rows the conditions leave that texts fix.
+    shares: &'a HashMap<(usize, String), f64>,
     shown: HashMap<usize, Candidate>,
     /// The indexes that are there and used.
     used: BTreeSet<String>,
@@ -183,7 +186,13 @@ impl Planner for Asked<'_> {
         let uses = self.shown.iter();
         let uses = uses.filter(|(_, candidate)| cost::uses(&plan, &candidate.index.name));
         Ok(Some(Planned {
-            costs: vec![cost::of_plan(&plan, own, self.tables, &self.shown)],
+            costs: vec![cost::of_plan(
+                &plan,
+                own,
+                self.tables,
+                &self.shown,
+                self.shares,
+            )],
             uses: uses.map(|(id, _)| *id).collect(),
             rows: own.value_rows as f64,
         }))

@@ -54,8 +54,7 @@ fn equality_leads_and_order_or_range_follows() {
     check(
         "WHERE status = $1 AND workspace_id = 1 ORDER BY uploaded_at DESC LIMIT 5",
         &[],
-        "workspace_id,status,uploaded_at DESC | workspace_id,status | status,workspace_id,uploaded_at DESC | \
-         status,workspace_id | workspace_id,uploaded_at DESC | workspace_id | status,uploaded_at DESC | status | \
+        "workspace_id,status,uploaded_at DESC | workspace_id,status | workspace_id,uploaded_at DESC | workspace_id | status,uploaded_at DESC | status | \
          uploaded_at DESC",
     );
     check(

@@ -90,12 +90,9 @@ impl<'a> Server<'a> {
         let mut plans = Vec::new();
         let mut fit = Vec::new();
         for bound in bounds {
-            match self.explain(statement, &own.subject.text, &bound).await? {
-                Some(plan) => {
-                    plans.push(plan);
-                    fit.push(bound);
-                }
-                None => {}
+            if let Some(plan) = self.explain(statement, &own.subject.text, &bound).await? {
+                plans.push(plan);
+                fit.push(bound);
             }
         }
         if plans.is_empty()

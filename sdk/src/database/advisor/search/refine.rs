@@ -6,19 +6,22 @@ use std::collections::BTreeSet;
 use super::{Planner, Search};
 use crate::database::advisor::{Candidate, IndexPlan};
 use crate::database::ddl::{Key, Method, Shape};
+use crate::sql::access::Write;
 
 /// What a statement may lose when one index does for two.
 const NEARLY: f64 = 1.15;
 /// The same when a key of an index goes.
-const AS_WELL: f64 = 1.06;
+const AS_WELL: f64 = 1.1;
 /// What somebody must lose without an index that stays.
-const NEEDED: f64 = 1.1;
+const NEEDED: f64 = 1.12;
 /// What must be left at most of a statement's cost for an index to carry columns along, and the cost that it must save.
 const CARRIED: f64 = 0.7;
 const CARRIED_CUT: f64 = 60.0;
 /// Columns that an index carries along, and their bytes.
-const MAX_CARRIED: usize = 4;
-const MAX_CARRIED_BYTES: f64 = 64.0;
+const MAX_CARRIED: usize = 3;
+const MAX_CARRIED_BYTES: f64 = 32.0;
+/// Others that are tried in an index's place.
+const MAX_TRIED: usize = 12;
 
 impl<P: Planner> Search<'_, P> {
     /// Takes out what nobody misses, those with the least worth first.
@@ -61,7 +64,7 @@ impl<P: Planner> Search<'_, P> {
                 let (loss, worst) = self.loss(&own, &set).await?;
                 let orders = self.bonus(id) <= self.bonus(narrower);
                 let spared = (self.price(id) - self.price(narrower)).max(0.0);
-                if orders && worst <= AS_WELL && loss <= 0.02 + spared {
+                if orders && worst <= AS_WELL && loss <= 0.06 + spared {
                     self.replace(&own, Some(narrower)).await?;
                     open.push(narrower);
                     break;
@@ -95,7 +98,7 @@ impl<P: Planner> Search<'_, P> {
             };
             if let Some(value) = self.value(statement, &planned.costs) {
                 loss -= value.log * self.weight(statement);
-                worst = worst.max(value.left);
+                worst = worst.max(value.felt);
             }
         }
         Ok((loss, worst))
@@ -151,6 +154,68 @@ impl<P: Planner> Search<'_, P> {
             return None;
         }
         self.like(one, Shape { keys, include: Vec::new(), ..first.clone() })
+    }
+
+    /// Puts a cheaper one in an index's place, where those who miss it do nearly as well with that.
+    pub(super) async fn swap(&mut self) -> Result<(), sqlx::Error> {
+        for id in self.order.clone() {
+            let own = BTreeSet::from([id]);
+            let mut without = self.chosen.clone();
+            without.remove(&id);
+            let mut missed = BTreeSet::new();
+            for statement in self.wanted_by(&own) {
+                if let Some(planned) = self.planned(statement, &without).await?
+                    && let Some(value) = self.value(statement, &planned.costs)
+                    && value.felt > AS_WELL
+                {
+                    missed.insert(statement);
+                }
+            }
+            let table = self.candidates.get(id).map(|candidate| candidate.table);
+            let price = self.price(id);
+            let mut others: Vec<(f64, usize)> = (0..self.candidates.len())
+                .filter(|other| {
+                    !self.chosen.contains(other)
+                        && !self.broken.contains(other)
+                        && self.candidates.get(*other).map(|known| known.table) == table
+                        && self.wanted.get(*other).is_some_and(|wanted| missed.is_subset(wanted))
+                })
+                .map(|other| (self.price(other), other))
+                .filter(|(cheaper, _)| *cheaper < price - 0.01)
+                .collect();
+            others.sort_by(|one, other| one.0.total_cmp(&other.0));
+            let mut best: Option<(f64, usize)> = None;
+            for (cheaper, other) in others.into_iter().take(MAX_TRIED) {
+                if self.is_late(0.88) {
+                    return Ok(());
+                }
+                let mut set = without.clone();
+                set.insert(other);
+                let both = BTreeSet::from([id, other]);
+                let (loss, worst) = self.loss(&both, &set).await?;
+                let orders = self.bonus(id) <= self.bonus(other);
+                let won = price - cheaper - loss;
+                if orders && worst <= NEARLY && won > best.map_or(0.005, |(known, _)| known) {
+                    best = Some((won, other));
+                }
+            }
+            if let Some((_, other)) = best {
+                self.replace(&own, Some(other)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether statements change a column.
+    fn is_changed(&self, table: usize, column: &str) -> bool {
+        self.statements.iter().any(|statement| {
+            statement.of(table).any(|access| match &access.write {
+                Some(Write::Update(columns)) => {
+                    columns.iter().any(|own| own.eq_ignore_ascii_case(column))
+                }
+                _ => false,
+            })
+        })
     }
 
     /// Lets indexes carry what their statements read beside their keys, where that spares many rows of the table.
@@ -222,7 +287,9 @@ impl<P: Planner> Search<'_, P> {
                 .filter_map(|name| table.column(name))
                 .map(|column| column.width)
                 .sum();
+            let changed = carried.iter().any(|name| self.is_changed(candidate.table, name));
             let fits = !carried.is_empty()
+                && !changed
                 && carried.len() <= MAX_CARRIED
                 && width <= MAX_CARRIED_BYTES;
             if fits && best.as_ref().is_none_or(|(cost, _)| *cost < now.mean()) {

@@ -11,7 +11,7 @@ use crate::sql::access::Write;
 /// The planner's cost of a statement that no index makes noticeably faster.
 pub(super) const LEAST_COST: f64 = 25.0;
 /// Added to costs before they are compared: what a call costs anyway.
-const CALL: f64 = 10.0;
+const CALL: f64 = 20.0;
 /// What must be left at most of a statement's cost.
 const BAR: f64 = 0.85;
 /// The same where an index with that beginning is there.
@@ -36,8 +36,9 @@ const MARGIN: f64 = 2.0;
 pub(super) struct Value {
     /// The logarithm of how many times cheaper it becomes.
     pub(super) log: f64,
-    /// What is left of its cost now.
+    /// What is left of its cost now, and the same with what a call costs anyway.
     pub(super) left: f64,
+    pub(super) felt: f64,
     /// Cost saved a call.
     pub(super) cut: f64,
     /// Seconds saved in every second; and those that are sure, by the calls that were seen.
@@ -62,14 +63,16 @@ pub(super) fn gain(statement: &Statement<'_>, before: f64, now: &[f64], then: &[
     let part = (statement.bounded(now / before) - left).max(0.0);
     let saved = statement.load() * part;
     let calls = statement.subject.calls as f64;
+    // Of one call nobody knows how often it comes.
     let sure = if calls > 0.0 {
-        ((calls - 1.3 * calls.sqrt()) / calls).max(0.1)
+        ((calls - 1.3 * calls.sqrt()) / calls).max(0.05)
     } else {
         1.0
     };
     Value {
         log: log / count,
         left: then / now.max(f64::MIN_POSITIVE),
+        felt: (then + CALL) / (now + CALL),
         cut: now - then,
         saved,
         sure: saved * sure,

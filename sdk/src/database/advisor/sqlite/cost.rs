@@ -26,6 +26,7 @@ pub(super) fn of_plan(
     statement: &Statement<'_>,
     tables: &[Measured],
     shown: &HashMap<usize, Candidate>,
+    shares: &HashMap<(usize, String), f64>,
 ) -> f64 {
     let sorts = plan.iter().any(|step| step.starts_with("USE TEMP B-TREE"));
     let (mut total, mut outer) = (0.0, 1.0);
@@ -33,7 +34,7 @@ pub(super) fn of_plan(
         let Some((access, measured)) = touched(step, statement, tables) else {
             continue;
         };
-        let (visited, left) = rows(step, access, measured, statement, shown);
+        let (visited, left) = rows(step, access, measured, statement, shown, shares);
         let left = if access.limited && !sorts && statement.accesses.len() == 1 {
             left.min(statement.subject.rows_per_call.max(1.0))
         } else {
@@ -41,7 +42,7 @@ pub(super) fn of_plan(
         };
         let visited = if access.limited && !sorts && statement.accesses.len() == 1 {
             // The reading ends when enough rows are found.
-            let (_, matching) = rows(step, access, measured, statement, shown);
+            let (_, matching) = rows(step, access, measured, statement, shown, shares);
             (visited * (left / matching.max(1.0)).min(1.0)).max(left)
         } else {
             visited
@@ -62,6 +63,7 @@ fn rows(
     measured: &Measured,
     statement: &Statement<'_>,
     shown: &HashMap<usize, Candidate>,
+    shares: &HashMap<(usize, String), f64>,
 ) -> (f64, f64) {
     let all = measured.table.rows.max(1.0);
     let equals: Vec<&str> = equals(access, measured);
@@ -72,6 +74,14 @@ fn rows(
     };
     if !access.ranges.is_empty() {
         matching = (matching * RANGE).max(1.0);
+    }
+    // What the text fixes is known better than by what its column has as a rule.
+    for condition in &access.conditions {
+        let predicate = condition.constant.as_ref();
+        let known = predicate.and_then(|own| shares.get(&(measured.place, own.clone())));
+        if let Some(share) = known {
+            matching = matching.min((all * share).max(1.0));
+        }
     }
     // Of a simple statement it is known how many rows it returned.
     let simple = statement.accesses.len() == 1
@@ -153,6 +163,10 @@ fn shown_by<'a>(step: &str, shown: &'a HashMap<usize, Candidate>) -> Option<&'a 
 fn price(step: &str, visited: f64, all: f64) -> f64 {
     let depth = all.max(2.0).log2();
     let through_index = step.contains(" USING INDEX ");
+    if step.contains("(ANY(") {
+        // A look-up for each value of what leads, where statistics of the host's own say so; without, all is read.
+        return all * 0.5;
+    }
     if step.contains(" USING AUTOMATIC ") {
         // Built for the statement alone, from every row.
         return SORT * all * depth + visited;

@@ -30,6 +30,8 @@ pub(super) struct Schema {
 
 #[derive(Debug)]
 pub(super) struct Measured {
+    /// Its place among the tables.
+    pub(super) place: usize,
     pub(super) table: Table,
     pub(super) sample: Sample,
 }
@@ -87,7 +89,10 @@ pub(super) async fn read(
         }
         let own = all.iter().filter(|access| access.table == name);
         let asked: Vec<String> = own.flat_map(asked).collect();
-        tables.extend(table(connection, &name, &asked).await?);
+        if let Some(mut measured) = table(connection, &name, &asked).await? {
+            measured.place = tables.len();
+            tables.push(measured);
+        }
     }
     Ok(Schema { texts, tables })
 }
@@ -187,6 +192,7 @@ async fn table(
     let sample = sample(connection, &quoted, sampled, rowid, rows).await?;
     let foreign_keys = foreign_keys(connection, &name).await?;
     let mut measured = Measured {
+        place: 0,
         table: Table {
             schema: None,
             name,
@@ -333,10 +339,7 @@ pub(super) async fn share(
     predicate: &str,
 ) -> Option<f64> {
     let quoted = quote(&table.name).ok()?;
-    let ends = match ends(connection, &quoted).await {
-        Ok(ends) => ends,
-        Err(_) => None,
-    };
+    let ends = ends(connection, &quoted).await.unwrap_or_default();
     let counted = format!("avg(CASE WHEN {predicate} THEN 1.0 ELSE 0.0 END)");
     let share: Option<f64> = match ends {
         Some((first, last)) if table.rows > 2.0 * ROWS as f64 => {

@@ -157,6 +157,20 @@ fn an_expression_and_a_part_of_the_rows_get_an_index() {
 }
 
 #[test]
+fn a_choice_of_two_gets_an_index_for_each() {
+    check(
+        "",
+        &[subject(
+            1,
+            "SELECT * FROM parcels WHERE code = ? OR depot = ?",
+            10.0,
+            10.0,
+        )],
+        "1:parcels(code) 1:parcels(depot)",
+    );
+}
+
+#[test]
 fn a_joined_table_gets_an_index_on_what_it_is_joined_by() {
     check(
         "",
@@ -195,7 +209,6 @@ fn restraint_where_nothing_is_to_be_gained() {
         "SELECT count(*) FROM parcels WHERE flag = ?",
         "SELECT * FROM parcels WHERE flag = ? LIMIT 10",
         "SELECT * FROM parcels WHERE id = ?",
-        "SELECT * FROM parcels WHERE code = ? OR depot = ?",
         "SELECT * FROM parcels WHERE code LIKE ?",
         "SELECT sum(depot) FROM parcels",
         "SELECT * FROM parcels ORDER BY id LIMIT 5",
