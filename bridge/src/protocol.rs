@@ -30,7 +30,8 @@ pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
 };
 pub use finding::{
-    Advice, CacheAdvice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact, IndexAdvice, MissingIndex, NPlusOne, ProposedAction, Quantities,
+    Advice, CacheAdvice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact,
+    IndexAdvice, MissingIndex, NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{

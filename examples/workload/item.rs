@@ -124,9 +124,13 @@ mod tests {
             item.writes()
         };
         assert!(writes("INSERT INTO t VALUES (1)"));
-        assert!(writes("/* a */ with x as (delete from t returning *) select * from x"));
+        assert!(writes(
+            "/* a */ with x as (delete from t returning *) select * from x"
+        ));
         assert!(writes("SELECT * FROM t FOR UPDATE"));
         assert!(!writes("SELECT 'delete' FROM t -- update"));
-        assert!(!writes("WITH x AS (SELECT \"update\" FROM t) SELECT * FROM x"));
+        assert!(!writes(
+            "WITH x AS (SELECT \"update\" FROM t) SELECT * FROM x"
+        ));
     }
 }

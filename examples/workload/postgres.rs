@@ -144,7 +144,9 @@ impl Callable for Database {
 
     async fn call(&self, sql: &str, arguments: &PgArguments, how: How) -> anyhow::Result<()> {
         if how != How::Read {
-            return self.in_transaction(sql, arguments, how == How::Commit).await;
+            return self
+                .in_transaction(sql, arguments, how == How::Commit)
+                .await;
         }
         let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments.clone());
         match (&self.pool).fetch_all(query).await {
@@ -235,7 +237,10 @@ mod tests {
     #[test]
     fn a_value_is_what_the_type_makes_of_it() {
         let first = |value, kind: &str| texts(&value, kind).remove(0);
-        assert_eq!(first(json!([1, null, 2]), "bigint[]"), Some("{1,NULL,2}".into()));
+        assert_eq!(
+            first(json!([1, null, 2]), "bigint[]"),
+            Some("{1,NULL,2}".into())
+        );
         assert_eq!(
             first(json!(["a\"b", "c\\"]), "text[]"),
             Some("{\"a\\\"b\",\"c\\\\\"}".into())

@@ -80,10 +80,10 @@ pub(crate) async fn run<D: Callable>(
     let places = Arc::new(Semaphore::new(D::AT_ONCE));
     let started = Instant::now();
     let end = started + Duration::from_secs(terms.seconds);
-    let mut turns = Turns::new(ready.iter().map(|item| item.weight));
+    let turns = Turns::new(ready.iter().map(|item| item.weight));
     let mut progress = Progress::new(terms.seconds);
     let mut calls = 0_u64;
-    while let Some(turn) = turns.next() {
+    for turn in turns {
         let due = started + Duration::from_secs_f64(calls as f64 / terms.rate);
         if due >= end || Instant::now() >= end {
             break;

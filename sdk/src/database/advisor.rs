@@ -263,11 +263,7 @@ impl Statement<'_> {
 }
 
 /// The statements that can be read and touch a table: the costliest, and every one that writes.
-fn statements<'a>(
-    subjects: &'a [Subject],
-    tables: &[Table],
-    engine: Engine,
-) -> Vec<Statement<'a>> {
+fn statements<'a>(subjects: &'a [Subject], tables: &[Table], engine: Engine) -> Vec<Statement<'a>> {
     let known = Known { tables, engine };
     let mut found: Vec<Statement<'a>> = subjects
         .iter()

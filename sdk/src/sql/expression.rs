@@ -78,7 +78,11 @@ pub(super) fn predicate(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
         && let Value::Boolean(flag) = value.value
     {
         let column = written(reader, left)?;
-        return Some(if flag { column } else { format!("NOT {column}") });
+        return Some(if flag {
+            column
+        } else {
+            format!("NOT {column}")
+        });
     }
     written(reader, expr)
 }
@@ -116,8 +120,7 @@ fn is_predicate(expr: &Expr) -> bool {
             );
             let equal = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
             // A bound that is a text is a date as a rule, and will be another one tomorrow.
-            is_column(left)
-                && (equal && is_literal(right) || ordered && is_number(right))
+            is_column(left) && (equal && is_literal(right) || ordered && is_number(right))
         }
         Expr::InList { expr, list, .. } => is_column(expr) && list.iter().all(is_literal),
         _ => false,
@@ -191,9 +194,10 @@ fn is_constant_function(function: &Function) -> bool {
     };
     let plain = list.duplicate_treatment.is_none()
         && list.clauses.is_empty()
-        && list.args.iter().all(|arg| {
-            matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(_)))
-        });
+        && list
+            .args
+            .iter()
+            .all(|arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(_))));
     // With one argument it is what the session says that words are.
     let fixed = name != "to_tsvector" || list.args.len() == 2;
     // A time that is "now" is another one each time.

@@ -219,9 +219,7 @@ fn parts<'e>(
             op: UnaryOperator::Not,
             expr: inner,
         } if is_name(inner) => (Some(inner), Test::Flag, Vec::new()),
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
-            (Some(expr), Test::Flag, Vec::new())
-        }
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => (Some(expr), Test::Flag, Vec::new()),
         Expr::Like {
             expr,
             negated: false,

@@ -11,9 +11,7 @@ use super::Verified;
 use crate::agent::act::Made;
 use crate::agent::{Agent, Event};
 use crate::database::Handle;
-use crate::database::advisor::{
-    Advice, MAX_SUBJECTS, Method, Proposal, Subject, Usage, advise,
-};
+use crate::database::advisor::{Advice, MAX_SUBJECTS, Method, Proposal, Subject, Usage, advise};
 use crate::judge::facts::IndexFact;
 use crate::judge::finding::missing_index_id;
 use crate::observe::argument;
@@ -54,9 +52,8 @@ impl Agent {
         if self.second.is_multiple_of(MINUTE) {
             self.eyes.samples.age(self.second);
         }
-        let due = self.second.is_multiple_of(EVERY)
-            && !self.verifying
-            && self.second >= self.rested_at;
+        let due =
+            self.second.is_multiple_of(EVERY) && !self.verifying && self.second >= self.rested_at;
         let pools = if due {
             self.pools_to_ask(MINUTE, LIVE, Duration::MAX)
         } else {

@@ -55,7 +55,10 @@ pub(super) fn candidates(
     engine: Engine,
 ) -> Vec<Shape> {
     let wishes = Wishes::of(access, table, engine);
-    let mut found = Found { table, shapes: Vec::new() };
+    let mut found = Found {
+        table,
+        shapes: Vec::new(),
+    };
     wishes.offer(&mut found, None);
     for shape in access.alternatives.iter().filter_map(|condition| {
         let key = key(condition, table, engine)?;
@@ -72,9 +75,8 @@ pub(super) fn candidates(
     let few: Vec<&Fixed> = fixed
         .iter()
         .filter(|fixed| {
-            let said = |condition: &&Condition| {
-                condition.constant.as_ref() == Some(&fixed.predicate)
-            };
+            let said =
+                |condition: &&Condition| condition.constant.as_ref() == Some(&fixed.predicate);
             fixed.share <= PARTIAL && own.clone().any(|condition| said(&condition))
         })
         .collect();
@@ -114,7 +116,10 @@ pub(super) fn candidates(
                         && !condition.parameters.is_empty()
                 });
             (compared && column.nulls >= MOSTLY_NULL).then(|| Shape {
-                predicate: Some(format!("\"{}\" IS NOT NULL", column.name.replace('"', "\"\""))),
+                predicate: Some(format!(
+                    "\"{}\" IS NOT NULL",
+                    column.name.replace('"', "\"\"")
+                )),
                 ..shape.clone()
             })
         })
@@ -238,14 +243,16 @@ impl Wishes {
     /// The same without what a predicate says already.
     fn without(&self, inside: &[&Condition]) -> Self {
         let said = |key: &Key| {
-            inside.iter().any(|condition| match (&condition.on, &key.on) {
-                (Subject::Column(one), On::Column(other))
-                | (Subject::Expression(one), On::Expression(other)) => {
-                    one.eq_ignore_ascii_case(other)
-                        && matches!(condition.test, Test::Equal | Test::Flag | Test::OneOf)
-                }
-                _ => false,
-            })
+            inside
+                .iter()
+                .any(|condition| match (&condition.on, &key.on) {
+                    (Subject::Column(one), On::Column(other))
+                    | (Subject::Expression(one), On::Expression(other)) => {
+                        one.eq_ignore_ascii_case(other)
+                            && matches!(condition.test, Test::Equal | Test::Flag | Test::OneOf)
+                    }
+                    _ => false,
+                })
         };
         let wishes = |wishes: &[Wish]| {
             let kept = wishes.iter().filter(|wish| !said(&wish.key));
@@ -426,7 +433,11 @@ fn permutations(keys: &[Key]) -> Vec<Vec<Key>> {
             for (place, lead) in keys.iter().enumerate() {
                 let mut rest = keys.to_vec();
                 rest.remove(place);
-                let rests = if deep { permutations(&rest) } else { vec![rest] };
+                let rests = if deep {
+                    permutations(&rest)
+                } else {
+                    vec![rest]
+                };
                 for rest in rests {
                     let mut keys = vec![lead.clone()];
                     keys.extend(rest);

@@ -112,8 +112,7 @@ impl Table {
     pub(super) fn is_named(&self, schema: Option<&str>, name: &str, engine: Engine) -> bool {
         match engine {
             Engine::Sqlite => {
-                self.name.eq_ignore_ascii_case(name)
-                    && schema.is_none_or(|schema| schema == "main")
+                self.name.eq_ignore_ascii_case(name) && schema.is_none_or(|schema| schema == "main")
             }
             Engine::Postgres => {
                 self.name == name

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::rule::{Facts, qualified};
 use super::search::{Planner, Search};
-use super::{Advice, Method, ROUND, Statement, Subject, Usage, fixed, named, statements, told, wanted};
+use super::{
+    Advice, Method, ROUND, Statement, Subject, Usage, fixed, named, statements, told, wanted,
+};
 use crate::database::postgres::{close, command, connect_keeping};
 use crate::database::{Engine, Error};
 
@@ -109,7 +111,13 @@ async fn searched<P: Shown>(
     candidates: Vec<super::Candidate>,
     deadline: Instant,
 ) -> Result<Advice, sqlx::Error> {
-    let mut search = Search::new(planner, statements, &catalog.tables, Engine::Postgres, deadline);
+    let mut search = Search::new(
+        planner,
+        statements,
+        &catalog.tables,
+        Engine::Postgres,
+        deadline,
+    );
     search.look().await?;
     let found = search.run(candidates).await?;
     let served = told::served(&found);
@@ -128,8 +136,14 @@ async fn searched<P: Shown>(
         plans.push((place, (before.remove(&place).unwrap_or_default(), after)));
     }
     let method = planner.method();
-    let proposals =
-        told::proposals(&found, statements, &catalog.tables, method, &plans, Engine::Postgres);
+    let proposals = told::proposals(
+        &found,
+        statements,
+        &catalog.tables,
+        method,
+        &plans,
+        Engine::Postgres,
+    );
     Ok(Advice {
         proposals,
         ..Advice::default()
@@ -149,7 +163,10 @@ async fn shares(
             continue;
         };
         if let Some(rows) = plan::rows_of(connection, table, &predicate).await {
-            shares.insert((place, predicate), (rows / table.rows.max(1.0)).clamp(0.0, 1.0));
+            shares.insert(
+                (place, predicate),
+                (rows / table.rows.max(1.0)).clamp(0.0, 1.0),
+            );
         }
     }
     Ok(shares)

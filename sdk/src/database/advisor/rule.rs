@@ -66,15 +66,20 @@ impl Facts<'_> {
                         continue;
                     }
                     let same = |known: &&mut (usize, Shape, Vec<usize>)| {
-                        known.0 == number && known.1.keys.first().map(|key| &key.on)
-                            == shape.keys.first().map(|key| &key.on)
+                        known.0 == number
+                            && known.1.keys.first().map(|key| &key.on)
+                                == shape.keys.first().map(|key| &key.on)
                     };
                     match shapes.iter_mut().find(same) {
                         Some((_, known, places)) => {
                             // The one that answers both is the one without a class.
                             if *known != shape {
                                 known.clone_from(&Shape {
-                                    keys: shape.keys.iter().map(|key| Key::of(key.on.clone())).collect(),
+                                    keys: shape
+                                        .keys
+                                        .iter()
+                                        .map(|key| Key::of(key.on.clone()))
+                                        .collect(),
                                     ..shape.clone()
                                 });
                             }
@@ -111,7 +116,12 @@ impl Facts<'_> {
                 let column = table.column(name)?;
                 (On::Column(column.name.clone()), column.kind)
             }
-            Subject::Expression(text) if condition.columns.iter().all(|own| table.column(own).is_some()) => {
+            Subject::Expression(text)
+                if condition
+                    .columns
+                    .iter()
+                    .all(|own| table.column(own).is_some()) =>
+            {
                 let search = text.to_ascii_lowercase().starts_with("to_tsvector(");
                 let kind = if search { Kind::Search } else { Kind::Text };
                 (On::Expression(text.clone()), kind)
@@ -202,7 +212,9 @@ impl Facts<'_> {
         for (place, statement) in self.statements.iter().enumerate() {
             let mut open: Vec<usize> = Vec::new();
             for (access, table) in statement.accesses.iter().zip(&statement.tables) {
-                if let (Some(table), Some(Write::Delete | Write::Update(_))) = (table, &access.write) {
+                if let (Some(table), Some(Write::Delete | Write::Update(_))) =
+                    (table, &access.write)
+                {
                     open.push(*table);
                 }
             }
@@ -213,7 +225,9 @@ impl Facts<'_> {
                 }
                 for (number, child) in self.tables.iter().enumerate() {
                     for reference in &child.foreign_keys {
-                        if !self.refers(reference, parent) || !self.touches(statement, parent, reference) {
+                        if !self.refers(reference, parent)
+                            || !self.touches(statement, parent, reference)
+                        {
                             continue;
                         }
                         if reference.cascades && seen.insert(number) {
@@ -233,13 +247,20 @@ impl Facts<'_> {
 
     fn refers(&self, reference: &ForeignKey, parent: usize) -> bool {
         self.tables.get(parent).is_some_and(|table| {
-            table.is_named(reference.parent_schema.as_deref(), &reference.parent, self.engine)
+            table.is_named(
+                reference.parent_schema.as_deref(),
+                &reference.parent,
+                self.engine,
+            )
         })
     }
 
     /// Whether a statement takes away what is referred to: by deleting, or by changing the key.
     fn touches(&self, statement: &Statement<'_>, parent: usize, reference: &ForeignKey) -> bool {
-        let direct: Vec<_> = statement.of(parent).filter_map(|access| access.write.as_ref()).collect();
+        let direct: Vec<_> = statement
+            .of(parent)
+            .filter_map(|access| access.write.as_ref())
+            .collect();
         // Where it isn't named, its rows go with those that they refer to.
         direct.is_empty()
             || direct.iter().any(|write| match write {
@@ -260,7 +281,10 @@ impl Facts<'_> {
     ) -> Option<Proposal> {
         let (statement, child) = (self.statements.get(place)?, self.tables.get(number)?);
         let columns: Vec<&str> = reference.columns.iter().map(String::as_str).collect();
-        let there = child.indexes.iter().any(|index| index.method == ddl::Method::Btree && leads(&index.keys, &columns))
+        let there = child
+            .indexes
+            .iter()
+            .any(|index| index.method == ddl::Method::Btree && leads(&index.keys, &columns))
             || proposed.iter().any(|known| {
                 let shape = &known.index.shape;
                 let narrowed = shape
@@ -287,7 +311,8 @@ impl Facts<'_> {
             _ => None,
         };
         let shape = Shape {
-            predicate: sparse.map(|column| format!("\"{}\" IS NOT NULL", column.name.replace('"', "\"\""))),
+            predicate: sparse
+                .map(|column| format!("\"{}\" IS NOT NULL", column.name.replace('"', "\"\""))),
             ..Shape::of(columns.iter().map(|name| Key::column(*name)).collect())
         };
         let share = sparse.map_or(1.0, |column| 1.0 - column.nulls);
@@ -402,10 +427,8 @@ fn stands_in(other: &Index, index: &Index) -> bool {
         return false;
     }
     if same {
-        // Of two that are the same all over, one is the other's: a key's first, else the busier, else the one that comes first.
-        let rank = |index: &Index| (index.constraint || index.unique, index.scans.unwrap_or(0));
-        return other.definition == index.definition
-            && (rank(other), &index.name) > (rank(index), &other.name)
+        // Of two that are the same all over the first stays; a key's always does.
+        return other.definition == index.definition && other.name < index.name
             || (other.constraint || other.unique) && !index.definition.contains("INCLUDE");
     }
     !index.definition.contains(" INCLUDE ") && other.bytes <= LARGER * index.bytes.max(65_536.0)
@@ -425,11 +448,13 @@ fn has_gin(table: &Table, key: &Key) -> bool {
     let word = key.word().to_lowercase();
     table.indexes.iter().any(|index| {
         index.method == ddl::Method::Gin
-            && index
-                .key_texts
-                .iter()
-                .any(|text| text.trim_matches('"').to_lowercase() == word
-                    || text.replace(['"', ' '], "").to_lowercase().contains(&word.replace(['"', ' '], "")))
+            && index.key_texts.iter().any(|text| {
+                text.trim_matches('"').to_lowercase() == word
+                    || text
+                        .replace(['"', ' '], "")
+                        .to_lowercase()
+                        .contains(&word.replace(['"', ' '], ""))
+            })
     })
 }
 

@@ -275,7 +275,8 @@ impl<'a, P: Planner> Search<'a, P> {
     /// is enough.
     async fn bundles(&mut self, moves: &mut Vec<Move>) -> Result<(), sqlx::Error> {
         for (place, statement) in self.statements.iter().enumerate() {
-            let alternatives = |access: &crate::sql::access::Access| !access.alternatives.is_empty();
+            let alternatives =
+                |access: &crate::sql::access::Access| !access.alternatives.is_empty();
             let several =
                 statement.accesses.len() > 1 || statement.accesses.iter().any(alternatives);
             if !several || !self.is_active(place) || self.is_late(0.6) {
@@ -398,7 +399,10 @@ impl<'a, P: Planner> Search<'a, P> {
                 statement.is_some_and(|statement| statement.accesses.len() > 1)
             })
             .collect();
-        for candidate in moves.iter_mut().filter(|candidate| candidate.ids.len() == 1) {
+        for candidate in moves
+            .iter_mut()
+            .filter(|candidate| candidate.ids.len() == 1)
+        {
             if candidate.ids.is_subset(&self.chosen) {
                 continue;
             }
@@ -457,7 +461,9 @@ impl<'a, P: Planner> Search<'a, P> {
             return 0.0;
         };
         let keys = &candidate.index.shape.keys;
-        let statements = wanted.iter().filter_map(|place| self.statements.get(*place));
+        let statements = wanted
+            .iter()
+            .filter_map(|place| self.statements.get(*place));
         let gives = statements
             .flat_map(|statement| statement.of(candidate.table))
             .any(|access| {
@@ -482,7 +488,9 @@ impl<'a, P: Planner> Search<'a, P> {
         };
         let bytes = table.index_bytes(shape, share, self.engine);
         // Every row that is in it has to be written and kept.
-        0.02 + 0.03 * share + 0.15 * (bytes / table.bytes.max(65_536.0)).min(2.0) + 0.004 * shape.keys.len() as f64
+        0.02 + 0.03 * share
+            + 0.15 * (bytes / table.bytes.max(65_536.0)).min(2.0)
+            + 0.004 * shape.keys.len() as f64
     }
 
     fn price(&self, id: usize) -> f64 {

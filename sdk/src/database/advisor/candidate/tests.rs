@@ -63,11 +63,7 @@ fn equality_leads_and_order_or_range_follows() {
         "workspace_id,uploaded_at | workspace_id | uploaded_at",
     );
     check("ORDER BY uploaded_at LIMIT 5", &[], "uploaded_at");
-    check(
-        "WHERE lower(email) = $1",
-        &[],
-        "lower(\"email\")",
-    );
+    check("WHERE lower(email) = $1", &[], "lower(\"email\")");
     check("WHERE email LIKE 'x%'", &[], "email text_pattern_ops");
     check("WHERE id = 1 OR email = 'x'", &[], "email | id");
 }
@@ -95,8 +91,18 @@ fn what_the_text_fixes_may_be_a_predicate() {
         "{few:?}"
     );
     let many = offered(condition, &[], &fixed(0.6));
-    assert!(!many.iter().any(|shape| shape.contains("WHERE")), "{many:?}");
+    assert!(
+        !many.iter().any(|shape| shape.contains("WHERE")),
+        "{many:?}"
+    );
     // A parameter is another each time.
-    let parameter = offered("WHERE status = $1 ORDER BY uploaded_at LIMIT 10", &[], &fixed(0.01));
-    assert!(!parameter.iter().any(|shape| shape.contains("WHERE")), "{parameter:?}");
+    let parameter = offered(
+        "WHERE status = $1 ORDER BY uploaded_at LIMIT 10",
+        &[],
+        &fixed(0.01),
+    );
+    assert!(
+        !parameter.iter().any(|shape| shape.contains("WHERE")),
+        "{parameter:?}"
+    );
 }

@@ -70,9 +70,9 @@ fn changed(subjects: &[Subject], tables: &[Table], oids: &[i64]) -> Vec<i64> {
         .flat_map(|subject| accesses(&subject.text, Dialect::Postgres))
     {
         if matches!(access.write, Some(Write::Delete | Write::Update(_))) {
-            let meant = tables.iter().position(|table| {
-                table.is_meant(&access, crate::database::Engine::Postgres)
-            });
+            let meant = tables
+                .iter()
+                .position(|table| table.is_meant(&access, crate::database::Engine::Postgres));
             changed.extend(meant.and_then(|place| oids.get(place)).copied());
         }
     }

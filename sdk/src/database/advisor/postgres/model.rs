@@ -67,7 +67,10 @@ impl<'m, 'a> Model<'m, 'a> {
             let Some(table) = self.tables.get(number) else {
                 continue;
             };
-            let scan = plan.scans().into_iter().find(|(name, _)| *name == table.name);
+            let scan = plan
+                .scans()
+                .into_iter()
+                .find(|(name, _)| *name == table.name);
             let Some((_, scan)) = scan else { continue };
             let mut best: Option<(f64, usize, bool)> = None;
             let mut shown: Vec<_> = self.shown.iter().collect();
@@ -76,7 +79,13 @@ impl<'m, 'a> Model<'m, 'a> {
                 if candidate.table != number || !own.asks(candidate) {
                     continue;
                 }
-                let (rows, ordered) = matched(access, candidate, table, own.subject.rows_per_call, scan.rows);
+                let (rows, ordered) = matched(
+                    access,
+                    candidate,
+                    table,
+                    own.subject.rows_per_call,
+                    scan.rows,
+                );
                 let pages = table.bytes / 8_192.0;
                 let heap = rows.min(pages.max(1.0)) * self.random_page_cost;
                 let price = DESCENT * self.random_page_cost + heap + rows * ROW;
@@ -158,8 +167,7 @@ impl Shown for Model<'_, '_> {
             };
             let table = &candidate.index.table;
             let is_scan = |line: &Redacted| {
-                line.as_str().contains(&format!(" on {table} "))
-                    && line.as_str().contains("Scan")
+                line.as_str().contains(&format!(" on {table} ")) && line.as_str().contains("Scan")
             };
             if let Some(line) = lines.iter_mut().find(|line| is_scan(line)) {
                 let indent: String = line
@@ -207,9 +215,9 @@ fn matched(
     let all = table.rows * candidate.share;
     let mut rows = (all / distinct.max(1.0)).max(1.0);
     let rest = keys.get(leads..).unwrap_or_default();
-    let ranged = rest.first().is_some_and(|key| {
-        access.ranges.iter().any(|own| own == key.word())
-    });
+    let ranged = rest
+        .first()
+        .is_some_and(|key| access.ranges.iter().any(|own| own == key.word()));
     if ranged {
         rows = (rows * RANGE).max(1.0);
     }

@@ -4,7 +4,7 @@
 use sqlx::postgres::{PgArguments, PgConnection};
 
 use crate::database::advisor::catalog::{Column, Table};
-use crate::database::advisor::{Statement, Arguments};
+use crate::database::advisor::{Arguments, Statement};
 use crate::database::postgres::command;
 use crate::sql::access::{Condition, Subject, Test};
 
@@ -108,7 +108,11 @@ fn value(
     let mut compared = false;
     for (access, table) in statement.accesses.iter().zip(&statement.tables) {
         for condition in access.conditions.iter().chain(&access.alternatives) {
-            let Some(place) = condition.parameters.iter().position(|own| *own == parameter) else {
+            let Some(place) = condition
+                .parameters
+                .iter()
+                .position(|own| *own == parameter)
+            else {
                 continue;
             };
             compared = true;
@@ -117,7 +121,10 @@ fn value(
             };
             if let Some(value) = like(condition, table, place, sample) {
                 let value = if kind.ends_with("[]") {
-                    format!("{{\"{}\"}}", value.replace('\\', "\\\\").replace('"', "\\\""))
+                    format!(
+                        "{{\"{}\"}}",
+                        value.replace('\\', "\\\\").replace('"', "\\\"")
+                    )
                 } else {
                     value
                 };
@@ -179,7 +186,10 @@ fn pick(column: &Column, sample: usize) -> Option<String> {
 fn quantile(column: &Column, tenth: usize) -> Option<String> {
     let first = column.values.len().checked_sub(QUANTILES);
     let value = first.and_then(|first| column.values.get(first + tenth.min(QUANTILES - 1)));
-    value.or_else(|| column.values.get(tenth)).or_else(|| column.values.last()).cloned()
+    value
+        .or_else(|| column.values.get(tenth))
+        .or_else(|| column.values.last())
+        .cloned()
 }
 
 /// Quantiles of a column's values that are kept behind its commonest.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use perfdeck_bridge::protocol::Redacted;
-use sqlx::postgres::PgConnection;
 use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
 
 use super::Shown;
 use super::hypopg::{Hypopg, Hypothetical};
@@ -113,7 +113,10 @@ impl<'a> Server<'a> {
 
     fn note(&mut self, statement: usize, plans: &[Plan]) {
         for plan in plans {
-            let real = plan.indexes().into_iter().filter(|name| !name.starts_with('<'));
+            let real = plan
+                .indexes()
+                .into_iter()
+                .filter(|name| !name.starts_with('<'));
             self.used.extend(real.map(str::to_owned));
         }
         if !self.shown.is_empty() || self.base.contains_key(&statement) {

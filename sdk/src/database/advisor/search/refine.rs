@@ -34,7 +34,9 @@ impl<P: Planner> Search<'_, P> {
             without.remove(&id);
             let own = BTreeSet::from([id]);
             let (loss, worst) = self.loss(&own, &without).await?;
-            if worst < NEEDED || loss < self.price(id) {
+            // What others do better by now leaves it to those who may be too few.
+            let pays = self.pays(&own, &without).await?;
+            if worst < NEEDED || loss < self.price(id) || !pays {
                 self.replace(&own, None).await?;
             }
         }
@@ -153,7 +155,14 @@ impl<P: Planner> Search<'_, P> {
         if keys.len() > 4 || keys.len() == first.keys.len() && first.include.is_empty() {
             return None;
         }
-        self.like(one, Shape { keys, include: Vec::new(), ..first.clone() })
+        self.like(
+            one,
+            Shape {
+                keys,
+                include: Vec::new(),
+                ..first.clone()
+            },
+        )
     }
 
     /// Puts a cheaper one in an index's place, where those who miss it do nearly as well with that.
@@ -178,7 +187,10 @@ impl<P: Planner> Search<'_, P> {
                     !self.chosen.contains(other)
                         && !self.broken.contains(other)
                         && self.candidates.get(*other).map(|known| known.table) == table
-                        && self.wanted.get(*other).is_some_and(|wanted| missed.is_subset(wanted))
+                        && self
+                            .wanted
+                            .get(*other)
+                            .is_some_and(|wanted| missed.is_subset(wanted))
                 })
                 .map(|other| (self.price(other), other))
                 .filter(|(cheaper, _)| *cheaper < price - 0.01)
@@ -287,7 +299,9 @@ impl<P: Planner> Search<'_, P> {
                 .filter_map(|name| table.column(name))
                 .map(|column| column.width)
                 .sum();
-            let changed = carried.iter().any(|name| self.is_changed(candidate.table, name));
+            let changed = carried
+                .iter()
+                .any(|name| self.is_changed(candidate.table, name));
             let fits = !carried.is_empty()
                 && !changed
                 && carried.len() <= MAX_CARRIED

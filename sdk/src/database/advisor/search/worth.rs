@@ -99,6 +99,31 @@ impl<P: Planner> Search<'_, P> {
         anybody && saved >= WORTH && score > price && sure >= MARGIN * self.charge(&ids)
     }
 
+    /// Returns whether what would be missed of these is worth its upkeep, where the others do what they can.
+    pub(super) async fn pays(
+        &mut self,
+        ids: &BTreeSet<usize>,
+        without: &BTreeSet<usize>,
+    ) -> Result<bool, sqlx::Error> {
+        let (mut saved, mut sure) = (0.0, 0.0);
+        for place in self.wanted_by(ids) {
+            let Some(planned) = self.planned(place, without).await? else {
+                continue;
+            };
+            let (Some(Some(before)), Some(Some(now)), Some(statement)) = (
+                self.before.get(place),
+                self.now.get(place),
+                self.statements.get(place),
+            ) else {
+                continue;
+            };
+            let value = gain(statement, before.mean(), &planned.costs, &now.costs);
+            saved += value.saved;
+            sure += value.sure;
+        }
+        Ok(saved >= WORTH && sure >= MARGIN * self.charge(ids))
+    }
+
     fn bar(&self, id: usize) -> f64 {
         let Some(candidate) = self.candidates.get(id) else {
             return 0.0;

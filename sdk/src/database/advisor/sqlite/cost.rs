@@ -106,9 +106,7 @@ fn rows(
     };
     let equalities = condition.matches("=?").count();
     let ranged = condition.contains(">?") || condition.contains("<?");
-    let columns: Vec<&str> = columns_of(step, measured, shown)
-        .take(equalities)
-        .collect();
+    let columns: Vec<&str> = columns_of(step, measured, shown).take(equalities).collect();
     let mut found = if columns.is_empty() && equalities > 0 {
         // The row number, or an index that the statement builds for itself.
         if condition.contains("rowid=?") {

@@ -101,7 +101,10 @@ pub(super) async fn read(
 fn asked(access: &Access) -> Vec<String> {
     let order = access.order.iter().map(|order| &order.column);
     let columns = access.equals.iter().chain(&access.ranges);
-    let columns = columns.chain(&access.joins).chain(&access.groups).chain(order);
+    let columns = columns
+        .chain(&access.joins)
+        .chain(&access.groups)
+        .chain(order);
     let compared = access.conditions.iter().chain(&access.alternatives);
     let compared = compared.filter_map(|condition| match &condition.on {
         Compared::Column(name) | Compared::Expression(name) => Some(name),
@@ -124,7 +127,12 @@ async fn referring(
             "SELECT DISTINCT m.name FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f \
              WHERE m.type = 'table' AND f.\"table\" = ? COLLATE NOCASE LIMIT 40",
         );
-        names.extend(children.bind(&access.table).fetch_all(&mut *connection).await?);
+        names.extend(
+            children
+                .bind(&access.table)
+                .fetch_all(&mut *connection)
+                .await?,
+        );
     }
     Ok(names)
 }
@@ -344,12 +352,21 @@ pub(super) async fn share(
     let share: Option<f64> = match ends {
         Some((first, last)) if table.rows > 2.0 * ROWS as f64 => {
             let step = (last as f64 - first as f64) / ROWS as f64;
-            let sql = format!("{} SELECT {counted} FROM {}", hits(&quoted), from_hits(&quoted));
-            let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(first).bind(step);
+            let sql = format!(
+                "{} SELECT {counted} FROM {}",
+                hits(&quoted),
+                from_hits(&quoted)
+            );
+            let query = sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(first)
+                .bind(step);
             query.fetch_one(connection).await.ok()?
         }
         _ => {
-            let sql = format!("SELECT {counted} FROM (SELECT * FROM {quoted} LIMIT {})", 2 * ROWS);
+            let sql = format!(
+                "SELECT {counted} FROM (SELECT * FROM {quoted} LIMIT {})",
+                2 * ROWS
+            );
             sqlx::query_scalar(AssertSqlSafe(sql))
                 .fetch_one(connection)
                 .await

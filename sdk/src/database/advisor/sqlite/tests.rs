@@ -64,10 +64,7 @@ fn check(extra: &str, subjects: &[Subject], expect: &str) {
             proposal.table_rows
         );
         for served in &proposal.serves {
-            assert!(
-                served.factor <= 0.8 && served.factor > 0.0,
-                "{proposal:#?}"
-            );
+            assert!(served.factor <= 0.8 && served.factor > 0.0, "{proposal:#?}");
             assert!(
                 served
                     .plan_after

@@ -88,7 +88,11 @@ async fn costs(connection: &mut PgConnection, cases: &[Case]) -> Costs {
     let mut costs = Costs::new();
     for case in cases {
         let none = vec![Vec::new()];
-        let calls = if case.calls.is_empty() { &none } else { &case.calls };
+        let calls = if case.calls.is_empty() {
+            &none
+        } else {
+            &case.calls
+        };
         let (mut sum, mut indexes) = (0.0, BTreeSet::new());
         for call in calls {
             let sql = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) {}", case.sql));
@@ -137,7 +141,10 @@ pub(super) async fn check(bed: &Bed) {
         .await
         .unwrap();
     connection
-        .execute("SET random_page_cost = 1.1; SET max_parallel_workers_per_gather = 0")
+        .execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET random_page_cost = 1.1', current_database()); END $$; \
+             SET random_page_cost = 1.1",
+        )
         .await
         .unwrap();
     let before = costs(&mut connection, &bed.cases).await;
@@ -170,18 +177,27 @@ pub(super) async fn check(bed: &Bed) {
     for case in &bed.cases {
         let gain = before[case.name].0 / after[case.name].0;
         match case.expect {
-            Expect::Cheaper(times) => assert!(gain >= times, "{} gains {gain:.1}: {told}", case.name),
+            Expect::Cheaper(times) => {
+                assert!(gain >= times, "{} gains {gain:.1}: {told}", case.name)
+            }
             Expect::Same => assert!(gain < 1.1, "{} gains {gain:.1}: {told}", case.name),
             Expect::Either => {}
         }
     }
     for part in bed.needed {
-        assert!(made.iter().any(|sql| sql.contains(part)), "no {part}: {told}");
+        assert!(
+            made.iter().any(|sql| sql.contains(part)),
+            "no {part}: {told}"
+        );
     }
     for part in bed.harmful {
         assert!(!made.iter().any(|sql| sql.contains(part)), "{part}: {told}");
     }
-    let useless: Vec<&String> = useful.iter().filter(|(_, used)| !**used).map(|(name, _)| name).collect();
+    let useless: Vec<&String> = useful
+        .iter()
+        .filter(|(_, used)| !**used)
+        .map(|(name, _)| name)
+        .collect();
     assert!(useless.is_empty(), "nobody misses {useless:?}: {told}");
     let drops: Vec<&str> = advice.drops.iter().map(|drop| drop.name.as_str()).collect();
     assert_eq!(drops, bed.drops, "{told}");
@@ -208,7 +224,10 @@ async fn useful(
             .cases
             .iter()
             .any(|case| without[case.name].0 >= after[case.name].0 * 1.02);
-        useful.insert(name.clone(), missed || proposal.reason.contains("plans don't show"));
+        useful.insert(
+            name.clone(),
+            missed || proposal.reason.contains("plans don't show"),
+        );
     }
     useful
 }
