@@ -141,17 +141,11 @@ impl Table {
         })
     }
 
-    /// The index that these keys begin with, and are more than: one more of its kind has to be much better.
+    /// Whether an index begins as this one does: one more of its kind has to be much better.
     pub(super) fn begun_by(&self, shape: &Shape) -> bool {
+        let lead = shape.keys.first().map(|key| &key.on);
         self.indexes.iter().any(|index| {
-            index.whole
-                && !index.keys.is_empty()
-                && index.keys.len() <= shape.keys.len()
-                && index
-                    .keys
-                    .iter()
-                    .zip(&shape.keys)
-                    .all(|(one, other)| one.on == other.on)
+            index.whole && lead.is_some() && index.keys.first().map(|key| &key.on) == lead
         })
     }
 

@@ -22,6 +22,8 @@ const ROW: f64 = 0.015;
 const DESCENT: f64 = 3.0;
 /// Of the rows, what a bound or two leave.
 const RANGE: f64 = 0.25;
+/// Different values of what is inside a document, as the planner itself assumes.
+const EXPRESSION: f64 = 200.0;
 /// What must be left at most of a scan for an index to replace it: no planner has confirmed it.
 const BAR: f64 = 0.2;
 
@@ -110,13 +112,16 @@ impl<'m, 'a> Model<'m, 'a> {
 
 impl Planner for Model<'_, '_> {
     async fn show(&mut self, id: usize, candidate: &Candidate) -> Result<bool, sqlx::Error> {
-        // What nobody can compute here: how an expression's values spread, and whether it may be indexed at all.
-        let plain = candidate
-            .index
-            .shape
-            .keys
-            .iter()
-            .all(|key| matches!(key.on, On::Column(_)));
+        // Whether an expression may be indexed only the server knows, but for those that are known everywhere.
+        let plain = candidate.index.shape.keys.iter().all(|key| match &key.on {
+            On::Column(_) => true,
+            On::Expression(text) => {
+                ["lower(", "upper(", "md5("]
+                    .iter()
+                    .any(|start| text.starts_with(start))
+                    || text.contains(" ->> '")
+            }
+        });
         if plain {
             self.shown.insert(id, candidate.clone());
         }
@@ -194,23 +199,38 @@ fn matched(
     left: f64,
 ) -> (f64, bool) {
     let keys = &candidate.index.shape.keys;
-    let equal = |key: &&Key| {
-        let Some(name) = key.plain() else {
-            return false;
-        };
-        access.equals.iter().any(|own| own == name)
-            || access.joins.iter().any(|own| own == name)
-            || access.conditions.iter().any(|condition| {
-                condition.on == Subject::Column(name.to_owned())
-                    && matches!(condition.test, Test::Equal | Test::OneOf | Test::Flag)
-            })
+    let condition = |key: &Key| {
+        access.conditions.iter().find(|condition| {
+            let same = match (&condition.on, &key.on) {
+                (Subject::Column(one), On::Column(other))
+                | (Subject::Expression(one), On::Expression(other)) => one == other,
+                _ => false,
+            };
+            same && matches!(condition.test, Test::Equal | Test::OneOf | Test::Flag)
+        })
     };
-    let leads = keys.iter().take_while(equal).count();
+    let compared = |key: &Key| {
+        condition(key).is_some()
+            || key
+                .plain()
+                .is_some_and(|name| access.equals.iter().any(|own| own == name))
+    };
+    let joined = |key: &Key| {
+        key.plain()
+            .is_some_and(|name| access.joins.iter().any(|own| own == name))
+    };
+    let leads = keys
+        .iter()
+        .take_while(|key| compared(key) || joined(key))
+        .count();
     let distinct: f64 = keys
         .iter()
         .take(leads)
-        .filter_map(|key| table.column(key.plain()?))
-        .map(|column| column.distinct)
+        .map(|key| match &key.on {
+            On::Column(name) => table.column(name).map_or(1.0, |column| column.distinct),
+            On::Expression(text) if text.contains("->>") => EXPRESSION,
+            On::Expression(_) => table.rows * 0.5,
+        })
         .product();
     let all = table.rows * candidate.share;
     let mut rows = (all / distinct.max(1.0)).max(1.0);
@@ -226,7 +246,15 @@ fn matched(
         .iter()
         .map(|order| order.column.as_str())
         .collect();
-    let ordered = !order.is_empty() && rest.iter().map(Key::word).eq(order);
+    // Rows of several outer ones, and those without a value, come in no order of theirs.
+    let single = keys.iter().take(leads).all(|key| {
+        compared(key)
+            && condition(key).is_none_or(|own| {
+                own.test != Test::OneOf
+                    && !own.constant.as_deref().is_some_and(|text| text.ends_with("IS NULL"))
+            })
+    });
+    let ordered = single && !order.is_empty() && rest.iter().map(Key::word).eq(order);
     let all_used = access
         .equals
         .iter()

@@ -171,7 +171,7 @@ async fn a_shop_gets_the_indexes_that_it_needs_and_no_other() {
             0.0001,
             "SELECT id FROM sensor_events WHERE value > $1 AND kind = $2",
             &[&[Float(0.9999), Int(2)]],
-            Same,
+            Either,
         ),
         case(
             "page",
@@ -225,7 +225,7 @@ async fn a_shop_gets_the_indexes_that_it_needs_and_no_other() {
             "\"customers\" (\"referred_by\") WHERE \"referred_by\" IS NOT NULL",
             "WHERE \"shipped\" IS NULL",
             "USING gin (\"search\")",
-            "(\"country\", \"joined\" DESC)",
+            "\"joined\" DESC",
         ],
         harmful: &[
             "\"stores\"",
