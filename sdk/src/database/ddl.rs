@@ -12,7 +12,9 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use shape::{Key, Method, On, Shape};
+#[cfg(feature = "advisor")]
+pub(crate) use shape::Method;
+pub(crate) use shape::{Key, On, Shape};
 
 /// An index that could be made, with the statements that make and drop it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -165,7 +165,8 @@ impl Shown for Model<'_, '_> {
         let Some(plan) = costliest else {
             return Ok(Vec::new());
         };
-        let mut lines = plan.lines(&HashMap::new());
+        let conditions = self.server.tells_conditions(statement);
+        let mut lines = plan.lines(&HashMap::new(), conditions);
         for (id, price) in self.cost(statement, plan).1 {
             let Some(candidate) = self.shown.get(&id) else {
                 continue;
@@ -251,7 +252,10 @@ fn matched(
         compared(key)
             && condition(key).is_none_or(|own| {
                 own.test != Test::OneOf
-                    && !own.constant.as_deref().is_some_and(|text| text.ends_with("IS NULL"))
+                    && !own
+                        .constant
+                        .as_deref()
+                        .is_some_and(|text| text.ends_with("IS NULL"))
             })
     });
     let ordered = single && !order.is_empty() && rest.iter().map(Key::word).eq(order);

@@ -10,8 +10,17 @@ use sqlx::{AssertSqlSafe, Row as _};
 use crate::database::advisor::catalog::Table;
 use crate::database::advisor::rule::Scan;
 use crate::database::identifier::quote_qualified;
-use crate::sql::redacted::plan_line;
+use crate::sql::redacted::{plan, plan_line};
 
+/// What a step compares.
+const CONDITIONS: [&str; 6] = [
+    "Index Cond",
+    "Recheck Cond",
+    "Hash Cond",
+    "Merge Cond",
+    "Join Filter",
+    "Filter",
+];
 /// The nodes of the deepest plan that is read.
 const MAX_NODES: usize = 2_000;
 
@@ -91,8 +100,9 @@ impl Plan {
         scans
     }
 
-    /// Words it, a line a step, with costs and without any expression; names of hypothetical indexes become real ones.
-    pub(super) fn lines(&self, names: &HashMap<&str, &str>) -> Vec<Redacted> {
+    /// Words it, a line a step with its costs; names of hypothetical indexes become real ones. Conditions are told where they
+    /// are asked for, without their literals.
+    pub(super) fn lines(&self, names: &HashMap<&str, &str>, conditions: bool) -> Vec<Redacted> {
         let mut lines = Vec::new();
         self.each(|node, depth| {
             let mut line = match depth {
@@ -126,6 +136,15 @@ impl Plan {
                 number(node, "Plan Width"),
             ));
             lines.push(plan_line(&line));
+            let told = CONDITIONS.iter().filter(|_| conditions);
+            for name in told {
+                let condition = text(node, name);
+                if !condition.is_empty() {
+                    let indent = " ".repeat(depth * 6 + 2);
+                    // As a whole text first: what is in a literal may look like costs.
+                    lines.extend(plan(&[format!("{indent}{name}: {condition}")]));
+                }
+            }
         });
         lines
     }
@@ -152,6 +171,6 @@ pub(super) async fn rows_of(
         .fetch_one(connection)
         .await
         .ok()?;
-    let plan = Plan::read(&row)?;
-    Some(number(&plan.0, "Plan Rows"))
+    let read = Plan::read(&row)?;
+    Some(number(&read.0, "Plan Rows"))
 }

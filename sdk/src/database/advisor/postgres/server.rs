@@ -219,6 +219,13 @@ impl<'a> Server<'a> {
         Ok(row?.as_ref().and_then(Plan::read))
     }
 
+    /// Whether a plan's conditions may be told: not where they are of a real call's arguments.
+    pub(super) fn tells_conditions(&self, statement: usize) -> bool {
+        let bounds = self.bounds.get(statement).into_iter().flatten();
+        let mut bounds = bounds.map(|bound| matches!(bound, Bound::Arguments(_)));
+        !bounds.any(|real| real)
+    }
+
     /// What the planner calls the indexes that are shown, and what they will be called.
     fn names(&self) -> HashMap<&str, &str> {
         let shown = self.shown.values();
@@ -318,7 +325,10 @@ impl Shown for Server<'_> {
         let costliest = plans
             .iter()
             .max_by(|one, other| one.cost().total_cmp(&other.cost()));
-        Ok(costliest.map(|plan| plan.lines(&names)).unwrap_or_default())
+        let conditions = self.tells_conditions(statement);
+        Ok(costliest
+            .map(|plan| plan.lines(&names, conditions))
+            .unwrap_or_default())
     }
 }
 

@@ -178,7 +178,7 @@ pub(super) async fn check(bed: &Bed) {
         let gain = before[case.name].0 / after[case.name].0;
         match case.expect {
             Expect::Cheaper(times) => {
-                assert!(gain >= times, "{} gains {gain:.1}: {told}", case.name)
+                assert!(gain >= times, "{} gains {gain:.1}: {told}", case.name);
             }
             Expect::Same => assert!(gain < 1.1, "{} gains {gain:.1}: {told}", case.name),
             Expect::Either => {}
