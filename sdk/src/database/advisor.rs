@@ -317,18 +317,31 @@ fn named(subjects: &[Subject], engine: Engine) -> Vec<(Option<String>, String)> 
     names
 }
 
-/// The conditions that the texts fix, by table.
-fn fixed(statements: &[Statement<'_>]) -> Vec<(usize, String)> {
+/// Different values of a column up to which one of them is a kind of row; of more it is somebody's own, and told to nobody.
+const KINDS: f64 = 100.0;
+
+/// The conditions that the texts fix, by table: that there is no value, that a flag is set, or which kind of row it is.
+fn fixed(statements: &[Statement<'_>], tables: &[Table]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for statement in statements.iter().filter(|known| known.subject.constant) {
-        for (access, table) in statement.accesses.iter().zip(&statement.tables) {
-            let Some(table) = table else { continue };
+        for (access, place) in statement.accesses.iter().zip(&statement.tables) {
+            let Some((place, table)) = place.and_then(|place| Some((place, tables.get(place)?)))
+            else {
+                continue;
+            };
             for condition in &access.conditions {
-                if let Some(predicate) = &condition.constant {
-                    let own = (*table, predicate.clone());
-                    if !found.contains(&own) {
-                        found.push(own);
-                    }
+                let Some(predicate) = &condition.constant else {
+                    continue;
+                };
+                let kinds = condition.columns.iter().all(|name| {
+                    table
+                        .column(name)
+                        .is_some_and(|column| column.distinct <= KINDS)
+                });
+                let silent = predicate.ends_with("NULL") || condition.test == Test::Flag;
+                let own = (place, predicate.clone());
+                if (kinds || silent || predicate.ends_with(" 0")) && !found.contains(&own) {
+                    found.push(own);
                 }
             }
         }

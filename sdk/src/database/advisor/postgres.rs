@@ -157,7 +157,7 @@ async fn shares(
     catalog: &catalog::Catalog,
 ) -> Result<HashMap<(usize, String), f64>, sqlx::Error> {
     let mut shares = HashMap::new();
-    let asked: BTreeSet<(usize, String)> = fixed(statements).into_iter().collect();
+    let asked: BTreeSet<(usize, String)> = fixed(statements, &catalog.tables).into_iter().collect();
     for (place, predicate) in asked {
         let Some(table) = catalog.tables.get(place) else {
             continue;

@@ -464,21 +464,27 @@ impl<'a, P: Planner> Search<'a, P> {
         let statements = wanted
             .iter()
             .filter_map(|place| self.statements.get(*place));
-        let gives = statements
+        let said = usize::from(candidate.index.shape.predicate.is_some());
+        let given = statements
             .flat_map(|statement| statement.of(candidate.table))
-            .any(|access| {
+            .map(|access| {
                 let order = &access.order;
                 let begins = keys.len().checked_sub(order.len());
                 let (Some(begins), true) = (begins, access.limited && !order.is_empty()) else {
-                    return false;
+                    return 0.0;
                 };
                 let same = keys.iter().skip(begins).zip(order);
                 let mut same = same.map(|(key, order)| key.word() == order.column);
                 let leads = keys.iter().take(begins);
                 let mut leads = leads.map(|key| access.equals.iter().any(|own| own == key.word()));
-                same.all(|same| same) && leads.all(|lead| lead)
+                // The more of the conditions lead, the fewer rows are passed over, for rare values as well.
+                if same.all(|same| same) && leads.all(|lead| lead) {
+                    0.06 + 0.03 * (begins + said) as f64
+                } else {
+                    0.0
+                }
             });
-        if gives { 0.06 } else { 0.0 }
+        given.fold(0.0, f64::max)
     }
 
     /// What a shape takes of everybody, in the same measure.

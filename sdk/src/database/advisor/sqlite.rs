@@ -48,7 +48,7 @@ pub(super) async fn advise(
         .collect();
     let statements = statements(subjects, &tables, Engine::Sqlite);
     let mut shares = HashMap::new();
-    for (place, predicate) in fixed(&statements) {
+    for (place, predicate) in fixed(&statements, &tables) {
         if let Some(table) = tables.get(place)
             && let Some(share) = schema::share(&mut side, table, &predicate).await
         {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Planner, Search};
+use crate::database::Engine;
 use crate::database::advisor::{Candidate, IndexPlan};
 use crate::database::ddl::{Key, Method, Shape};
 use crate::sql::access::Write;
@@ -14,6 +15,8 @@ const NEARLY: f64 = 1.15;
 const AS_WELL: f64 = 1.1;
 /// What somebody must lose without an index that stays.
 const NEEDED: f64 = 1.12;
+/// The same where costs are our own count of rows, as on SQLite.
+const COUNTED_NEEDED: f64 = 1.6;
 /// What must be left at most of a statement's cost for an index to carry columns along, and the cost that it must save.
 const CARRIED: f64 = 0.7;
 const CARRIED_CUT: f64 = 60.0;
@@ -36,7 +39,11 @@ impl<P: Planner> Search<'_, P> {
             let (loss, worst) = self.loss(&own, &without).await?;
             // What others do better by now leaves it to those who may be too few.
             let pays = self.pays(&own, &without).await?;
-            if worst < NEEDED || loss < self.price(id) || !pays {
+            let needed = match self.engine {
+                Engine::Postgres => NEEDED,
+                Engine::Sqlite => COUNTED_NEEDED,
+            };
+            if worst < needed || loss < self.price(id) || !pays {
                 self.replace(&own, None).await?;
             }
         }
@@ -264,7 +271,11 @@ impl<P: Planner> Search<'_, P> {
         let candidate = self.candidates.get(id)?;
         let shape = &candidate.index.shape;
         let table = self.tables.get(candidate.table)?;
-        if shape.method != Method::Btree || !shape.include.is_empty() {
+        // An index of SQLite's carries nothing along that is no key of it.
+        if shape.method != Method::Btree
+            || !shape.include.is_empty()
+            || self.engine == Engine::Sqlite
+        {
             return None;
         }
         let mut best: Option<(f64, Vec<String>)> = None;
@@ -311,14 +322,10 @@ impl<P: Planner> Search<'_, P> {
             }
         }
         let (_, columns) = best?;
-        let mut wide = shape.clone();
-        match self.engine {
-            crate::database::Engine::Postgres => wide.include = columns,
-            // It carries nothing along, but has it as keys.
-            crate::database::Engine::Sqlite => {
-                wide.keys.extend(columns.into_iter().map(Key::column));
-            }
-        }
+        let wide = Shape {
+            include: columns,
+            ..shape.clone()
+        };
         self.like(candidate, wide)
     }
 

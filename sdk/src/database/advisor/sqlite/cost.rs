@@ -13,7 +13,7 @@ const LOOKUP: f64 = 3.0;
 /// Of the rows, what a bound or two leave.
 const RANGE: f64 = 0.25;
 /// Sorting a row, by comparison.
-const SORT: f64 = 0.3;
+const SORT: f64 = 0.1;
 
 /// Returns whether a step of the plan goes through the index.
 pub(super) fn uses(plan: &[String], index: &str) -> bool {
