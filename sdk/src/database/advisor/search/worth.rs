@@ -62,13 +62,7 @@ pub(super) fn gain(statement: &Statement<'_>, before: f64, now: &[f64], then: &[
     let left = statement.bounded(then / before);
     let part = (statement.bounded(now / before) - left).max(0.0);
     let saved = statement.load() * part;
-    let calls = statement.subject.calls as f64;
-    // Of one call nobody knows how often it comes.
-    let sure = if calls > 0.0 {
-        ((calls - 1.3 * calls.sqrt()) / calls).max(0.05)
-    } else {
-        1.0
-    };
+    let sure = certain(statement.subject.calls);
     Value {
         log: log / count,
         left: then / now.max(f64::MIN_POSITIVE),
@@ -76,6 +70,16 @@ pub(super) fn gain(statement: &Statement<'_>, before: f64, now: &[f64], then: &[
         cut: now - then,
         saved,
         sure: saved * sure,
+    }
+}
+
+/// The share of the calls that were seen that there will be again: of one call nobody knows how often it comes.
+fn certain(calls: u64) -> f64 {
+    let calls = calls as f64;
+    if calls > 0.0 {
+        ((calls - 1.3 * calls.sqrt()) / calls).max(0.05)
+    } else {
+        1.0
     }
 }
 
@@ -168,7 +172,8 @@ impl<P: Planner> Search<'_, P> {
                     Some(Write::Update(_)) => 0.0,
                 })
                 .fold(0.0, f64::max);
-            charge += statement.subject.calls_per_second * rows * slower;
+            let calls = statement.subject.calls_per_second * certain(statement.subject.calls);
+            charge += calls * rows * slower;
         }
         let slower = match candidate.index.shape.method {
             Method::Btree => 1.0,
