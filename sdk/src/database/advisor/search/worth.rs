@@ -28,6 +28,8 @@ const CUT: f64 = 15.0;
 const WORTH: f64 = 3e-5;
 /// Seconds that one more index costs a written row, with its part of the log: on the cautious side of what was measured.
 const WRITE_SECONDS: f64 = 20e-6;
+/// Seconds that a row takes at least to be written at all.
+const ROW_SECONDS: f64 = 4e-6;
 /// A gain must be so many times what writes lose.
 const MARGIN: f64 = 2.0;
 
@@ -158,6 +160,8 @@ impl<P: Planner> Search<'_, P> {
         for (place, statement) in self.statements.iter().enumerate() {
             let planned = self.before.get(place).and_then(Option::as_ref);
             let rows = planned.map_or(1.0, |planned| planned.rows);
+            // The planner may be far off, but no call writes more rows than it has time for.
+            let rows = rows.min(statement.subject.mean_seconds / ROW_SECONDS);
             let rows = rows.max(statement.value_rows as f64).max(1.0);
             let tables = statement.accesses.iter().zip(&statement.tables);
             let own = tables.filter(|(_, table)| **table == Some(candidate.table));
