@@ -29,7 +29,11 @@ const WORTH: f64 = 3e-5;
 /// Seconds that one more index costs a written row, with its part of the log: on the cautious side of what was measured.
 const WRITE_SECONDS: f64 = 20e-6;
 /// Seconds that a row takes at least to be written at all.
-const ROW_SECONDS: f64 = 4e-6;
+const ROW_SECONDS: f64 = 10e-6;
+/// Rows that a call is charged for at most, beside those of its own `VALUES`: how many an `UPDATE` finds is often a guess.
+const MOST_ROWS: f64 = 10.0;
+/// Seconds of a call that writes nothing.
+const CALL_SECONDS: f64 = 60e-6;
 /// A gain must be so many times what writes lose.
 const MARGIN: f64 = 2.0;
 
@@ -161,7 +165,8 @@ impl<P: Planner> Search<'_, P> {
             let planned = self.before.get(place).and_then(Option::as_ref);
             let rows = planned.map_or(1.0, |planned| planned.rows);
             // The planner may be far off, but no call writes more rows than it has time for.
-            let rows = rows.min(statement.subject.mean_seconds / ROW_SECONDS);
+            let busy = (statement.subject.mean_seconds - CALL_SECONDS).max(0.0);
+            let rows = rows.min(busy / ROW_SECONDS).min(MOST_ROWS);
             let rows = rows.max(statement.value_rows as f64).max(1.0);
             let tables = statement.accesses.iter().zip(&statement.tables);
             let own = tables.filter(|(_, table)| **table == Some(candidate.table));
