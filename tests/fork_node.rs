@@ -98,7 +98,11 @@ fn busy(deck: &Deck, mut service: HttpService<Answers>, name: &str) {
 }
 
 /// Forks, and waits for the child's good end.
-#[expect(unsafe_code, reason = "there is no other way to fork")]
+#[expect(
+    unsafe_code,
+    clippy::exit,
+    reason = "there is no other way to fork, and a child has nothing to come back to"
+)]
 fn one(deck: &Deck, guard: &mut Option<Guard>, service: &mut HttpService<Answers>) -> Result<()> {
     // SAFETY: the child goes on with what a service's child goes on with. That this is more than what is safe for whatever
     // code is what is tested: here nothing of it waits for a lock that another thread may have held but the allocator's,

@@ -34,7 +34,7 @@ pub use exemplar::{
 };
 pub use finding::{
     Advice, CacheAdvice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact,
-    MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
+    IndexAdvice, MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{

@@ -73,6 +73,12 @@ pub(crate) enum Command {
         ActRequest,
         oneshot::Sender<Result<ActReply, Refusal>>,
     ),
+    /// The host's own wish: which indexes to make and drop, those that nobody looked up for so long among them.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    Advise(
+        Duration,
+        oneshot::Sender<Result<Vec<perfdeck_bridge::protocol::IndexAdvice>, Refusal>>,
+    ),
     /// The host's own wish; answered with how many alerts were cleared.
     ClearAlerts(oneshot::Sender<Result<usize, Refusal>>),
 }
@@ -169,6 +175,12 @@ pub(crate) struct Agent {
     #[cfg(feature = "cache")]
     warmths: Vec<act::Warmth>,
     verifying: bool,
+    /// How often indexes were looked up.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    watched: HashMap<String, verify::round::Watched>,
+    /// When the databases may be asked again.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    rested_at: u64,
     /// The statements of the last round, and when it was.
     asked: BTreeSet<u64>,
     asked_at: u64,
@@ -241,6 +253,10 @@ impl Agent {
             #[cfg(feature = "cache")]
             warmths: Vec::new(),
             verifying: false,
+            #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+            watched: HashMap::new(),
+            #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+            rested_at: 0,
             asked: BTreeSet::new(),
             asked_at: 0,
             events,
@@ -426,6 +442,8 @@ impl Agent {
                 let _ = reply.send(self.answer(&question));
             }
             Command::Act(caller, request, reply) => self.act(caller, request, reply),
+            #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+            Command::Advise(unused_after, reply) => self.advise(unused_after, reply),
             Command::ClearAlerts(reply) => {
                 let _ = reply.send(self.clear_own_alerts());
             }

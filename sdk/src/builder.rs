@@ -59,6 +59,8 @@ pub struct Builder {
     call_sites: bool,
     #[cfg(feature = "cache")]
     missing_caches: bool,
+    #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+    sample_arguments: bool,
     #[cfg(feature = "recording")]
     recording: Option<Sink>,
     #[cfg(feature = "cache")]
@@ -85,6 +87,8 @@ impl Builder {
             call_sites: false,
             #[cfg(feature = "cache")]
             missing_caches: true,
+            #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+            sample_arguments: false,
             #[cfg(feature = "recording")]
             recording: None,
             #[cfg(feature = "cache")]
@@ -148,6 +152,18 @@ impl Builder {
     /// the deck's pool: the layer hears of them on a thread that their caller is not on.
     pub const fn call_sites(mut self, told: bool) -> Self {
         self.call_sites = told;
+        self
+    }
+
+    /// Lets the arguments of some calls through the deck's pools be kept for index advice; off if nothing is said.
+    ///
+    /// Without them PostgreSQL's planner is asked with values from its own statistics, which are seldom those that the
+    /// service asks for. Of each statement at most 8 calls' are kept, each of at most 4 KiB, 2 MiB in all, for ten minutes,
+    /// in memory only and as the driver encoded them; they are used to `EXPLAIN` the statement on the server that it was
+    /// for, and never decoded, printed or stored anywhere else. Plans are told without any expression then.
+    #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+    pub const fn sample_arguments(mut self, kept: bool) -> Self {
+        self.sample_arguments = kept;
         self
     }
 
@@ -405,6 +421,10 @@ impl Builder {
             allows: self.allows.clone(),
         };
         let eyes = Eyes::new(clock);
+        #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+        if self.sample_arguments {
+            eyes.samples.turn_on();
+        }
         #[cfg(feature = "cache")]
         if !self.missing_caches {
             eyes.repeats.turn_off();

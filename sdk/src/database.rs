@@ -9,6 +9,8 @@ use std::fmt;
 
 #[cfg(feature = "advisor")]
 pub(crate) mod advisor;
+#[cfg(feature = "advisor")]
+pub(crate) mod argument;
 pub(crate) mod ddl;
 mod error;
 mod identifier;

@@ -292,6 +292,19 @@ impl Host {
         })
     }
 
+    /// Asks for advice on indexes, as only the host itself can.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    pub(crate) async fn advise(
+        &self,
+        unused_after: Duration,
+    ) -> std::result::Result<Vec<perfdeck_bridge::protocol::IndexAdvice>, Refusal> {
+        let gone = || Refusal::new(RefusalCode::Failed, "the deck has stopped");
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Advise(unused_after, reply);
+        self.commands.send(command).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
     /// The deck as one viewer sees it.
     pub(crate) fn source(&self, caller: Caller) -> Arc<dyn Source> {
         let mut hello = self.hello.clone();

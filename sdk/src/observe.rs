@@ -1,5 +1,7 @@
 //! Floor 2: how signals get in. Each file is one kind of signal; all of them record through [`Eyes`].
 
+#[cfg(all(feature = "_sqlx", feature = "advisor"))]
+pub(crate) mod argument;
 pub(crate) mod connection;
 pub(crate) mod custom;
 #[cfg(all(feature = "_sqlx", feature = "cache"))]
@@ -43,6 +45,9 @@ pub(crate) struct Eyes {
     pub(crate) rss_bytes: AtomicU64,
     /// How the layer was built in; see [`layer::Installed`].
     pub(crate) layer: AtomicU8,
+    /// What some calls had as arguments.
+    #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+    pub(crate) samples: argument::Samples,
 }
 
 impl Eyes {
@@ -55,6 +60,8 @@ impl Eyes {
             repeats: repeat::Repeats::default(),
             rss_bytes: AtomicU64::new(0),
             layer: AtomicU8::new(0),
+            #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+            samples: argument::Samples::default(),
         }))
     }
 
@@ -68,5 +75,7 @@ impl Eyes {
     pub(crate) fn close(&self) {
         self.recorder.close();
         self.recorder.forget();
+        #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+        self.samples.close();
     }
 }

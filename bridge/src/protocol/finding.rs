@@ -211,6 +211,28 @@ pub struct ProposedAction {
     pub undo: String,
 }
 
+/// An index to make or to drop, as a service's own deck tells it to the service.
+///
+/// It has the exact statement, and with it constants that the service's own statements have in their text; no viewer is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct IndexAdvice {
+    /// The statement.
+    pub sql: String,
+    /// One sentence.
+    pub reason: String,
+    /// The tables that it is about.
+    pub tables: Vec<String>,
+    /// The planner's cost of a call of the statements that it serves, on average; `None` for what is dropped.
+    pub predicted_cost_before: Option<f64>,
+    /// The same with all that is proposed.
+    pub predicted_cost_after: Option<f64>,
+    /// What it takes, or gives back.
+    pub size_bytes: u64,
+    /// How sure that is.
+    pub confidence: Confidence,
+}
+
 /// Where a finding stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]

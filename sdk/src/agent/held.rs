@@ -27,6 +27,7 @@ impl Agent {
             self.judged_bytes(),
             self.cache_bytes(),
             self.told_bytes(),
+            self.sampled_bytes(),
         ]
         .into_iter()
         .sum()
@@ -35,6 +36,16 @@ impl Agent {
     /// What it holds, with what the shards may come to hold before they are looked at again.
     pub(super) fn claimed_bytes(&self) -> usize {
         self.held_bytes() + SHARD_BYTES.saturating_sub(self.eyes.recorder.bytes())
+    }
+
+    #[cfg(all(feature = "_sqlx", feature = "advisor"))]
+    fn sampled_bytes(&self) -> usize {
+        self.eyes.samples.bytes()
+    }
+
+    #[cfg(not(all(feature = "_sqlx", feature = "advisor")))]
+    const fn sampled_bytes(&self) -> usize {
+        0
     }
 
     fn judged_bytes(&self) -> usize {

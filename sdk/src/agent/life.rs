@@ -160,6 +160,10 @@ fn refuse(parts: &Parts, command: Command) {
         Command::ClearAlerts(reply) => {
             let _ = reply.send(Err(refusal()));
         }
+        #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+        Command::Advise(_, reply) => {
+            let _ = reply.send(Err(refusal()));
+        }
     }
 }
 

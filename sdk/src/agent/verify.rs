@@ -1,7 +1,7 @@
 //! What the databases said an index would change, kept as facts.
 
 #[cfg(all(feature = "advisor", feature = "_sqlx"))]
-mod round;
+pub(super) mod round;
 
 use std::collections::HashMap;
 
@@ -18,6 +18,12 @@ pub(crate) struct Verified {
     pub(crate) indexes: Vec<IndexFact>,
     /// What each finding would make.
     pub(crate) proposals: HashMap<FindingId, Made>,
+    /// How long the databases were asked.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    pub(crate) took: std::time::Duration,
+    /// How often indexes were looked up so far, by their pools and names.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    pub(crate) scans: Vec<(String, i64)>,
     /// Pools whose database could not be asked, and why.
     pub(crate) failures: Vec<(String, String)>,
 }
@@ -28,6 +34,10 @@ impl Agent {
     /// What a pool's database said before stays while it can't be asked.
     pub(super) fn verified(&mut self, mut verified: Verified) {
         self.verifying = false;
+        #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+        self.rest(verified.took);
+        #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+        self.watch(std::mem::take(&mut verified.scans));
         for fact in std::mem::take(&mut self.verified.indexes) {
             let id = missing_index_id(&fact);
             if verified.failures.iter().any(|(pool, _)| *pool == fact.pool) {

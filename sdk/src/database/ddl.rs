@@ -6,10 +6,15 @@ use super::{Engine, Handle};
 
 #[cfg(feature = "sqlx-postgres")]
 mod postgres;
+mod shape;
 #[cfg(feature = "sqlx-sqlite")]
 mod sqlite;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "advisor")]
+pub(crate) use shape::Method;
+pub(crate) use shape::{Key, On, Shape};
 
 /// An index that could be made, with the statements that make and drop it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +22,9 @@ pub(crate) struct IndexPlan {
     /// `None` on SQLite.
     pub(crate) schema: Option<String>,
     pub(crate) table: String,
+    /// Its columns in order, as far as it is by columns.
     pub(crate) columns: Vec<IndexColumn>,
+    pub(crate) shape: Shape,
     pub(crate) name: String,
     /// The statement that makes it.
     pub(crate) create: String,
@@ -44,71 +51,89 @@ pub(crate) struct Preflight {
 }
 
 impl IndexPlan {
-    /// Words the statements; the names must come from the catalog.
+    /// Words the statements of an index over columns; the names must come from the catalog.
     ///
     /// # Errors
     ///
     /// When a name can't be quoted.
+    #[cfg(test)]
     pub(crate) fn new(
         engine: Engine,
         schema: Option<&str>,
         table: &str,
         columns: Vec<IndexColumn>,
     ) -> Result<Self, Error> {
-        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let keys = columns.into_iter().map(|column| Key {
+            descending: column.descending,
+            ..Key::column(column.name)
+        });
+        Self::of(engine, schema, table, Shape::of(keys.collect()))
+    }
+
+    /// Words the statements; names must come from the catalog, and expressions from the reader of statements.
+    ///
+    /// # Errors
+    ///
+    /// When a name can't be quoted.
+    pub(crate) fn of(
+        engine: Engine,
+        schema: Option<&str>,
+        table: &str,
+        shape: Shape,
+    ) -> Result<Self, Error> {
+        let names: Vec<String> = shape.keys.iter().map(name_part).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         // The customary schema and direction don't need telling apart.
         let mut identity = schema
             .filter(|schema| *schema != "public")
             .unwrap_or("")
             .to_owned();
-        if columns.iter().any(|column| column.descending) {
-            let directions = columns
-                .iter()
-                .map(|column| if column.descending { 'd' } else { 'a' });
-            let first_ascending = columns.first().is_some_and(|column| !column.descending);
-            let only_last = columns
-                .iter()
-                .rev()
-                .skip(1)
-                .all(|column| !column.descending);
-            if !(first_ascending && only_last) {
-                identity.extend(directions);
-            }
-        }
+        identity.push_str(&shape.identity());
         let name = index_name(table, &names, &identity);
         let on = quote_qualified(schema, table)?;
-        let mut list = String::new();
-        for column in &columns {
-            if !list.is_empty() {
-                list.push_str(", ");
-            }
-            list.push_str(&quote(&column.name)?);
-            if column.descending {
-                list.push_str(" DESC");
-            }
-        }
+        let list = shape.written(engine)?;
         let quoted = quote(&name)?;
         let (create, drop) = match engine {
             Engine::Postgres => (
-                format!("CREATE INDEX CONCURRENTLY {quoted} ON {on} ({list})"),
+                format!("CREATE INDEX CONCURRENTLY {quoted} ON {on} {list}"),
                 format!(
                     "DROP INDEX CONCURRENTLY {}",
                     quote_qualified(schema, &name)?
                 ),
             ),
             Engine::Sqlite => (
-                format!("CREATE INDEX {quoted} ON {on} ({list})"),
+                format!("CREATE INDEX {quoted} ON {on} {list}"),
                 format!("DROP INDEX {quoted}"),
             ),
         };
+        let columns = shape.keys.iter().filter_map(|key| match &key.on {
+            On::Column(name) => Some(IndexColumn {
+                name: name.clone(),
+                descending: key.descending,
+            }),
+            On::Expression(_) => None,
+        });
         Ok(Self {
             schema: schema.map(str::to_owned),
             table: table.to_owned(),
-            columns,
+            columns: columns.collect(),
+            shape,
             name,
             create,
             drop,
         })
+    }
+}
+
+/// A key's part of an index's name: a column's own, and of an expression its words.
+fn name_part(key: &Key) -> String {
+    match &key.on {
+        On::Column(name) => name.clone(),
+        On::Expression(text) => {
+            let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            words.join("_")
+        }
     }
 }
 

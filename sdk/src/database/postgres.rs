@@ -16,13 +16,21 @@ const PREPARED: &str = "perfdeck_statement";
 
 /// Opens a connection of perfdeck's own to the pool's database.
 pub(super) async fn connect(pool: &PgPool) -> Result<PgConnection, Error> {
+    connect_keeping(pool, 0).await
+}
+
+/// The same for many statements, of which it keeps so many prepared.
+pub(super) async fn connect_keeping(
+    pool: &PgPool,
+    statements: usize,
+) -> Result<PgConnection, Error> {
     const OPERATION: &str = "connect to the database";
     // Even asking for a table's size waits for whoever has locked it. The limits go with the connection's start: a pooler in
     // front of the server would let a SET of ours outlive it, in a session of the host's.
     let options = PgConnectOptions::clone(&pool.connect_options())
         .application_name(OWN_NAME)
         .options([("lock_timeout", "2s"), ("statement_timeout", "10s")])
-        .statement_cache_capacity(0)
+        .statement_cache_capacity(statements)
         .disable_statement_logging();
     let connection = tokio::time::timeout(CONNECT, options.connect()).await;
     let connection = connection.map_err(|_| Error::timed_out(OPERATION))?;

@@ -92,6 +92,29 @@ impl Deck {
         }
     }
 
+    /// Asks the databases of the deck's pools which indexes would pay for what ran in the last 15 minutes, and which that are
+    /// there do not, `CREATE INDEX` and `DROP INDEX` in the order in which to run them; an empty answer is a good one.
+    ///
+    /// It takes up to ten seconds a pool and changes nothing. An index counts as unused when nobody has looked anything up in
+    /// it for `unused_after`, no plan of these statements uses it, and it is no key, unique, or of use to a foreign key; the
+    /// deck has to have run for as long. A week is a short time. With [`Builder::sample_arguments`](crate::Builder::sample_arguments)
+    /// PostgreSQL's planner is asked with what the service really asks for.
+    ///
+    /// # Errors
+    ///
+    /// When a database can't be asked, or the deck has stopped; a deck that is off has no advice.
+    #[cfg(all(feature = "advisor", feature = "_sqlx"))]
+    pub async fn index_advice(
+        &self,
+        unused_after: std::time::Duration,
+    ) -> Result<Vec<perfdeck_bridge::protocol::IndexAdvice>, perfdeck_bridge::protocol::Refusal>
+    {
+        let Some(core) = &self.core else {
+            return Ok(Vec::new());
+        };
+        core.host.advise(unused_after).await
+    }
+
     async fn now(&self, topic: Topic) -> Option<State> {
         match self.source()?.ask(Question::Now(topic)).await.ok()? {
             Answer::Now(update) => Some(update.state.clone()),

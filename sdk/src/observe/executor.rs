@@ -17,10 +17,12 @@ use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::{Database, Describe, Error, Execute, Executor, SqlStr};
 
 mod rows;
+mod sample;
 mod taken;
 pub(crate) mod values;
 
 use rows::Rows;
+use sample::Sampled as _;
 pub(crate) use taken::Taken;
 use values::Values;
 
@@ -114,6 +116,7 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let values = self.tap.values(&mut query);
                 let owed = self.tap.touched(&query.sql);
                 #[cfg(feature = "query-cache")]
@@ -141,6 +144,7 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let values = self.tap.values(&mut query);
                 let owed = self.tap.touched(&query.sql);
                 #[cfg(feature = "query-cache")]
@@ -201,6 +205,7 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let values = self.tap.values(&mut query);
                 let observed = self.tap.begin(query.sql.clone(), values);
                 #[cfg(feature = "cache")]
@@ -217,6 +222,7 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $database>,
             {
                 let mut query = Taken::from(query);
+                <$database>::sample(&self.tap, &mut query);
                 let values = self.tap.values(&mut query);
                 let observed = self.tap.begin(query.sql.clone(), values);
                 #[cfg(feature = "cache")]

@@ -24,6 +24,8 @@ pub(crate) struct Statement {
     pub(crate) text: Redacted,
     /// As it was first executed; it stays in the process. `None` where it is too long to keep.
     pub(crate) sample: Option<Arc<str>>,
+    /// It was executed in another text, too.
+    pub(crate) varied: bool,
 }
 
 /// Sums by statement.
@@ -76,6 +78,7 @@ impl Statement {
             Self {
                 text,
                 sample: (sql.len() <= MAX_TEXT).then(|| sql.into()),
+                varied: false,
             },
         )
     }
@@ -130,7 +133,12 @@ impl Statements {
         room: &mut Room,
     ) -> u64 {
         let place = match self.places.get(&id) {
-            Some(place) => *place,
+            Some(place) => {
+                if let Some(entry) = self.entries.get_mut(*place as usize) {
+                    entry.statement.varied |= entry.statement.sample != statement.sample;
+                }
+                *place
+            }
             None => {
                 let bytes = size_of::<Entry>() + 60 + statement.bytes();
                 if self.entries.len() >= MAX_KEYS || !room.take(bytes) {

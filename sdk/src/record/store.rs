@@ -320,6 +320,7 @@ impl Store {
             if let Some(statement) = statement
                 && record.text == statement.text
             {
+                record.varied |= statement.varied || statement.sample != record.sample;
                 statement.text = record.text.clone();
                 statement.sample.clone_from(&record.sample);
             }

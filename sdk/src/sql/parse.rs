@@ -1,19 +1,23 @@
 //! Statements to accesses, through a parser: tables, aliases and scopes. What a condition means is `predicate`'s work.
 
 use sqlparser::ast::{
-    Delete, FromTable, Ident, Insert, JoinConstraint, JoinOperator, LimitClause, ObjectName,
-    ObjectNamePart, OrderByKind, OrderBySort, Query, Select, SelectItem, SetExpr, Statement,
+    Delete, Expr, FromTable, Ident, Insert, JoinConstraint, JoinOperator, LimitClause, ObjectName,
+    ObjectNamePart, OnConflictAction, OnInsert, Query, Select, SelectItem, SetExpr, Statement,
     TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
 };
 use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 
-use super::access::{Access, Order, Write};
+use super::access::{Access, Columns, Reading, Unknown, Write};
 use super::fingerprint::is_shorter_than;
 use super::predicate;
 
+mod order;
+mod scope;
 #[cfg(test)]
 mod tests;
+
+pub(super) use scope::{Output, Scope, Source, push};
 
 /// The grammar that a statement is read with, and how its names fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +34,13 @@ const MAX_DEPTH: usize = 24;
 
 /// Reads what each table of the statement is asked for; nothing where it can't be read.
 pub(crate) fn accesses(sql: &str, dialect: Dialect) -> Vec<Access> {
+    read(sql, dialect, &Unknown).accesses
+}
+
+/// Does the same with what the tables are known to have, which says whose a column without a table is.
+pub(crate) fn read(sql: &str, dialect: Dialect, columns: &dyn Columns) -> Reading {
     if !is_shorter_than(sql, MAX_TOKENS) {
-        return Vec::new();
+        return Reading::default();
     }
     let parsed = match dialect {
         Dialect::Postgres => Parser::parse_sql(&PostgreSqlDialect {}, sql),
@@ -39,41 +48,28 @@ pub(crate) fn accesses(sql: &str, dialect: Dialect) -> Vec<Access> {
     };
     let mut reader = Reader {
         dialect,
+        columns,
         depth: 0,
-        hidden: Vec::new(),
-        found: Vec::new(),
+        common: Vec::new(),
+        reading: Reading::default(),
     };
     if let Ok([statement]) = parsed.as_deref() {
         reader.statement(statement);
     }
-    reader.found
+    reader.reading
 }
 
 /// Walks a statement and collects accesses.
-#[derive(Debug)]
-pub(super) struct Reader {
-    dialect: Dialect,
+pub(super) struct Reader<'c> {
+    pub(super) dialect: Dialect,
+    columns: &'c dyn Columns,
     depth: usize,
-    /// Names of common table expressions, which are no tables.
-    hidden: Vec<String>,
-    found: Vec<Access>,
+    /// Common table expressions, which are no tables, with what they give out.
+    common: Vec<(String, Vec<Output>)>,
+    reading: Reading,
 }
 
-/// The tables of one `FROM`, as accesses that are still being filled.
-#[derive(Debug, Default)]
-pub(super) struct Scope {
-    pub(super) tables: Vec<Source>,
-}
-
-#[derive(Debug)]
-pub(super) struct Source {
-    /// The alias, else the table's name.
-    pub(super) name: String,
-    /// `None` for a subquery, a function or a common table expression.
-    pub(super) access: Option<Access>,
-}
-
-impl Reader {
+impl Reader<'_> {
     /// Gives a name the form in which it is compared: small letters where the database doesn't tell them apart.
     pub(super) fn fold(&self, ident: &Ident) -> String {
         match (self.dialect, ident.quote_style) {
@@ -83,9 +79,22 @@ impl Reader {
         }
     }
 
+    pub(super) fn access(&mut self, place: usize) -> Option<&mut Access> {
+        self.reading.accesses.get_mut(place)
+    }
+
+    /// Whether the table of an access has a column, as far as anybody knows.
+    pub(super) fn has(&self, place: usize, column: &str) -> Option<bool> {
+        let access = self.reading.accesses.get(place)?;
+        self.columns
+            .has(access.schema.as_deref(), &access.table, column)
+    }
+
     fn statement(&mut self, statement: &Statement) {
         match statement {
-            Statement::Query(query) => self.query(query),
+            Statement::Query(query) => {
+                self.query(query);
+            }
             Statement::Insert(insert) => self.insert(insert),
             Statement::Update(update) => self.update(update),
             Statement::Delete(delete) => self.delete(delete),
@@ -94,25 +103,37 @@ impl Reader {
         }
     }
 
-    pub(super) fn query(&mut self, query: &Query) {
+    /// Reads a query; returns what it gives out, as far as that is columns of tables which a condition outside may narrow.
+    pub(super) fn query(&mut self, query: &Query) -> Vec<Output> {
         if self.depth >= MAX_DEPTH {
-            return;
+            return Vec::new();
         }
         self.depth += 1;
-        let hidden = self.hidden.len();
+        let common = self.common.len();
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             // Before its own query: a recursive one names itself.
             let name = self.fold(&cte.alias.name);
-            self.hidden.push(name);
-            self.query(&cte.query);
+            self.common.push((name, Vec::new()));
+            let place = self.common.len() - 1;
+            let outputs = self.query(&cte.query);
+            if let Some((_, known)) = self.common.get_mut(place)
+                && cte.alias.columns.is_empty()
+            {
+                *known = outputs;
+            }
         }
-        self.body(&query.body, Some(query));
-        self.hidden.truncate(hidden);
+        let mut outputs = self.body(&query.body, Some(query));
+        if query.limit_clause.is_some() || query.fetch.is_some() {
+            // Narrowed outside, it would give out other rows.
+            outputs.clear();
+        }
+        self.common.truncate(common);
         self.depth -= 1;
+        outputs
     }
 
     /// `query` is given where its order and limit are this body's own, which a part of a `UNION` has not.
-    fn body(&mut self, body: &SetExpr, query: Option<&Query>) {
+    fn body(&mut self, body: &SetExpr, query: Option<&Query>) -> Vec<Output> {
         match body {
             SetExpr::Select(select) => self.select(select, query),
             SetExpr::Query(query) => self.query(query),
@@ -123,113 +144,58 @@ impl Reader {
                     self.body(right, None);
                     self.depth -= 1;
                 }
+                Vec::new()
             }
             SetExpr::Insert(statement)
             | SetExpr::Update(statement)
             | SetExpr::Delete(statement)
-            | SetExpr::Merge(statement) => self.statement(statement),
-            SetExpr::Values(_) | SetExpr::Table(_) => {}
+            | SetExpr::Merge(statement) => {
+                self.statement(statement);
+                Vec::new()
+            }
+            SetExpr::Values(values) => {
+                self.reading.value_rows += values.rows.len();
+                Vec::new()
+            }
+            SetExpr::Table(_) => Vec::new(),
         }
     }
 
-    fn select(&mut self, select: &Select, query: Option<&Query>) {
+    fn select(&mut self, select: &Select, query: Option<&Query>) -> Vec<Output> {
         let mut scope = self.scope(&select.from);
         for item in &select.projection {
-            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-                predicate::subqueries(self, expr);
+            match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    self.note_read(&scope, expr);
+                    predicate::subqueries(self, expr);
+                }
+                _ => self.note_whole(&scope),
             }
         }
         if let Some(condition) = &select.selection {
+            self.note_read(&scope, condition);
             predicate::condition(self, &mut scope, condition);
         }
         if let Some(condition) = &select.having {
+            self.note_read(&scope, condition);
             predicate::subqueries(self, condition);
         }
         let folded = select.distinct.is_some()
             || predicate::is_grouped(&select.group_by)
             || select.projection.iter().any(predicate::is_aggregate);
-        if let Some(query) = query.filter(|_| !folded) {
-            self.order(&mut scope, query, select);
+        if let Some(query) = query {
+            self.order(&scope, query, select, folded);
         }
-        for source in &mut scope.tables {
-            if let Some(access) = &mut source.access {
+        self.groups(&scope, select);
+        for place in scope.tables() {
+            if let Some(access) = self.access(place) {
                 access.folded = folded;
             }
         }
-        self.keep(scope);
-    }
-
-    /// Takes the order if all of it is columns of one table and nothing before it changes what they mean.
-    fn order(&self, scope: &mut Scope, query: &Query, select: &Select) {
-        let limited = query.fetch.is_some()
-            || match &query.limit_clause {
-                Some(LimitClause::LimitOffset { limit, .. }) => limit.is_some(),
-                Some(LimitClause::OffsetCommaLimit { .. }) => true,
-                None => false,
-            };
-        let mut orders = Vec::new();
-        let mut owner = None;
-        if let Some(OrderByKind::Expressions(expressions)) =
-            query.order_by.as_ref().map(|order| &order.kind)
-        {
-            for by in expressions {
-                let Some((table, column)) = self.ordered_column(scope, &by.expr, select) else {
-                    return;
-                };
-                let descending = match &by.options.sort {
-                    None | Some(OrderBySort::Asc) => false,
-                    Some(OrderBySort::Desc) => true,
-                    Some(OrderBySort::Using(_)) => return,
-                };
-                // Another place for nulls than an index has by itself.
-                let customary = match self.dialect {
-                    Dialect::Postgres => descending,
-                    Dialect::Sqlite => !descending,
-                };
-                if by
-                    .options
-                    .nulls_first
-                    .is_some_and(|first| first != customary)
-                    || owner.is_some_and(|owner| owner != table)
-                {
-                    return;
-                }
-                owner = Some(table);
-                orders.push(Order { column, descending });
-            }
-        }
-        let tables = scope.tables.len();
-        let source = scope.tables.get_mut(owner.unwrap_or(0));
-        if let Some(access) = source.and_then(|source| source.access.as_mut()) {
-            access.limited = limited && (tables == 1 || !orders.is_empty());
-            access.order = orders;
-        }
-    }
-
-    fn ordered_column(
-        &self,
-        scope: &Scope,
-        expr: &sqlparser::ast::Expr,
-        select: &Select,
-    ) -> Option<(usize, String)> {
-        let column = predicate::column(self, expr)?;
-        // A name of the result hides the column's, and may be anything.
-        let renamed = column.table.is_none()
-            && select.projection.iter().any(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } => {
-                    self.fold(alias) == column.name
-                        && predicate::column(self, expr).is_none_or(|own| own.name != column.name)
-                }
-                _ => false,
-            });
-        if renamed {
-            return None;
-        }
-        match column.table {
-            Some(table) => Some((scope.position(&table)?, column.name)),
-            // Without a catalog an unqualified column of several tables is nobody's.
-            None if scope.tables.len() == 1 => Some((0, column.name)),
-            None => None,
+        if folded || predicate::has_window(&select.projection) {
+            Vec::new()
+        } else {
+            self.outputs(&scope, select)
         }
     }
 
@@ -238,10 +204,21 @@ impl Reader {
             self.query(query);
         }
         if let TableObject::TableName(name) = &insert.table
-            && let Some(mut access) = self.access(name)
+            && let Some(mut access) = self.new_access(name)
         {
             access.write = Some(Write::Insert);
-            self.found.push(access);
+            if let Some(OnInsert::OnConflict(conflict)) = &insert.on
+                && let OnConflictAction::DoUpdate(update) = &conflict.action
+            {
+                let columns = update.assignments.iter();
+                let columns = columns.flat_map(|assignment| self.assigned(&assignment.target));
+                let changed = Access {
+                    write: Some(Write::Update(columns.collect())),
+                    ..access.clone()
+                };
+                self.reading.accesses.push(changed);
+            }
+            self.reading.accesses.push(access);
         }
     }
 
@@ -250,7 +227,7 @@ impl Reader {
         if let Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) =
             &update.from
         {
-            scope.tables.extend(self.scope(from).tables);
+            scope.sources.extend(self.scope(from).sources);
         }
         let mut columns = Vec::new();
         for assignment in &update.assignments {
@@ -260,8 +237,8 @@ impl Reader {
         if let Some(condition) = &update.selection {
             predicate::condition(self, &mut scope, condition);
         }
-        scope.write(Write::Update(columns));
-        self.keep(scope);
+        self.note_whole(&scope);
+        self.write(&scope, Write::Update(columns));
     }
 
     fn assigned(&self, target: &sqlparser::ast::AssignmentTarget) -> Vec<String> {
@@ -278,15 +255,20 @@ impl Reader {
     fn delete(&mut self, delete: &Delete) {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let mut scope = self.scope(from);
-        scope.tables.extend(
-            self.scope(delete.using.as_deref().unwrap_or_default())
-                .tables,
-        );
+        let using = self.scope(delete.using.as_deref().unwrap_or_default());
+        scope.sources.extend(using.sources);
         if let Some(condition) = &delete.selection {
             predicate::condition(self, &mut scope, condition);
         }
-        scope.write(Write::Delete);
-        self.keep(scope);
+        self.note_whole(&scope);
+        self.write(&scope, Write::Delete);
+    }
+
+    fn write(&mut self, scope: &Scope, write: Write) {
+        let place = scope.sources.first().and_then(Source::table);
+        if let Some(access) = place.and_then(|place| self.access(place)) {
+            access.write = Some(write);
+        }
     }
 
     fn scope(&mut self, from: &[TableWithJoins]) -> Scope {
@@ -300,13 +282,17 @@ impl Reader {
     fn tables(&mut self, scope: &mut Scope, tables: &TableWithJoins) {
         self.table(scope, &tables.relation);
         for join in &tables.joins {
-            let before = scope.tables.len();
             self.table(scope, &join.relation);
             match constraint(&join.join_operator) {
-                Some(JoinConstraint::On(condition)) => predicate::condition(self, scope, condition),
+                Some(JoinConstraint::On(condition)) => {
+                    self.note_read(scope, condition);
+                    predicate::condition(self, scope, condition);
+                }
                 Some(JoinConstraint::Using(columns)) => {
-                    for name in columns.iter().filter_map(|name| self.names(name).pop()) {
-                        scope.join_all(&name, before);
+                    for name in columns {
+                        if let Some(name) = self.names(name).pop() {
+                            self.join_all(scope, &name);
+                        }
                     }
                 }
                 Some(JoinConstraint::Natural | JoinConstraint::None) | None => {}
@@ -322,23 +308,33 @@ impl Reader {
                 args: None,
                 ..
             } => {
-                let mut access = self.access(name);
                 let own = self.names(name).pop().unwrap_or_default();
-                let name = alias.as_ref().map_or(own, |alias| self.fold(&alias.name));
-                if let Some(access) = &mut access {
-                    access.alias.clone_from(&name);
-                }
-                scope.tables.push(Source { name, access });
+                let called = alias
+                    .as_ref()
+                    .map_or_else(|| own.clone(), |alias| self.fold(&alias.name));
+                let source = match self.new_access(name) {
+                    Some(mut access) => {
+                        access.alias.clone_from(&called);
+                        self.reading.accesses.push(access);
+                        Source::of_table(called, self.reading.accesses.len() - 1)
+                    }
+                    None => {
+                        let known = self.common.iter().rev().find(|(name, _)| *name == own);
+                        let outputs = known.map(|(_, outputs)| outputs.clone());
+                        Source::of_query(called, outputs.unwrap_or_default())
+                    }
+                };
+                scope.sources.push(source);
             }
             TableFactor::Derived {
                 subquery, alias, ..
             } => {
-                self.query(subquery);
+                let outputs = self.query(subquery);
                 let name = alias
                     .as_ref()
                     .map(|alias| self.fold(&alias.name))
                     .unwrap_or_default();
-                scope.tables.push(Source { name, access: None });
+                scope.sources.push(Source::of_query(name, outputs));
             }
             TableFactor::NestedJoin {
                 table_with_joins, ..
@@ -347,19 +343,18 @@ impl Reader {
                 self.tables(scope, table_with_joins);
                 self.depth -= 1;
             }
-            _ => scope.tables.push(Source {
-                name: String::new(),
-                access: None,
-            }),
+            _ => scope
+                .sources
+                .push(Source::of_query(String::new(), Vec::new())),
         }
     }
 
     /// Makes an empty access; `None` for the name of a common table expression.
-    fn access(&self, name: &ObjectName) -> Option<Access> {
+    fn new_access(&self, name: &ObjectName) -> Option<Access> {
         let mut names = self.names(name);
         let table = names.pop()?;
         let schema = names.pop();
-        let hidden = schema.is_none() && self.hidden.contains(&table);
+        let hidden = schema.is_none() && self.common.iter().any(|(name, _)| *name == table);
         (!hidden).then(|| Access {
             schema,
             table,
@@ -372,59 +367,32 @@ impl Reader {
         parts.map(|ident| self.fold(ident)).collect()
     }
 
-    fn keep(&mut self, scope: Scope) {
-        self.found
-            .extend(scope.tables.into_iter().filter_map(|source| source.access));
+    /// Notes a parameter that bounds the rows.
+    fn note_limit(&mut self, limit: &LimitClause) {
+        let (LimitClause::LimitOffset {
+            limit: Some(limit), ..
+        }
+        | LimitClause::OffsetCommaLimit { limit, .. }) = limit
+        else {
+            return;
+        };
+        self.reading.limits.extend(predicate::parameters(limit));
     }
-}
 
-impl Scope {
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.tables.iter().position(|source| source.name == name)
+    fn note_read(&mut self, scope: &Scope, expr: &Expr) {
+        for column in predicate::columns(self, expr) {
+            self.each_owner(scope, &column, |access, name| {
+                push(&mut access.reads, name);
+            });
+        }
     }
 
-    /// Calls `note` for the table that a column may belong to; an unqualified one may be any table's, and the catalog will
-    /// tell whose.
-    pub(super) fn each_owner(
-        &mut self,
-        table: Option<&str>,
-        mut note: impl FnMut(&mut Access),
-    ) -> bool {
-        let mut any = false;
-        for source in &mut self.tables {
-            if table.is_none_or(|table| table == source.name) {
-                any = true;
-                if let Some(access) = &mut source.access {
-                    note(access);
-                }
+    fn note_whole(&mut self, scope: &Scope) {
+        for place in scope.tables() {
+            if let Some(access) = self.access(place) {
+                access.whole = true;
             }
         }
-        any
-    }
-
-    fn join_all(&mut self, column: &str, last: usize) {
-        for source in self.tables.iter_mut().take(last + 1) {
-            if let Some(access) = &mut source.access {
-                push(&mut access.joins, column);
-            }
-        }
-    }
-
-    fn write(&mut self, write: Write) {
-        if let Some(access) = self
-            .tables
-            .first_mut()
-            .and_then(|source| source.access.as_mut())
-        {
-            access.write = Some(write);
-        }
-    }
-}
-
-/// Adds a column that is not there yet.
-pub(super) fn push(columns: &mut Vec<String>, column: &str) {
-    if !columns.iter().any(|present| present == column) {
-        columns.push(column.to_owned());
     }
 }
 

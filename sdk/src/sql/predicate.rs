@@ -1,14 +1,19 @@
 //! What a condition asks of which column.
 //!
-//! Only what a plain index can serve is told: a column by itself, compared with something that is known before the table
-//! is read. A function on a column, a pattern and a choice between columns are left as a residue.
+//! A condition is told where it is on one table alone: what it compares, with what is known before the table is read, and
+//! whether the statement's own text fixes it. `equals`, `ranges` and `joins` have the columns that a plain index serves; a
+//! function on a column, a pattern and a choice between columns are a residue there, and a condition of their own.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, SelectItem,
-    UnaryOperator,
+    UnaryOperator, Value,
 };
 
-use super::parse::{Reader, Scope, push};
+use super::parse::{Output, Reader, Scope, push};
+
+mod single;
+
+use single::{alternatives, told};
 
 /// A column as the statement writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub(super) struct Column {
 }
 
 /// Adds to the scope's accesses what a `WHERE` or an `ON` narrows them by.
-pub(super) fn condition(reader: &mut Reader, scope: &mut Scope, condition: &Expr) {
+pub(super) fn condition(reader: &mut Reader<'_>, scope: &mut Scope, condition: &Expr) {
     let mut open = vec![condition];
     while let Some(expr) = open.pop() {
         match expr {
@@ -29,12 +34,38 @@ pub(super) fn condition(reader: &mut Reader, scope: &mut Scope, condition: &Expr
                 op: BinaryOperator::And,
                 right,
             } => open.extend([&**left, &**right]),
-            _ => one(reader, scope, expr),
+            _ => {
+                one(reader, scope, expr);
+                if let Some((place, told)) = told(reader, scope, expr)
+                    && let Some(access) = reader.access(place)
+                {
+                    access.conditions.push(told);
+                }
+                alternatives(reader, scope, expr);
+            }
         }
     }
 }
 
-fn one(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
+const fn is_name(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+}
+
+/// The numbers of the parameters in an expression, `$2` say.
+pub(super) fn parameters(expr: &Expr) -> Vec<usize> {
+    let mut found = Vec::new();
+    visit(expr, &mut |expr| {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(name) = &value.value
+        {
+            let digits = name.trim_start_matches(['$', '?', ':']);
+            found.extend(digits.parse::<usize>().ok());
+        }
+    });
+    found
+}
+
+fn one(reader: &mut Reader<'_>, scope: &mut Scope, expr: &Expr) {
     match expr {
         Expr::BinaryOp { left, op, right } => match op {
             BinaryOperator::Eq => equality(reader, scope, left, right),
@@ -60,7 +91,7 @@ fn one(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
         } => {
             let constant = list.iter().all(|item| columns(reader, item).is_empty());
             match column(reader, tested).filter(|_| constant) {
-                Some(tested) => note_equal(scope, &tested),
+                Some(tested) => note_equal(reader, scope, &tested),
                 None => residue(reader, scope, expr),
             }
         }
@@ -71,10 +102,16 @@ fn one(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
         } => {
             match column(reader, tested).filter(|_| !negated) {
                 // The subquery's rows drive the look-ups as another table's would.
-                Some(tested) => note_join(scope, &tested),
-                None => note_residue(scope),
+                Some(tested) => note_join(reader, scope, &tested),
+                None => note_residue(reader, scope),
             }
-            reader.query(subquery);
+            let outputs = reader.query(subquery);
+            // And it may be looked up in for each row of this one.
+            if let [Output::One { place, column, .. }] = outputs.as_slice()
+                && let Some(access) = reader.access(*place)
+            {
+                push(&mut access.joins, column);
+            }
         }
         Expr::AnyOp {
             left,
@@ -84,16 +121,16 @@ fn one(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
         } => {
             let constant = columns(reader, right).is_empty();
             match column(reader, left).filter(|_| constant) {
-                Some(tested) => note_equal(scope, &tested),
+                Some(tested) => note_equal(reader, scope, &tested),
                 None => residue(reader, scope, expr),
             }
         }
         Expr::IsNull(tested) => match column(reader, tested) {
-            Some(tested) => note_equal(scope, &tested),
+            Some(tested) => note_equal(reader, scope, &tested),
             None => residue(reader, scope, expr),
         },
         // A flag by itself: true for rows as a look-up would be.
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => note_residue(scope),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => note_residue(reader, scope),
         Expr::UnaryOp {
             op: UnaryOperator::Not,
             ..
@@ -103,24 +140,22 @@ fn one(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
     }
 }
 
-fn equality(reader: &mut Reader, scope: &mut Scope, left: &Expr, right: &Expr) {
+fn equality(reader: &mut Reader<'_>, scope: &mut Scope, left: &Expr, right: &Expr) {
     let pair = (column(reader, left), column(reader, right));
     match pair {
         (Some(left), Some(right)) => {
             // The other side counts as known if it is another table's, of this scope or of one around it.
-            let own = |scope: &Scope, column: &Column| match &column.table {
-                Some(table) => scope.position(table).is_some(),
-                None => true,
-            };
-            let (left_own, right_own) = (own(scope, &left), own(scope, &right));
+            let (left_own, right_own) = (reader.is_own(scope, &left), reader.is_own(scope, &right));
             match (left_own, right_own) {
-                (true, true) if left.table == right.table => note_residue(scope),
-                (true, true) => {
-                    note_join(scope, &left);
-                    note_join(scope, &right);
+                (true, true) if same_table(reader, scope, &left, &right) => {
+                    note_residue(reader, scope);
                 }
-                (true, false) => note_equal(scope, &left),
-                (false, true) => note_equal(scope, &right),
+                (true, true) => {
+                    note_join(reader, scope, &left);
+                    note_join(reader, scope, &right);
+                }
+                (true, false) => note_equal(reader, scope, &left),
+                (false, true) => note_equal(reader, scope, &right),
                 (false, false) => {}
             }
         }
@@ -129,22 +164,34 @@ fn equality(reader: &mut Reader, scope: &mut Scope, left: &Expr, right: &Expr) {
         (None, None) => {
             subqueries(reader, left);
             subqueries(reader, right);
-            note_residue(scope);
+            note_residue(reader, scope);
         }
     }
 }
 
-/// A column against an expression: a look-up if the expression has no column of the same scope.
-fn against(reader: &mut Reader, scope: &mut Scope, tested: &Column, other: &Expr) {
-    subqueries(reader, other);
-    if is_known(reader, scope, other) {
-        note_equal(scope, tested);
-    } else {
-        note_residue(scope);
+/// Whether two columns are of one table; two without a table are, unless they are known to be of two.
+fn same_table(reader: &Reader<'_>, scope: &Scope, left: &Column, right: &Column) -> bool {
+    if left.table.is_some() && right.table.is_some() {
+        return left.table == right.table;
+    }
+    let (left, right) = (reader.owners(scope, left), reader.owners(scope, right));
+    match (left.as_slice(), right.as_slice()) {
+        ([(left, _)], [(right, _)]) => left == right,
+        _ => true,
     }
 }
 
-fn range(reader: &mut Reader, scope: &mut Scope, tested: &Expr, bounds: &[&Expr]) {
+/// A column against an expression: a look-up if the expression has no column of the same scope.
+fn against(reader: &mut Reader<'_>, scope: &mut Scope, tested: &Column, other: &Expr) {
+    subqueries(reader, other);
+    if is_known(reader, scope, other) {
+        note_equal(reader, scope, tested);
+    } else {
+        note_residue(reader, scope);
+    }
+}
+
+fn range(reader: &mut Reader<'_>, scope: &mut Scope, tested: &Expr, bounds: &[&Expr]) {
     let Some(tested) = column(reader, tested) else {
         return;
     };
@@ -152,46 +199,47 @@ fn range(reader: &mut Reader, scope: &mut Scope, tested: &Expr, bounds: &[&Expr]
         subqueries(reader, bound);
     }
     if bounds.iter().all(|bound| is_known(reader, scope, bound)) {
-        scope.each_owner(tested.table.as_deref(), |access| {
-            push(&mut access.ranges, &tested.name);
+        reader.each_owner(scope, &tested, |access, name| {
+            push(&mut access.ranges, name);
         });
     } else {
-        note_residue(scope);
+        note_residue(reader, scope);
     }
 }
 
-fn residue(reader: &mut Reader, scope: &mut Scope, expr: &Expr) {
+fn residue(reader: &mut Reader<'_>, scope: &mut Scope, expr: &Expr) {
     subqueries(reader, expr);
-    note_residue(scope);
+    note_residue(reader, scope);
 }
 
-fn note_residue(scope: &mut Scope) {
-    scope.each_owner(None, |access| access.residual = true);
+fn note_residue(reader: &mut Reader<'_>, scope: &Scope) {
+    for place in scope.tables() {
+        if let Some(access) = reader.access(place) {
+            access.residual = true;
+        }
+    }
 }
 
-fn note_equal(scope: &mut Scope, column: &Column) {
-    scope.each_owner(column.table.as_deref(), |access| {
-        push(&mut access.equals, &column.name);
+fn note_equal(reader: &mut Reader<'_>, scope: &Scope, column: &Column) {
+    reader.each_owner(scope, column, |access, name| {
+        push(&mut access.equals, name);
     });
 }
 
-fn note_join(scope: &mut Scope, column: &Column) {
-    scope.each_owner(column.table.as_deref(), |access| {
-        push(&mut access.joins, &column.name);
+fn note_join(reader: &mut Reader<'_>, scope: &Scope, column: &Column) {
+    reader.each_owner(scope, column, |access, name| {
+        push(&mut access.joins, name);
     });
 }
 
-fn is_known(reader: &Reader, scope: &Scope, expr: &Expr) -> bool {
+fn is_known(reader: &Reader<'_>, scope: &Scope, expr: &Expr) -> bool {
     columns(reader, expr)
         .iter()
-        .all(|column| match &column.table {
-            Some(table) => scope.position(table).is_none(),
-            None => false,
-        })
+        .all(|column| !reader.is_own(scope, column))
 }
 
 /// Returns the column that the expression is, and nothing more.
-pub(super) fn column(reader: &Reader, expr: &Expr) -> Option<Column> {
+pub(super) fn column(reader: &Reader<'_>, expr: &Expr) -> Option<Column> {
     match expr {
         Expr::Nested(inner) => match &**inner {
             Expr::Nested(_) => None,
@@ -213,14 +261,19 @@ pub(super) fn column(reader: &Reader, expr: &Expr) -> Option<Column> {
 }
 
 /// Returns the columns that an expression reads outside its subqueries.
-fn columns(reader: &Reader, expr: &Expr) -> Vec<Column> {
+pub(super) fn columns(reader: &Reader<'_>, expr: &Expr) -> Vec<Column> {
     let mut found = Vec::new();
-    visit(expr, &mut |expr| found.extend(column(reader, expr)));
+    visit(expr, &mut |expr| {
+        // Nested ones are met again.
+        if is_name(expr) {
+            found.extend(column(reader, expr));
+        }
+    });
     found
 }
 
 /// Reads the queries inside an expression.
-pub(super) fn subqueries(reader: &mut Reader, expr: &Expr) {
+pub(super) fn subqueries(reader: &mut Reader<'_>, expr: &Expr) {
     visit(expr, &mut |expr| match expr {
         Expr::Subquery(query)
         | Expr::Exists {
@@ -228,9 +281,25 @@ pub(super) fn subqueries(reader: &mut Reader, expr: &Expr) {
         }
         | Expr::InSubquery {
             subquery: query, ..
-        } => reader.query(query),
+        } => {
+            reader.query(query);
+        }
         _ => {}
     });
+}
+
+/// Returns whether an item of a result is computed over a window of rows.
+pub(super) fn has_window(items: &[SelectItem]) -> bool {
+    items.iter().any(|item| {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            return false;
+        };
+        let mut found = false;
+        visit(expr, &mut |expr| {
+            found |= matches!(expr, Expr::Function(function) if function.over.is_some());
+        });
+        found
+    })
 }
 
 pub(super) fn is_grouped(group_by: &GroupByExpr) -> bool {
@@ -272,7 +341,7 @@ pub(super) fn is_aggregate(item: &SelectItem) -> bool {
 /// Calls `seen` for an expression and those inside it, but not for those of a subquery.
 ///
 /// A loop with its own stack: a chain of operators is as deep as it is long.
-fn visit<'a>(expr: &'a Expr, seen: &mut impl FnMut(&'a Expr)) {
+pub(super) fn visit<'a>(expr: &'a Expr, seen: &mut impl FnMut(&'a Expr)) {
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {
         seen(expr);

@@ -77,17 +77,7 @@ impl Agent {
             _ => None,
         };
         let index = made.index.clone();
-        let columns: Vec<_> = index
-            .columns
-            .iter()
-            .map(|column| {
-                format!(
-                    "{}{}",
-                    column.name,
-                    if column.descending { " DESC" } else { "" }
-                )
-            })
-            .collect();
+        let columns = index.shape.words();
         let draft = Draft {
             job,
             kind: "create_index",

@@ -160,7 +160,8 @@ async fn present(
     for row in listed.fetch_all(&mut *connection).await? {
         let (name, definition): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let columns: Option<Vec<String>> = row.try_get(4)?;
-        let serves = row.try_get::<bool, _>(3)?
+        let serves = index.shape.is_plain()
+            && row.try_get::<bool, _>(3)?
             && columns.is_some_and(|columns| columns.starts_with(&wanted));
         exists |= name == index.name || serves;
         state = format!("{state}\0{definition}\0{}", row.try_get::<bool, _>(2)?);

@@ -52,7 +52,7 @@ async fn look(
         );
         table |= kind == "table";
         exists |= name.eq_ignore_ascii_case(&index.name);
-        if kind == "index" {
+        if kind == "index" && index.shape.is_plain() {
             exists |= same_columns(connection, &name, index).await?;
         }
         state = format!("{state}\0{kind}\0{name}\0{sql}");

@@ -13,7 +13,7 @@ use sqlx::{Database, Execute, SqlStr};
 pub struct Taken<DB: Database> {
     pub(super) sql: SqlStr,
     statement: Option<DB::Statement>,
-    arguments: Result<Option<DB::Arguments>, Option<BoxDynError>>,
+    pub(super) arguments: Result<Option<DB::Arguments>, Option<BoxDynError>>,
     persistent: bool,
 }
 

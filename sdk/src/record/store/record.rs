@@ -35,6 +35,8 @@ pub(crate) struct QueryRecord {
     pub(crate) text: Redacted,
     /// As it was last executed; it stays in the process. `None` where there was no room to keep it whole.
     pub(crate) sample: Option<Arc<str>>,
+    /// It was executed in another text, too.
+    pub(crate) varied: bool,
     pub(crate) calls: u64,
     pub(crate) errors: u64,
     pub(crate) rows: u64,
@@ -157,6 +159,7 @@ impl QueryRecord {
                 |known| whole.map_or_else(|| cut(known), |known| known.text.clone()),
             ),
             sample: whole.and_then(|known| known.sample.clone()),
+            varied: false,
             calls: 0,
             errors: 0,
             rows: 0,

@@ -23,9 +23,10 @@ fn tell(access: &Access) -> String {
         .iter()
         .map(|order| {
             format!(
-                "{}{}",
+                "{}{}{}",
                 order.column,
-                if order.descending { "-" } else { "+" }
+                if order.descending { "-" } else { "+" },
+                if order.odd_nulls { "!" } else { "" }
             )
         })
         .collect();
@@ -147,7 +148,7 @@ fn joined_columns_are_told_on_both_sides() {
 fn subqueries_and_common_table_expressions_are_walked() {
     check(
         "WITH recent AS (SELECT * FROM t WHERE b = 1) SELECT * FROM recent JOIN u ON u.id = recent.u WHERE recent.c = 2",
-        "t[=b] u[~id]",
+        "t[=b,c ~u] u[~id]",
     );
     check(
         "SELECT (SELECT count(*) FROM t WHERE t.u = u.id) FROM u",
@@ -159,11 +160,11 @@ fn subqueries_and_common_table_expressions_are_walked() {
     );
     check(
         "SELECT * FROM u WHERE id IN (SELECT u FROM t WHERE k = 1)",
-        "t[=k] u[~id]",
+        "t[=k ~u] u[~id]",
     );
     check(
         "SELECT * FROM (SELECT * FROM t WHERE b = 1) AS x WHERE x.c = 2",
-        "t[=b]",
+        "t[=b,c]",
     );
     check(
         "SELECT a FROM t WHERE b = 1 UNION ALL SELECT a FROM u WHERE c = 2",
@@ -191,7 +192,7 @@ fn an_order_counts_only_where_an_index_could_give_it() {
             "SELECT a FROM t ORDER BY b DESC NULLS LAST LIMIT 1",
             Dialect::Postgres
         ),
-        "t[]"
+        "t[^b-! limit]"
     );
     assert_eq!(
         told(

@@ -1,14 +1,11 @@
 //! Indexes that only the planner of one connection believes in. The extension is used where it is, never installed.
 
-use perfdeck_bridge::protocol::Redacted;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::database::ddl::IndexPlan;
 use crate::database::identifier::quote;
-use crate::database::plan::names;
-use crate::database::postgres::{Plan, command};
-use crate::sql::redacted::plan_line;
+use crate::database::postgres::command;
 
 #[derive(Debug)]
 pub(super) struct Hypopg {
@@ -20,7 +17,7 @@ pub(super) struct Hypopg {
 pub(super) struct Hypothetical {
     oid: i64,
     /// What the planner calls it: `<13543>btree_documents_status`.
-    name: String,
+    pub(super) name: String,
 }
 
 impl Hypopg {
@@ -58,9 +55,7 @@ impl Hypopg {
             "SELECT indexrelid::int8, indexname::text FROM {}.hypopg_create_index($1)",
             self.schema
         );
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(create)
-            .persistent(false);
+        let row = sqlx::query(AssertSqlSafe(sql)).bind(create);
         let row = row.fetch_one(&mut *connection).await?;
         Ok(Hypothetical {
             oid: row.try_get(0)?,
@@ -73,26 +68,8 @@ impl Hypopg {
         connection: &mut PgConnection,
         hypothetical: &Hypothetical,
     ) -> Result<(), sqlx::Error> {
-        let sql = format!(
-            "SELECT {}.hypopg_drop_index({}::oid)",
-            self.schema, hypothetical.oid
-        );
-        command(connection, sql).await
-    }
-}
-
-impl Hypothetical {
-    /// Gives the plan with the index's real name in it; `None` if it is not used.
-    pub(super) fn named(&self, plan: Plan, name: &str) -> Option<Plan> {
-        let Plan { lines, cost } = plan;
-        let lines: Vec<Redacted> = lines
-            .iter()
-            .map(|line| {
-                let quoted = format!("\"{}\"", self.name);
-                let line = line.as_str().replace(&quoted, name);
-                plan_line(&line.replace(&self.name, name))
-            })
-            .collect();
-        names(&lines, name).then_some(Plan { lines, cost })
+        let sql = format!("SELECT {}.hypopg_drop_index($1::oid)", self.schema);
+        let dropped = sqlx::query(AssertSqlSafe(sql)).bind(hypothetical.oid);
+        dropped.execute(connection).await.map(|_| ())
     }
 }

@@ -1,4 +1,8 @@
-use crate::database::advisor::{Method, Subject, advise};
+mod bed;
+mod desk;
+mod shop;
+
+use crate::database::advisor::{Method, Subject, Usage, advise};
 use crate::database::testing::Postgres;
 
 const SCRIPT: &str = "
@@ -17,6 +21,7 @@ fn subject(text: &str) -> Subject {
         calls_per_second: 10.0,
         mean_seconds: 0.02,
         rows_per_call: 5.0,
+        ..Subject::default()
     }
 }
 
@@ -36,7 +41,10 @@ async fn check(database: &Postgres, method: Method) {
         ),
         ("SELECT * FROM parcels WHERE flag = $1", None),
         ("SELECT * FROM parcels WHERE id = $1", None),
-        ("SELECT * FROM parcels WHERE lower(code) = $1", None),
+        (
+            "SELECT * FROM parcels WHERE lower(code) = $1",
+            Some("perfdeck_parcels_lower_code_"),
+        ),
         ("SELECT * FROM depots WHERE name = $1", None),
         (
             "SELECT * FROM nowhere WHERE a = $1; DROP TABLE parcels",
@@ -44,29 +52,38 @@ async fn check(database: &Postgres, method: Method) {
         ),
         ("SELECT count(*) FROM parcels", None),
     ] {
-        let advice = advise(&database.handle(), &[subject(text)]).await.unwrap();
+        let advice = advise(&database.handle(), &[subject(text)], &Usage::default())
+            .await
+            .unwrap();
         let names: Vec<&str> = advice
+            .proposals
             .iter()
-            .map(|what_if| what_if.index.name.as_str())
+            .map(|proposal| proposal.index.name.as_str())
             .collect();
         // Which equality column leads makes no difference to one statement alone.
         let names: Vec<String> = names
             .iter()
             .map(|name| name.replace("state_depot", "depot_state"))
+            // An expression's name ends with a hash.
+            .map(|name| match name.split_once("lower_code_") {
+                Some((start, _)) => format!("{start}lower_code_"),
+                None => name,
+            })
             .collect();
         assert_eq!(
             names,
             expect.into_iter().collect::<Vec<_>>(),
             "of {text:?}: {advice:#?}"
         );
-        for what_if in advice {
-            assert_eq!(what_if.method, method, "of {text:?}");
+        for proposal in advice.proposals {
+            assert_eq!(proposal.method, method, "of {text:?}");
             assert!(
-                what_if
-                    .plan_after
+                proposal
+                    .serves
                     .iter()
-                    .any(|line| line.as_str().contains(&what_if.index.name)),
-                "{what_if:#?}"
+                    .flat_map(|served| &served.plan_after)
+                    .any(|line| line.as_str().contains(&proposal.index.name)),
+                "{proposal:#?}"
             );
         }
     }

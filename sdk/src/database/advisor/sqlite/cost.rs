@@ -1,17 +1,19 @@
 //! What a plan of SQLite costs, in rows read one after the other. Its `EXPLAIN QUERY PLAN` has no numbers, so they come
 //! from the statistics and from what the statement was seen to return.
 
+use std::collections::HashMap;
+
 use super::schema::Measured;
-use crate::database::advisor::catalog::Index;
 use crate::database::advisor::{Candidate, Statement};
-use crate::sql::access::Access;
+use crate::database::ddl::{Key, On};
+use crate::sql::access::{Access, Subject, Test};
 
 /// Reading a row through an index against reading the next row of a scan.
 const LOOKUP: f64 = 3.0;
 /// Of the rows, what a bound or two leave.
 const RANGE: f64 = 0.25;
 /// Sorting a row, by comparison.
-const SORT: f64 = 0.3;
+const SORT: f64 = 0.1;
 
 /// Returns whether a step of the plan goes through the index.
 pub(super) fn uses(plan: &[String], index: &str) -> bool {
@@ -23,7 +25,8 @@ pub(super) fn of_plan(
     plan: &[String],
     statement: &Statement<'_>,
     tables: &[Measured],
-    candidate: Option<&Candidate>,
+    shown: &HashMap<usize, Candidate>,
+    shares: &HashMap<(usize, String), f64>,
 ) -> f64 {
     let sorts = plan.iter().any(|step| step.starts_with("USE TEMP B-TREE"));
     let (mut total, mut outer) = (0.0, 1.0);
@@ -31,7 +34,7 @@ pub(super) fn of_plan(
         let Some((access, measured)) = touched(step, statement, tables) else {
             continue;
         };
-        let (visited, left) = rows(step, access, measured, statement, candidate);
+        let (visited, left) = rows(step, access, measured, statement, shown, shares);
         let left = if access.limited && !sorts && statement.accesses.len() == 1 {
             left.min(statement.subject.rows_per_call.max(1.0))
         } else {
@@ -39,7 +42,7 @@ pub(super) fn of_plan(
         };
         let visited = if access.limited && !sorts && statement.accesses.len() == 1 {
             // The reading ends when enough rows are found.
-            let (_, matching) = rows(step, access, measured, statement, candidate);
+            let (_, matching) = rows(step, access, measured, statement, shown, shares);
             (visited * (left / matching.max(1.0)).min(1.0)).max(left)
         } else {
             visited
@@ -59,10 +62,11 @@ fn rows(
     access: &Access,
     measured: &Measured,
     statement: &Statement<'_>,
-    candidate: Option<&Candidate>,
+    shown: &HashMap<usize, Candidate>,
+    shares: &HashMap<(usize, String), f64>,
 ) -> (f64, f64) {
     let all = measured.table.rows.max(1.0);
-    let equals: Vec<&str> = access.equals.iter().map(String::as_str).collect();
+    let equals: Vec<&str> = equals(access, measured);
     let mut matching = if equals.is_empty() {
         all
     } else {
@@ -70,6 +74,14 @@ fn rows(
     };
     if !access.ranges.is_empty() {
         matching = (matching * RANGE).max(1.0);
+    }
+    // What the text fixes is known better than by what its column has as a rule.
+    for condition in &access.conditions {
+        let predicate = condition.constant.as_ref();
+        let known = predicate.and_then(|own| shares.get(&(measured.place, own.clone())));
+        if let Some(share) = known {
+            matching = matching.min((all * share).max(1.0));
+        }
     }
     // Of a simple statement it is known how many rows it returned.
     let simple = statement.accesses.len() == 1
@@ -84,17 +96,17 @@ fn rows(
             returned
         };
     }
+    let share = shown_by(step, shown).map_or(1.0, |candidate| candidate.share);
+    matching = matching.min((all * share).max(1.0));
     if !step.starts_with("SEARCH") {
-        return (all, matching);
+        return ((all * share).max(1.0), matching);
     }
     let Some(condition) = step.rfind('(').and_then(|at| step.get(at..)) else {
-        return (all, matching);
+        return ((all * share).max(1.0), matching);
     };
     let equalities = condition.matches("=?").count();
     let ranged = condition.contains(">?") || condition.contains("<?");
-    let columns: Vec<&str> = columns_of(step, measured, candidate)
-        .take(equalities)
-        .collect();
+    let columns: Vec<&str> = columns_of(step, measured, shown).take(equalities).collect();
     let mut found = if columns.is_empty() && equalities > 0 {
         // The row number, or an index that the statement builds for itself.
         if condition.contains("rowid=?") {
@@ -118,12 +130,41 @@ fn rows(
     if simple && !access.residual && all_used && (access.ranges.is_empty() || ranged) {
         found = returned;
     }
+    if !(simple && found <= returned) {
+        found = (found * share).max(1.0);
+    }
     (found.max(1.0), matching.min(found).max(1.0))
+}
+
+/// The columns and expressions that one value is looked up of.
+fn equals<'a>(access: &'a Access, measured: &Measured) -> Vec<&'a str> {
+    let mut equals: Vec<&str> = access.equals.iter().map(String::as_str).collect();
+    for condition in &access.conditions {
+        if let (Subject::Expression(text), Test::Equal | Test::OneOf) =
+            (&condition.on, condition.test)
+        {
+            equals.push(text);
+        }
+    }
+    equals.retain(|name| measured.sample.has(name));
+    equals
+}
+
+/// The candidate that a step goes through.
+fn shown_by<'a>(step: &str, shown: &'a HashMap<usize, Candidate>) -> Option<&'a Candidate> {
+    let name = index_of(step)?;
+    shown
+        .values()
+        .find(|candidate| candidate.index.name == name)
 }
 
 fn price(step: &str, visited: f64, all: f64) -> f64 {
     let depth = all.max(2.0).log2();
     let through_index = step.contains(" USING INDEX ");
+    if step.contains("(ANY(") {
+        // A look-up for each value of what leads, where statistics of the host's own say so; without, all is read.
+        return all * 0.5;
+    }
     if step.contains(" USING AUTOMATIC ") {
         // Built for the statement alone, from every row.
         return SORT * all * depth + visited;
@@ -140,29 +181,25 @@ fn price(step: &str, visited: f64, all: f64) -> f64 {
 fn columns_of<'a>(
     step: &'a str,
     measured: &'a Measured,
-    candidate: Option<&'a Candidate>,
+    shown: &'a HashMap<usize, Candidate>,
 ) -> impl Iterator<Item = &'a str> {
     let name = index_of(step);
-    let own = candidate.filter(|candidate| name == Some(candidate.index.name.as_str()));
-    let known =
-        |index: &&Index| !index.name.is_empty() && name.is_some_and(|name| index.name == name);
-    let columns = match own {
-        Some(candidate) => Some(&candidate.index.columns),
+    let keys = match shown_by(step, shown) {
+        Some(candidate) => Some(&candidate.index.shape.keys),
         None => measured
             .table
             .indexes
             .iter()
-            .find(known)
-            .map(|index| &index.columns),
+            .find(|index| !index.name.is_empty() && name == Some(index.name.as_str()))
+            .map(|index| &index.keys),
     };
-    columns
-        .into_iter()
-        .flatten()
-        .map(|column| column.name.as_str())
+    keys.into_iter().flatten().map(|key: &Key| match &key.on {
+        On::Column(name) | On::Expression(name) => name.as_str(),
+    })
 }
 
 /// The index that a step names; one with a space before a parenthesis in its name is not known again, which costs accuracy.
-fn index_of(step: &str) -> Option<&str> {
+pub(super) fn index_of(step: &str) -> Option<&str> {
     let rest = step
         .split_once(" USING INDEX ")
         .or_else(|| step.split_once(" USING COVERING INDEX "))?

@@ -13,6 +13,13 @@ pub(super) struct Sample {
 }
 
 impl Sample {
+    /// Whether values of a column or an expression were sampled.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.eq_ignore_ascii_case(name))
+    }
+
     /// Estimates how many different combinations these columns have among `total` rows; `None` for a column that was not
     /// sampled.
     ///

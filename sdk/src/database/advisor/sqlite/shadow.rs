@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqlitePool};
 use super::schema::{Measured, Schema};
 use crate::database::Error;
 use crate::database::advisor::Candidate;
-use crate::database::ddl::IndexColumn;
+use crate::database::ddl::{Key, On};
 use crate::database::sqlite::{Side, explain};
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Shadow {
                 self.note(
                     &table.name,
                     Some(&index.name),
-                    &statistics(measured, &index.columns),
+                    &statistics(measured, &index.keys, 1.0),
                 )
                 .await?;
             }
@@ -74,7 +74,7 @@ impl Shadow {
         self.note(
             &index.table,
             Some(&index.name),
-            &statistics(measured, &index.columns),
+            &statistics(measured, &index.shape.keys, candidate.share),
         )
         .await?;
         self.reload().await
@@ -118,13 +118,16 @@ impl Shadow {
 }
 
 /// Writes a row of `sqlite_stat1`: the rows, then the rows of one value of each prefix.
-fn statistics(measured: &Measured, columns: &[IndexColumn]) -> String {
-    let rows = measured.table.rows.max(1.0);
+fn statistics(measured: &Measured, keys: &[Key], share: f64) -> String {
+    let all = measured.table.rows.max(1.0);
+    let rows = (all * share).max(1.0);
     let mut text = format!("{}", rows as u64);
     let mut names: Vec<&str> = Vec::new();
-    for column in columns {
-        names.push(&column.name);
-        let average = (rows / measured.distinct(&names)).ceil().max(1.0);
+    for key in keys {
+        match &key.on {
+            On::Column(name) | On::Expression(name) => names.push(name),
+        }
+        let average = (all / measured.distinct(&names)).min(rows).ceil().max(1.0);
         text.push_str(&format!(" {}", average as u64));
     }
     text
