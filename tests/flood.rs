@@ -345,12 +345,12 @@ fn route(number: usize) -> String {
     format!("GET /real/{number}")
 }
 
-type Running = <HttpService<Runs> as Service<Request<String>>>::Future;
+type Observed = <HttpService<Runs> as Service<Request<String>>>::Future;
 
 /// Requests whose times are spread over what histograms tell apart.
 struct Load {
     service: HttpService<Runs>,
-    open: Vec<Pin<Box<Running>>>,
+    open: Vec<Pin<Box<Observed>>>,
     sent: u64,
     /// Whether they take unlike times.
     spread: bool,
