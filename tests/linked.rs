@@ -113,8 +113,10 @@ const READ: [&str; 15] = [
     "open /sys/fs/cgroup/GROUP/cgroup.controllers",
 ];
 
-/// What it reads where the system has it: limits of memory in either version of cgroups, and the processors' own folder.
-const MAY_READ: [&str; 6] = [
+/// What it reads where the system has it: limits of memory in either version of cgroups, and the processors' own folder. And
+/// what glibc asks before it gives memory back that was freed, by any thread but the first.
+const MAY_READ: [&str; 7] = [
+    "open /proc/sys/vm/overcommit_memory",
     "open /sys/fs/cgroup/GROUP/memory.limit_in_bytes",
     "open /sys/fs/cgroup/GROUP/memory.usage_in_bytes",
     "open /sys/fs/cgroup/GROUP/memory.max",

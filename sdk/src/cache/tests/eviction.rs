@@ -190,14 +190,16 @@ fn what_leaves_is_counted_by_its_cause() {
         assert_eq!(left(), [0, 1, 1], "{eviction:?}");
         pass(&hand, minute + Duration::from_secs(1));
         users.insert(&1, 4);
-        // The other nine are swept when they are counted.
-        assert_eq!(left(), [10, 1, 1], "{eviction:?}");
+        // The other nine are swept when they are counted; of one on the stripe of the key it was the invalidation.
+        let [expired, invalidated, replaced] = left();
+        assert_eq!((expired + invalidated, replaced), (11, 1), "{eviction:?}");
+        assert!(expired >= 8, "{eviction:?}: {expired}");
         assert_eq!(row(&caches, "users").evictions, 0, "{eviction:?}");
         (100..300).for_each(|key| users.insert(&key, key));
         let _ = held(&users);
         let row = row(&caches, "users");
         assert!(row.evictions >= 140, "{eviction:?}: {row:?}");
-        assert_eq!(left(), [10, 1, 1], "{eviction:?}");
+        assert_eq!(left(), [expired, invalidated, replaced], "{eviction:?}");
     }
 }
 
