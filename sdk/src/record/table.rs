@@ -25,7 +25,7 @@ pub(super) const MAX_ROUTE_STATEMENTS: usize = 32;
 /// Drains without a call before a key's memory is given back.
 const IDLE_DRAINS: u8 = 60;
 /// The same where memory is short.
-const SHORT_DRAINS: u8 = 30;
+const SHORT_DRAINS: u8 = 45;
 /// Keys from which on those that were not called since the last drain make room at once.
 const CROWDED: usize = MAX_KEYS / 2;
 /// Pools whose waits are told apart.
