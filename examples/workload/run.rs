@@ -225,7 +225,7 @@ impl Turns {
             .iter()
             .map(|weight| (1e3 * all / weight.max(f64::MIN_POSITIVE)).min(1e18) as u64)
             .collect();
-        let due = (0..weights.len()).map(|place| Reverse((place as u64 * 1_000, place)));
+        let due = (0..weights.len()).map(|place| Reverse((0, place)));
         Self {
             due: due.collect(),
             every,
