@@ -50,9 +50,15 @@ const CONSTANT: [&str; 34] = [
 ];
 /// The bytes of the longest expression that is proposed.
 const LONGEST: usize = 400;
+/// The parts of the largest: what follows goes into each of them by calling itself, and a chain of operators is as deep as
+/// its text is long.
+const PARTS: usize = 100;
 
 /// Writes an expression as the key of an index; `None` for one that can't be a key.
 pub(super) fn text(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
+    if !is_small(expr) {
+        return None;
+    }
     let mut inner = expr;
     while let Expr::Nested(nested) = inner {
         inner = nested;
@@ -64,7 +70,7 @@ pub(super) fn text(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
 
 /// Writes a whole condition as the predicate of an index, where it compares columns with literals.
 pub(super) fn predicate(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
-    if !is_predicate(expr) {
+    if !is_small(expr) || !is_predicate(expr) {
         return None;
     }
     // PostgreSQL itself has a flag's comparison so, and a hypothetical index is compared as it is written.
@@ -85,6 +91,12 @@ pub(super) fn predicate(reader: &Reader<'_>, expr: &Expr) -> Option<String> {
         });
     }
     written(reader, expr)
+}
+
+fn is_small(expr: &Expr) -> bool {
+    let mut parts = 0;
+    visit(expr, &mut |_| parts += 1);
+    parts <= PARTS
 }
 
 fn written(reader: &Reader<'_>, expr: &Expr) -> Option<String> {

@@ -254,11 +254,14 @@ fn the_deepest_statement_that_is_read_fits_a_small_stack() {
         "-",
         "a||",
         "a IN (SELECT ",
+        "1 = a+",
+        "1 = a||",
     ] {
-        let sql = format!(
-            "SELECT * FROM t WHERE {}1",
-            piece.repeat(1_990 / piece.split(' ').count())
-        );
+        let (before, piece) = piece.split_once("= ").unwrap_or(("", piece));
+        let chain = piece.repeat(1_980 / piece.split(' ').count());
+        // What is compared is looked at as what an index could have as its key.
+        let equals = if before.is_empty() { "" } else { " = " };
+        let sql = format!("SELECT * FROM t WHERE {before}{equals}{chain}1");
         let thread = std::thread::Builder::new().stack_size(1 << 21);
         thread
             .spawn(move || accesses(&sql, Dialect::Postgres))
