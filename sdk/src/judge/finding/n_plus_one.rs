@@ -79,21 +79,18 @@ fn fetches_one_key(text: &str, rows: f64) -> bool {
 }
 
 fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> Finding {
-    // One call stays: the one that fetches all at once.
-    let saved = used.time_share * (1.0 - 1.0 / used.per_request.p50.max(2.0));
-    let after = route.p95_seconds * (1.0 - saved.min(1.0));
-    let wait_share = window.share(route.wait_seconds * saved);
+    let impact = impact(window, route, used);
     let title = format!(
         "N+1: {} runs one query {:.0} times a request, p95 {} -> about {} at once",
         route.name,
         used.per_request.p50,
         told(route.p95_seconds),
-        told(after),
+        told(impact.p95_seconds_after.unwrap_or_default()),
     );
     Finding {
         id: stable_id("n_plus_one", &[&route.name, query.text.as_str()]),
         kind: "n_plus_one".into(),
-        severity: if wait_share >= CRITICAL_SHARE {
+        severity: if impact.wait_share >= CRITICAL_SHARE {
             Severity::Critical
         } else {
             Severity::Warning
@@ -106,12 +103,7 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
             time_share: used.time_share,
             rewrite: rewrite(query.text.as_str()),
         }),
-        impact: Impact {
-            route: Some(route.name.to_string()),
-            p95_seconds_now: Some(route.p95_seconds),
-            p95_seconds_after: Some(after),
-            wait_share,
-        },
+        impact,
         // Where nobody saw the values, it may be the same again that it asks for.
         confidence: if 2 * used.manner.unsure > used.manner.looping {
             Confidence::Estimated
@@ -121,6 +113,17 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
         action: None,
         status: FindingStatus::Code,
         score_points: 0.0,
+    }
+}
+
+/// What it would bring if one call of each request stayed.
+pub(super) fn impact(window: &Window, route: &Route, used: &Statement) -> Impact {
+    let saved = used.time_share * (1.0 - 1.0 / used.per_request.p50.max(2.0));
+    Impact {
+        route: Some(route.name.to_string()),
+        p95_seconds_now: Some(route.p95_seconds),
+        p95_seconds_after: Some(route.p95_seconds * (1.0 - saved.min(1.0))),
+        wait_share: window.share(route.wait_seconds * saved),
     }
 }
 

@@ -1,10 +1,8 @@
 //! One request asks the database the same again and again, with the same values.
 
-use perfdeck_bridge::protocol::{
-    Confidence, Evidence, Finding, FindingStatus, Impact, NPlusOne, Severity,
-};
+use perfdeck_bridge::protocol::{Confidence, Evidence, Finding, FindingStatus, NPlusOne, Severity};
 
-use super::n_plus_one::{recurs, repeated};
+use super::n_plus_one::{impact, recurs, repeated};
 use super::{stable_id, told};
 use crate::judge::window::{Query, Route, Statement, Window};
 
@@ -14,15 +12,13 @@ pub(super) fn look(window: &Window) -> impl Iterator<Item = Finding> + '_ {
 }
 
 fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> Finding {
-    // The first call stays.
-    let saved = used.time_share * (1.0 - 1.0 / used.per_request.p50.max(2.0));
-    let after = route.p95_seconds * (1.0 - saved.min(1.0));
+    let impact = impact(window, route, used);
     let title = format!(
         "repeated query: {} asks the same {:.0} times a request, p95 {} -> about {} if it asked once",
         route.name,
         used.per_request.p50,
         told(route.p95_seconds),
-        told(after),
+        told(impact.p95_seconds_after.unwrap_or_default()),
     );
     Finding {
         id: stable_id("repeated_query", &[&route.name, query.text.as_str()]),
@@ -36,12 +32,7 @@ fn finding(window: &Window, route: &Route, used: &Statement, query: &Query) -> F
             time_share: used.time_share,
             rewrite: None,
         }),
-        impact: Impact {
-            route: Some(route.name.to_string()),
-            p95_seconds_now: Some(route.p95_seconds),
-            p95_seconds_after: Some(after),
-            wait_share: window.share(route.wait_seconds * saved),
-        },
+        impact,
         confidence: Confidence::Verified,
         action: None,
         status: FindingStatus::Code,
