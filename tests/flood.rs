@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Polling, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -171,14 +172,34 @@ fn run(switch: &str) -> Result<u64> {
 fn flooded() -> Result<()> {
     let (guard, deck) = perfdeck::Builder::new("flood").start()?;
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(deck.layer()))?;
-    flood(&deck, false)?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let most = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-    eprintln!("\nmost kib: {}", most.context("a high-water mark")?);
+    let flooding = AtomicBool::new(true);
+    let most = thread::scope(|scope| {
+        let most = scope.spawn(|| {
+            let mut most = held_kib()?;
+            while flooding.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(10));
+                most = most.max(held_kib()?);
+            }
+            anyhow::Ok(most)
+        });
+        let sent = flood(&deck, false);
+        flooding.store(false, Ordering::Relaxed);
+        sent?;
+        most.join().ok().context("nobody looked at the memory")?
+    })?;
+    eprintln!("\nmost kib: {most}");
     guard.stop();
     Ok(())
+}
+
+/// What the process holds in memory of its own. Its code isn't counted: of an unoptimised binary the deck's pages are
+/// megabytes, which depend on what of the file the machine happened to have read.
+fn held_kib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let held = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
+    Ok(held.context("no memory is told")?.parse()?)
 }
 
 /// All the junk, of keys that come again or not; returns how many requests there were.

@@ -4,6 +4,7 @@
 //! returns, so whoever looks up after it returned can't be answered with what was loaded before, however late that
 //! load ends.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Keys and tags share this many stripes; invalidating one costs its neighbours on the stripe a miss.
@@ -14,7 +15,8 @@ pub(super) struct Stamps {
     namespace: AtomicU64,
     /// The next value that the namespace's stamp never had.
     fresh: AtomicU64,
-    stripes: Box<[AtomicU64; STRIPES]>,
+    /// All of them 0 until one is invalidated, which in many namespaces never happens.
+    stripes: OnceLock<Box<[AtomicU64; STRIPES]>>,
 }
 
 /// The stamps that an entry or a flight was begun under.
@@ -50,8 +52,13 @@ impl Stamps {
         Self {
             namespace: AtomicU64::new(0),
             fresh: AtomicU64::new(1),
-            stripes: Box::new([const { AtomicU64::new(0) }; STRIPES]),
+            stripes: OnceLock::new(),
         }
+    }
+
+    fn stripes(&self) -> &[AtomicU64; STRIPES] {
+        let zeros = || Box::new([const { AtomicU64::new(0) }; STRIPES]);
+        self.stripes.get_or_init(zeros)
     }
 
     #[inline]
@@ -82,14 +89,14 @@ impl Stamps {
 
     /// Makes the entries of a key or a tag invalid, whichever function they are of.
     pub(super) fn bump_stripe(&self, hash: u64) {
-        if let Some(stripe) = self.stripes.get(usize::from(stripe(hash))) {
+        if let Some(stripe) = self.stripes().get(usize::from(stripe(hash))) {
             stripe.fetch_add(1, Ordering::AcqRel);
         }
     }
 
     /// Makes invalid what hangs on any stripe.
     pub(super) fn bump_stripes(&self) {
-        for stripe in self.stripes.iter() {
+        for stripe in self.stripes() {
             stripe.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -97,7 +104,7 @@ impl Stamps {
     /// Makes invalid what hangs on a stripe, by the stripe's number, which may be one of a multiple of the stripes here.
     #[cfg(feature = "redis")]
     pub(super) fn bump_number(&self, number: u64) {
-        if let Some(stripe) = self.stripes.get(number as usize % STRIPES) {
+        if let Some(stripe) = self.stripes().get(number as usize % STRIPES) {
             stripe.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -111,8 +118,9 @@ impl Stamps {
 
     #[inline]
     pub(super) fn stripe(&self, number: u16) -> u64 {
-        self.stripes
-            .get(usize::from(number))
+        let stripes = self.stripes.get();
+        stripes
+            .and_then(|stripes| stripes.get(usize::from(number)))
             .map_or(0, |stripe| stripe.load(Ordering::Acquire))
     }
 }
