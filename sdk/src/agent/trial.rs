@@ -132,12 +132,19 @@ impl Agent {
         let arrived = (kept + dropped) as f64;
         taken.calls.iter().for_each(|call| seated.trial.take(call));
         // Of all keys, what was kept is what there was; else what was dropped stands for its share of the others.
+        // Of what is not in the sample nobody looked whether a cache is for it: as much of it as of the sample.
+        let fit = if taken.unfit > 0 {
+            arrived / (arrived + taken.unfit as f64)
+        } else {
+            1.0
+        };
+        let all = (taken.all as f64 * fit) as u64;
         let counted = match (seated.trial.halvings(), dropped) {
             (0, _) => kept,
-            (_, 0) => taken.all,
-            _ => (taken.all as f64 * kept as f64 / arrived) as u64,
+            (_, 0) => all,
+            _ => (all as f64 * kept as f64 / arrived) as u64,
         };
-        seated.trial.passed(taken.all, counted);
+        seated.trial.passed(all, counted);
         taken.calls.clear();
         self.trials.room = taken.calls;
         if taken.all > 0 {

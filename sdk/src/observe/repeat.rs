@@ -5,6 +5,7 @@
 //! numbers more. What is kept of one that is are hashes and times: no argument, key or answer. It goes into a bounded buffer,
 //! unless another thread is at it or it is full: then it is dropped and counted. Nobody waits.
 
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -65,6 +66,8 @@ struct Seat {
     bound: AtomicU64,
     calls: AtomicU64,
     dropped: AtomicU64,
+    /// Calls in the sample that no cache is for.
+    unfit: AtomicU64,
     kept: Mutex<Vec<Call>>,
 }
 
@@ -91,6 +94,8 @@ pub(crate) struct Asked {
 pub(crate) struct Taken {
     pub(crate) calls: Vec<Call>,
     pub(crate) dropped: u64,
+    /// Of the sample, those that no cache is for.
+    pub(crate) unfit: u64,
     /// All of them, in the sample or not.
     pub(crate) all: u64,
 }
@@ -166,6 +171,7 @@ impl Repeats {
         *lock(&seat.kept) = Self::room();
         seat.calls.store(0, Ordering::Relaxed);
         seat.dropped.store(0, Ordering::Relaxed);
+        seat.unfit.store(0, Ordering::Relaxed);
         let bound = u64::MAX.checked_shr(halvings).unwrap_or(0);
         seat.bound.store(bound, Ordering::Relaxed);
         seat.subject.store(subject.token(), Ordering::Relaxed);
@@ -190,6 +196,7 @@ impl Repeats {
         Some(Taken {
             calls: std::mem::replace(&mut *lock(&seat.kept), room),
             dropped: seat.dropped.swap(0, Ordering::Relaxed),
+            unfit: seat.unfit.swap(0, Ordering::Relaxed),
             all: seat.calls.swap(0, Ordering::Relaxed),
         })
     }
@@ -226,10 +233,30 @@ impl Watch {
     /// Counts a call; `None` if its key is not in the sample, or can't be one.
     pub(crate) fn asked(self, key: &KeyWriter) -> Option<Asked> {
         let hash = key.hashed_by(&self.eyes.repeats.hasher)?;
+        self.sampled(hash)?;
+        self.told(hash)
+    }
+
+    /// The hash of something that is asked.
+    #[inline]
+    pub(crate) fn hash(self, of: impl Hash) -> u64 {
+        self.eyes.repeats.hasher.hash_one(of)
+    }
+
+    /// Counts a call; `None` if a key of this hash is not in the sample, which the hash's upper bits choose.
+    #[inline]
+    pub(crate) fn sampled(self, hash: u64) -> Option<()> {
         self.seat.calls.fetch_add(1, Ordering::Relaxed);
-        if hash >= self.seat.bound.load(Ordering::Relaxed) {
-            return None;
-        }
+        (hash < self.seat.bound.load(Ordering::Relaxed)).then_some(())
+    }
+
+    /// Counts a call in the sample that no cache is for.
+    pub(crate) fn unfit(self) {
+        self.seat.unfit.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call in the sample; `None` if there is no room for it.
+    pub(crate) fn told(self, hash: u64) -> Option<Asked> {
         if self.seat.is_full() {
             // Nothing is hashed for nothing.
             self.seat.dropped.fetch_add(1, Ordering::Relaxed);

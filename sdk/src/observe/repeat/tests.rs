@@ -134,6 +134,8 @@ mod requests {
         ] {
             send(eyes, &[], &[asked]).await;
         }
+        let own = eyes.repeats.take(0, Repeats::room()).unwrap();
+        assert_eq!((own.calls.len(), own.unfit, own.all), (0, 3, 3));
         for answer in [
             (header::SET_COOKIE, "session=1"),
             (header::CACHE_CONTROL, "max-age=60, Private"),
@@ -149,6 +151,22 @@ mod requests {
         assert_eq!(taken(eyes).0, []);
         send(eyes, &[(header::CACHE_CONTROL, "public, max-age=60")], &[]).await;
         assert_eq!(taken(eyes).0.len(), 1, "and this is");
+    }
+
+    #[tokio::test]
+    async fn of_a_busy_route_only_what_is_in_the_sample_is_looked_at() {
+        let eyes = watched();
+        let route = eyes.recorder.route(&Method::GET, Some("/tags"));
+        eyes.repeats.watch(0, Subject::Route(route.hash), 2);
+        for page in 0..400 {
+            let uri = ("uri", &*format!("/tags?page={page}"));
+            send(eyes, &[], &[uri, ("cookie", "session=1")]).await;
+            send(eyes, &[], &[uri]).await;
+        }
+        let taken = eyes.repeats.take(0, Repeats::room()).unwrap();
+        assert_eq!(taken.all, 800);
+        assert!((60..140).contains(&taken.unfit), "{}", taken.unfit);
+        assert_eq!(taken.calls.len() as u64, taken.unfit, "all of a page or none");
     }
 
     #[tokio::test]

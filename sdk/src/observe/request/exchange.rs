@@ -4,7 +4,6 @@ use bytes::Buf;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 
-use crate::cache::{CacheKey as _, KeyWriter};
 use crate::observe::Eyes;
 use crate::observe::repeat::digest::Digest;
 use crate::observe::repeat::{Asked, Subject};
@@ -53,15 +52,18 @@ impl Exchange {
     #[cold]
     fn noted<B>(eyes: &'static Eyes, route: u64, request: &Request<B>) -> Option<Box<Self>> {
         let watch = eyes.watch(Subject::Route(route))?;
+        let uri = request.uri();
+        let hash = watch.hash((uri.path(), uri.query()));
+        // Most of what a busy route is asked is not in the sample, and nothing else is looked at of it.
+        watch.sampled(hash)?;
         let headers = request.headers();
         if OWN.iter().any(|own| headers.contains_key(own)) {
+            watch.unfit();
             return None;
         }
-        let host = headers.get(header::HOST).map(HeaderValue::to_str);
-        let uri = request.uri();
-        let key = (host.and_then(Result::ok), uri.path(), uri.query());
-        let key = KeyWriter::written(|writer| key.write(writer));
-        let asked = watch.asked(&key)?;
+        // The upper bits choose the sample, which is of a resource on whichever host.
+        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+        let asked = watch.told(hash ^ (watch.hash(host) >> 32))?;
         let mut fields = Digest::default();
         for name in &VARIES {
             fields.value(headers.get(name).map(HeaderValue::as_bytes));
