@@ -166,7 +166,11 @@ mod requests {
         let taken = eyes.repeats.take(0, Repeats::room()).unwrap();
         assert_eq!(taken.all, 800);
         assert!((60..140).contains(&taken.unfit), "{}", taken.unfit);
-        assert_eq!(taken.calls.len() as u64, taken.unfit, "all of a page or none");
+        assert_eq!(
+            taken.calls.len() as u64,
+            taken.unfit,
+            "all of a page or none"
+        );
     }
 
     #[tokio::test]
