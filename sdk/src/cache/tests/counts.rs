@@ -116,7 +116,7 @@ async fn run(steps: &[Step]) -> (Row, u64, u64) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn counters_conserve(steps in prop::collection::vec(step(), 0..40)) {
+    fn promise_42_counters_conserve(steps in prop::collection::vec(step(), 0..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (row, lookups, ran) = runtime.block_on(run(&steps));
         prop_assert_eq!(row.hits + row.misses, lookups);
