@@ -120,7 +120,7 @@ pub mod metrics {
     pub use crate::observe::custom::facade::Recorder;
 }
 
-/// What the attributes expand to; no part of the interface.
+/// What the attributes expand to, and what a benchmark measures; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "cache")]
@@ -132,4 +132,5 @@ pub mod __private {
     #[cfg(feature = "cache")]
     pub use crate::observe::monitor::{Answer, ByHash, ByText, Repeating, Unseen};
     pub use crate::observe::monitor::{Function, Monitor};
+    pub use crate::sql::redacted::statement;
 }

@@ -8,7 +8,8 @@ use super::fingerprint::{fingerprint, redact};
 const HIDDEN: &str = "(a plan whose literals can't be told apart)";
 
 /// Gives a statement's id and its text without literals.
-pub(crate) fn statement(sql: &str) -> (u64, Redacted) {
+#[must_use]
+pub fn statement(sql: &str) -> (u64, Redacted) {
     let mut id = 0;
     let fingerprinted = |sql: &str| {
         let shape = fingerprint(sql);

@@ -71,11 +71,7 @@ impl<'a> Tokens<'a> {
         }
         let byte = self.peek(0);
         let kind = match byte {
-            _ if self
-                .text
-                .get(start..)
-                .is_some_and(|rest| rest.starts_with('…')) =>
-            {
+            0xe2 if self.is_ellipsis() => {
                 self.at += '…'.len_utf8();
                 Kind::Ellipsis
             }
@@ -107,6 +103,11 @@ impl<'a> Tokens<'a> {
         let text = self.text.get(start..self.at).unwrap_or_default();
         self.behind_escape = kind == Kind::Word && text.eq_ignore_ascii_case("ESCAPE");
         Ok(Some(Token { kind, text }))
+    }
+
+    fn is_ellipsis(&self) -> bool {
+        let rest = self.text.get(self.at..);
+        rest.is_some_and(|rest| rest.starts_with('…'))
     }
 
     fn skip_trivia(&mut self) -> Result<(), Ambiguous> {
@@ -350,8 +351,20 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// Whether each byte can be part of a word.
+const WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0;
+    while byte < word.len() {
+        let it = byte as u8;
+        word[byte] = it.is_ascii_alphanumeric() || it == b'_' || it == b'$' || it >= 0x80;
+        byte += 1;
+    }
+    word
+};
+
 const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    WORD[byte as usize]
 }
 
 const fn is_operator(byte: u8) -> bool {

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
+use super::keyword::{self, Says};
 use super::verb::Verb;
-use super::{Fingerprint, MAX_TEXT, keyword};
+use super::{Fingerprint, MAX_TEXT};
 use crate::sql::hash;
 use crate::sql::token::{Kind, Token, Tokens};
 
@@ -159,7 +160,8 @@ impl Writer {
         }
         let keyword = keyword::find(word);
         // A cast's type is part of a folded list, as are these; any other word is not a value.
-        if self.previous != Previous::Cast && !matches!(keyword, Some("NULL" | "TRUE" | "FALSE")) {
+        let constant = keyword.is_some_and(|keyword| keyword.says == Says::Constant);
+        if self.previous != Previous::Cast && !constant {
             self.list = None;
         }
         let Some(keyword) = keyword else {
@@ -170,51 +172,50 @@ impl Writer {
             }
             return self.name(word, true);
         };
-        self.note_verb(keyword);
+        self.note_verb(keyword.text);
         if matches!(self.previous, Previous::Mark(b'.') | Previous::Cast) {
             return self.name(word, true);
         }
-        let role = match keyword {
+        let role = match keyword.says {
             // As in `IS NOT DISTINCT FROM "x"`.
-            "NOT" | "DISTINCT" | "FROM" if self.previous == Previous::Keyword(Role::Value) => {
+            Says::Not | Says::From if self.previous == Previous::Keyword(Role::Value) => {
                 Role::Value
             }
             // As in `TRIM(x FROM "y")`.
-            "FROM" if self.open.last().is_some_and(|open| open.call) => Role::Plain,
-            "FROM" | "JOIN" | "UPDATE" | "TABLE" | "AS" | "INDEX" => Role::Name,
-            "SELECT" | "DELETE" => {
+            Says::From if self.open.last().is_some_and(|open| open.call) => Role::Plain,
+            Says::From | Says::Name => Role::Name,
+            Says::Query => {
                 if let Some(open) = self.open.last_mut() {
                     open.call = false;
                 }
                 Role::Plain
             }
-            "INTO" if self.verb == Verb::Vacuum => Role::Value,
-            "INTO" => {
+            Says::Into if self.verb == Verb::Vacuum => Role::Value,
+            Says::Into => {
                 self.after_into = true;
                 Role::Name
             }
-            "AND" if self.between => {
+            Says::And if self.between => {
                 self.between = false;
                 Role::Value
             }
-            "BETWEEN" => {
+            Says::Between => {
                 self.between = true;
                 Role::Value
             }
-            "LIKE" | "ILIKE" | "GLOB" | "REGEXP" | "MATCH" | "ESCAPE" | "LIMIT" | "OFFSET"
-            | "WHEN" | "THEN" | "ELSE" | "IS" | "DEFAULT" | "INTERVAL" => Role::Value,
+            Says::Value => Role::Value,
             // As in `IDENTIFIED BY "x"`; the words that columns follow are keywords.
-            "BY" if self.previous == Previous::Name => Role::Value,
-            "IN" => Role::In,
-            "ARRAY" => Role::Array,
-            "VALUES" => Role::Values,
-            "TO" => {
+            Says::By if self.previous == Previous::Name => Role::Value,
+            Says::In => Role::In,
+            Says::Array => Role::Array,
+            Says::Values => Role::Values,
+            Says::To => {
                 self.assign();
                 Role::Plain
             }
-            _ => Role::Plain,
+            Says::Plain | Says::Constant | Says::Not | Says::And | Says::By => Role::Plain,
         };
-        self.write(keyword, false);
+        self.write(keyword.text, false);
         self.previous = Previous::Keyword(role);
     }
 
@@ -234,11 +235,10 @@ impl Writer {
             || matches!(self.previous, Previous::Name | Previous::Mark(b')'))
             || name.eq_ignore_ascii_case("row");
         self.write("", false);
-        if folds {
-            self.out
-                .extend(name.chars().map(|letter| letter.to_ascii_lowercase()));
-        } else {
-            self.out.push_str(name);
+        let start = self.out.len();
+        self.out.push_str(name);
+        if folds && let Some(name) = self.out.get_mut(start..) {
+            name.make_ascii_lowercase();
         }
         self.previous = Previous::Name;
     }
