@@ -382,3 +382,16 @@ fn a_long_chain_takes_no_more_stack_than_there_is() {
     let deep = format!("{}1{}", "(".repeat(200), ")".repeat(200));
     let _ = relations(&format!("SELECT {deep}"), Grammar::Postgres);
 }
+
+#[test]
+fn only_is_no_table() {
+    reads_in(
+        Grammar::Postgres,
+        "SELECT a FROM ONLY users",
+        Err(Unfit::Unreadable),
+    );
+    reads_in(Grammar::Postgres, "SELECT a FROM \"only\"", Ok("only"));
+    reads_in(Grammar::Sqlite, "SELECT a FROM only", Ok("only"));
+    changes_in(Grammar::Postgres, "UPDATE ONLY users SET a = 1", None);
+    changes_in(Grammar::Postgres, "DELETE FROM ONLY users", None);
+}
