@@ -66,3 +66,23 @@ DELETE `a` FROM `a` JOIN `b` ON `a`.`id` = `b`.`a_id` WHERE `b`.`name` = "SECRET
 INSERT INTO `b` (`name`) VALUES ('SECRET\\'), ('b\'')
 --@ x - > ?
 SELECT `id` FROM `b` WHERE `name` = "SECRET
+--@ - > ?
+SELECT SQL_CALC_FOUND_ROWS `id` FROM `d` WHERE MATCH(`body`) AGAINST ("SECRET" IN BOOLEAN MODE)
+--@ - > ?
+SELECT DATE_FORMAT(`at`, "%SECRET"), IF(`n` > 4711471147, "SECRET", 'x') FROM `d`
+--@ = - > ?
+SELECT DATE_FORMAT(`at`, '%Y'), IF(`n` > 1, 'a', "b") FROM `d`
+--@ - > ?
+SELECT `id` FROM `d` WHERE `at` > DATE_SUB(NOW(), INTERVAL 4711471147 DAY)
+--@ = - > ?
+SELECT `id` FROM `d` WHERE `at` > DATE_SUB(NOW(), INTERVAL 7 DAY)
+--@ - > ?
+SELECT `id` FROM `d` WHERE `j`->"$.SECRET" = 4711471147
+--@ - > ?
+UPDATE `d` JOIN `a` ON `a`.`id` = `d`.`a_id` SET `d`.`n` = 4711471147, `d`.`s` = CONCAT("SECRET", `a`.`s`)
+--@ - > ?
+SELECT `id` FROM `d` WHERE `s` = "SECRET" "SECRET"
+--@ - > ?
+CREATE USER "SECRET"@"%" IDENTIFIED BY "SECRET"
+--@ x - > ?
+SELECT `id` FROM `d` WHERE `s` = "SECRET\\" AND `t` = "\"SECRET"

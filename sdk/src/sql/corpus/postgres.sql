@@ -409,3 +409,109 @@ SELECT room, array_agg(id ORDER BY at), string_agg(body, ', ') FROM messages GRO
 SELECT id FROM ONLY invoices WHERE note = 'SECRET'
 --@ - > ?
 DELETE FROM ONLY invoices WHERE note = 'SECRET'
+--@ tickets >
+SELECT t.id FROM tickets t WHERE t.state = ANY('{open,SECRET}'::text[]) AND t.owner IS NOT NULL
+--@ = tickets >
+SELECT t.id FROM tickets t WHERE t.state = ANY($1::text[]) AND t.owner IS NOT NULL
+--@ ! tickets >
+SELECT t.id FROM tickets t WHERE t.state = ALL($1::text[]) AND t.owner IS NOT NULL
+--@ tickets >
+SELECT id, ntile(4) OVER (ORDER BY score), first_value(id) OVER (PARTITION BY state ORDER BY score) FROM tickets
+--@ = tickets >
+SELECT id, ntile(4711471147) OVER (ORDER BY score), first_value(id) OVER (PARTITION BY state ORDER BY score) FROM tickets
+--@ ! tickets >
+SELECT id, ntile(4) OVER (ORDER BY score), last_value(id) OVER (PARTITION BY state ORDER BY score) FROM tickets
+--@ tickets >
+SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY score) FROM tickets
+--@ = tickets >
+SELECT percentile_cont(4711471147) WITHIN GROUP (ORDER BY score) FROM tickets
+--@ tickets >
+SELECT id FROM tickets WHERE meta ->> 'SECRET' = 'SECRET' AND (meta -> 'a' ->> 'b')::int > 4711471147
+--@ = tickets >
+SELECT id FROM tickets WHERE meta ->> $1 = $2 AND (meta -> $3 ->> $4)::int > $5
+--@ ! tickets >
+SELECT id FROM tickets WHERE meta ->> $1 = $2 AND (meta -> $3 ->> $4)::bigint > $5
+--@ tickets >
+SELECT id FROM tickets WHERE meta ? 'SECRET'
+--@ tickets >
+SELECT jsonb_build_object('id', id, 'SECRET', title) FROM tickets
+--@ = tickets >
+SELECT jsonb_build_object('a', id, 'b', title) FROM tickets
+--@ tickets >
+SELECT id FROM tickets WHERE title SIMILAR TO '%(SECRET|x)%'
+--@ tickets >
+SELECT tags[1], tags[2:4711471147] FROM tickets WHERE 'SECRET' = ANY(tags)
+--@ = tickets >
+SELECT tags[2], tags[1:3] FROM tickets WHERE $1 = ANY(tags)
+--@ tickets staff >
+SELECT t.id, s.name FROM tickets t INNER JOIN staff s ON s.id = t.owner AND s.team = 'SECRET' WHERE t.state <> 'closed'
+--@ = tickets staff >
+select T.id, S.name from tickets T inner join staff S on S.id = T.owner and S.team = $1 where T.state <> $2
+--@ ! tickets staff >
+SELECT t.id, s.name FROM tickets t RIGHT JOIN staff s ON s.id = t.owner AND s.team = 'SECRET' WHERE t.state <> 'closed'
+--@ tickets >
+SELECT id FROM support.tickets WHERE id = 4711471147
+--@ = tickets >
+SELECT id FROM "support"."tickets" WHERE id = $1
+--@ ! tickets >
+SELECT id FROM tickets WHERE id = $1
+--@ ticketlog >
+SELECT "ticketLog"."id" FROM "ticketLog" WHERE "ticketLog"."at" > 'SECRET'
+--@ ! ticketlog >
+SELECT ticketLog.id FROM ticketLog WHERE ticketLog.at > 'SECRET'
+--@ per_day tickets top >
+WITH per_day AS (SELECT day, count(*) AS n FROM tickets GROUP BY day), top AS (SELECT * FROM per_day ORDER BY n DESC LIMIT 4711471147) SELECT day FROM top WHERE n > 1
+--@ = per_day tickets top >
+WITH per_day AS (SELECT day, count(*) AS n FROM tickets GROUP BY day), top AS (SELECT * FROM per_day ORDER BY n DESC LIMIT 5) SELECT day FROM top WHERE n > $1
+--@ - > tickets
+WITH late AS (SELECT id FROM tickets WHERE due < 'SECRET') UPDATE tickets SET state = 'late' FROM late WHERE tickets.id = late.id
+--@ ! - > tickets
+WITH late AS (SELECT id FROM tickets WHERE due < 'SECRET') DELETE FROM tickets USING late WHERE tickets.id = late.id
+--@ - > tickets
+INSERT INTO tickets (title, state) VALUES ('SECRET', DEFAULT)
+--@ = - > tickets
+INSERT INTO tickets (title, state) VALUES ($1, DEFAULT), ($2, 'SECRET')
+--@ - > tickets
+INSERT INTO tickets (title) SELECT 'SECRET' WHERE NOT EXISTS (SELECT 1 FROM tickets WHERE title = 'SECRET')
+--@ = - > tickets
+INSERT INTO tickets (title) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM tickets WHERE title = $2)
+--@ - > tickets
+INSERT INTO tickets (title) OVERRIDING SYSTEM VALUE VALUES ('SECRET')
+--@ - > tickets
+UPDATE tickets SET meta = jsonb_set(meta, '{a,SECRET}', '4711471147'), tags = array_append(tags, 'SECRET') WHERE id = $1
+--@ = - > tickets
+UPDATE tickets SET meta = jsonb_set(meta, $1, $2), tags = array_append(tags, $3) WHERE id = $4
+--@ ! - > tickets
+UPDATE tickets SET meta = jsonb_set(meta, $1, $2), tags = array_remove(tags, $3) WHERE id = $4
+--@ - >
+SELECT id FROM tickets WHERE at > now() - INTERVAL '4711471147' DAY
+--@ - > ?
+SELECT id FROM tickets WHERE id = $1 FOR NO KEY UPDATE OF tickets
+--@ - >
+SELECT random(), id FROM tickets ORDER BY random() LIMIT 4711471147
+--@ - > ?
+SELECT pg_advisory_xact_lock(4711471147)
+--@ - > ?
+SELECT set_config('app.user', 'SECRET', true)
+--@ - >
+SELECT current_user, version()
+--@ - > ?
+SELECT * INTO copied FROM tickets WHERE title = 'SECRET'
+--@ - > ?
+CREATE TABLE copied AS SELECT * FROM tickets WHERE title = 'SECRET'
+--@ - > ?
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $body$ SELECT 4711471147 $body$
+--@ - > ?
+CREATE VIEW open_tickets AS SELECT * FROM tickets WHERE state = 'SECRET'
+--@ - > ?
+COMMENT ON TABLE tickets IS 'SECRET'
+--@ - >
+DECLARE c CURSOR FOR SELECT id FROM tickets WHERE title = 'SECRET'
+--@ - >
+START TRANSACTION
+--@ ! - >
+ABORT
+--@ - >
+LOCK TABLE tickets IN SHARE MODE
+--@ - > ?
+SELECT 1; DELETE FROM tickets; CALL x('SECRET')

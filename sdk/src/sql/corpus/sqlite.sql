@@ -136,3 +136,37 @@ SELECT a.name FROM albums a JOIN artists r ON r.id = a.artist WHERE r.name = 'SE
 SELECT a.name FROM albums a JOIN artists r ON r.id=a.artist WHERE r.name=$name ORDER BY a.year DESC
 --@ ! albums artists >
 SELECT a.name FROM albums a JOIN artists r ON r.id = a.artist WHERE r.name = 'SECRET' ORDER BY a.year
+--@ notes json_each >
+SELECT n.id FROM notes n, json_each(n.tags) WHERE json_each.value = 'SECRET'
+--@ notes_fts >
+SELECT rowid FROM notes_fts WHERE notes_fts MATCH 'SECRET'
+--@ = notes_fts >
+SELECT rowid FROM notes_fts WHERE notes_fts MATCH ?1
+--@ - >
+SELECT group_concat(title, 'SECRET') FROM notes WHERE folder IS ?1
+--@ = - >
+SELECT group_concat(title, ', ') FROM notes WHERE folder IS 'SECRET'
+--@ ! - >
+SELECT group_concat(title, ', ') FROM notes WHERE folder IS NOT 'SECRET'
+--@ notes >
+SELECT [id], [title] FROM [notes] WHERE [folder] = 'SECRET'
+--@ notes >
+SELECT substr(title, 1, 4711471147), length(body) FROM notes ORDER BY title COLLATE NOCASE LIMIT 5 OFFSET 10
+--@ = notes >
+SELECT substr(title, ?1, ?2), length(body) FROM notes ORDER BY title COLLATE NOCASE LIMIT ?3 OFFSET ?4
+--@ - > notes
+INSERT INTO main.notes (title) SELECT title FROM drafts WHERE id = 4711471147
+--@ = - > notes
+INSERT INTO main.notes (title) SELECT title FROM drafts WHERE id = :id
+--@ - > notes
+UPDATE notes SET (title, body) = ('SECRET', 'SECRET') WHERE id = ?
+--@ - >
+SELECT random() FROM notes
+--@ - >
+SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'SECRET'
+--@ - >
+EXPLAIN QUERY PLAN SELECT id FROM notes WHERE title = 'SECRET'
+--@ - > ?
+DROP INDEX IF EXISTS notes_title
+--@ - > ?
+DETACH DATABASE other
