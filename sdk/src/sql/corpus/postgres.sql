@@ -485,7 +485,7 @@ UPDATE tickets SET meta = jsonb_set(meta, $1, $2), tags = array_append(tags, $3)
 UPDATE tickets SET meta = jsonb_set(meta, $1, $2), tags = array_remove(tags, $3) WHERE id = $4
 --@ - >
 SELECT id FROM tickets WHERE at > now() - INTERVAL '4711471147' DAY
---@ - > ?
+--@ - >
 SELECT id FROM tickets WHERE id = $1 FOR NO KEY UPDATE OF tickets
 --@ - >
 SELECT random(), id FROM tickets ORDER BY random() LIMIT 4711471147

@@ -395,3 +395,17 @@ fn only_is_no_table() {
     changes_in(Grammar::Postgres, "UPDATE ONLY users SET a = 1", None);
     changes_in(Grammar::Postgres, "DELETE FROM ONLY users", None);
 }
+
+#[test]
+fn a_lock_that_the_parser_does_not_know_changes_nothing() {
+    changes_in(
+        Grammar::Postgres,
+        "SELECT a FROM users WHERE b = $1 FOR NO KEY UPDATE OF users",
+        Some(""),
+    );
+    changes_in(
+        Grammar::Postgres,
+        "WITH x AS (UPDATE users SET a = 1 RETURNING a) SELECT a FROM x FOR NO KEY UPDATE",
+        None,
+    );
+}
