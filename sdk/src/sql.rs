@@ -8,6 +8,8 @@
 pub(crate) mod access;
 #[cfg(all(feature = "_sqlx", feature = "cache"))]
 pub(crate) mod control;
+#[cfg(all(test, feature = "advisor", feature = "query-cache"))]
+mod corpus;
 #[cfg(feature = "advisor")]
 mod expression;
 pub(crate) mod fingerprint;

@@ -29,7 +29,8 @@ const UNPARSABLE: &str = "<unparsable ";
 /// Case, white space, comments and the length of `IN` lists, arrays and multi-row `VALUES` don't count. Where a literal
 /// can't be told for certain, because it is not closed or because dialects disagree about its end, the text is
 /// `<unparsable …>` with a hash: better to show nothing than a secret. A bare `"..."` where a value belongs counts as one,
-/// since SQLite and MySQL would take it so; where a column may be and a column could be called that, it is taken for one.
+/// since SQLite and MySQL would take it so; where a column may be and a column could be called that, it is taken for one,
+/// unless a name in backticks says that the text isn't PostgreSQL's.
 pub(super) fn fingerprint(sql: &str) -> Fingerprint {
     if is_own_mark(sql) {
         return Fingerprint {

@@ -153,9 +153,21 @@ impl Reader {
 
     fn changes(&mut self, name: &ObjectName) {
         match folded(name) {
-            Some(table) => push(&mut self.changed, table),
-            None => self.anything = true,
+            Some(table) if !self.is_only(name) => push(&mut self.changed, table),
+            _ => self.anything = true,
         }
+    }
+
+    /// PostgreSQL's `ONLY`, which the parser takes for a table of that name and the table for its alias; no table is called
+    /// that without quotes there.
+    fn is_only(&self, name: &ObjectName) -> bool {
+        let [part] = name.0.as_slice() else {
+            return false;
+        };
+        self.grammar == Grammar::Postgres
+            && part.as_ident().is_some_and(|ident| {
+                ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("only")
+            })
     }
 
     fn changes_factor(&mut self, table: &TableFactor) {
@@ -272,6 +284,10 @@ impl Visitor for Reader {
             self.unfit(Unfit::Unreadable);
             return ControlFlow::Continue(());
         };
+        if self.is_only(relation) {
+            self.unfit(Unfit::Unreadable);
+            return ControlFlow::Continue(());
+        }
         let schema = relation.0.len().checked_sub(2);
         let schema = schema
             .and_then(|at| relation.0.get(at)?.as_ident())

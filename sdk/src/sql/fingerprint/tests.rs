@@ -126,6 +126,19 @@ fn a_double_quoted_string_is_no_identifier() {
 }
 
 #[test]
+fn beside_a_name_in_backticks_double_quotes_are_a_string() {
+    check(
+        "SELECT IF(`n` > 1, \"secret\", 'x') FROM `d`",
+        "SELECT if(`n` > ?, ?, ?) FROM `d`",
+    );
+    check("SELECT \"secret\" FROM `d`", "SELECT ? FROM `d`");
+    check(
+        "SELECT \"name\" FROM d WHERE a = '`' /* `b` */",
+        "SELECT name FROM d WHERE a = ?",
+    );
+}
+
+#[test]
 fn what_cannot_be_read_for_certain_is_only_a_hash() {
     for sql in [
         "SELECT 'secret",

@@ -21,6 +21,8 @@ pub(super) struct Writer {
     after_into: bool,
     /// The name just written stands where a value belongs, so what it is called with is one too.
     value_name: bool,
+    /// A name in backticks is in the text, so it isn't PostgreSQL's, and `"..."` is likely a string.
+    backticks: bool,
     /// The open parentheses.
     open: Vec<Open>,
     /// The last end of a token at which the text may be cut.
@@ -91,6 +93,7 @@ impl Writer {
             between: false,
             after_into: false,
             value_name: false,
+            backticks: has_backticks(sql),
             open: Vec::new(),
             cut: 0,
         }
@@ -266,7 +269,7 @@ impl Writer {
         if matches!(self.verb, Verb::Assign { assigned: true }) {
             return self.value("?");
         }
-        if !names && (plain.is_none() || behind_name || self.expects_value()) {
+        if !names && (plain.is_none() || behind_name || self.backticks || self.expects_value()) {
             return self.value("?");
         }
         self.list = None;
@@ -431,6 +434,13 @@ impl Writer {
         self.out.shrink_to_fit();
         Fingerprint { id, text: self.out }
     }
+}
+
+/// Looks at tokens, since one in a string or a comment says nothing.
+fn has_backticks(sql: &str) -> bool {
+    sql.contains('`')
+        && Tokens::new(sql)
+            .any(|token| token.is_ok_and(|token: Token<'_>| token.kind == Kind::Backtick))
 }
 
 fn starts_with_number(rest: &Tokens<'_>) -> bool {

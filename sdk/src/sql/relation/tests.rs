@@ -382,3 +382,30 @@ fn a_long_chain_takes_no_more_stack_than_there_is() {
     let deep = format!("{}1{}", "(".repeat(200), ")".repeat(200));
     let _ = relations(&format!("SELECT {deep}"), Grammar::Postgres);
 }
+
+#[test]
+fn only_is_no_table() {
+    reads_in(
+        Grammar::Postgres,
+        "SELECT a FROM ONLY users",
+        Err(Unfit::Unreadable),
+    );
+    reads_in(Grammar::Postgres, "SELECT a FROM \"only\"", Ok("only"));
+    reads_in(Grammar::Sqlite, "SELECT a FROM only", Ok("only"));
+    changes_in(Grammar::Postgres, "UPDATE ONLY users SET a = 1", None);
+    changes_in(Grammar::Postgres, "DELETE FROM ONLY users", None);
+}
+
+#[test]
+fn a_lock_that_the_parser_does_not_know_changes_nothing() {
+    changes_in(
+        Grammar::Postgres,
+        "SELECT a FROM users WHERE b = $1 FOR NO KEY UPDATE OF users",
+        Some(""),
+    );
+    changes_in(
+        Grammar::Postgres,
+        "WITH x AS (UPDATE users SET a = 1 RETURNING a) SELECT a FROM x FOR NO KEY UPDATE",
+        None,
+    );
+}

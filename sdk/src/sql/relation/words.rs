@@ -50,6 +50,8 @@ pub(super) fn changes(sql: &str) -> Changes {
                     }
                 }
             }
+            // `FOR NO KEY UPDATE` locks what is read.
+            [.., last] if is("UPDATE") && last.text.eq_ignore_ascii_case("KEY") => {}
             _ if CHANGING.iter().any(|word| is(word)) => return Changes::Anything,
             _ => {}
         }
