@@ -64,6 +64,7 @@ pub(super) fn short(finding: &Finding) -> String {
             "" => "a query without a cache".to_owned(),
             name => format!("no cache for {name}"),
         },
+        Evidence::Database(evidence) => format!("database: {}", evidence.subject),
         Evidence::Unknown {} => finding.kind.clone(),
     }
 }
