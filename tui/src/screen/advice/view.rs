@@ -135,6 +135,11 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
         Evidence::NPlusOne(evidence) => n_plus_one(evidence, canvas, y),
         Evidence::Cache(evidence) => cache(&finding.kind, evidence, canvas, y),
         Evidence::MissingCache(evidence) => missing_cache(evidence, canvas, y),
+        Evidence::Database(evidence) => {
+            let y = story::told(canvas, y, "why", &evidence.why, Role::Text, 4);
+            let y = story::told(canvas, y, "told", &evidence.bound, Role::Dim, 4);
+            story::told(canvas, y + 1, "do", &evidence.remedy, Role::Strong, 4)
+        }
         Evidence::Unknown {} => {
             let text = format!("This perfdeck does not know the rule `{}`.", finding.kind);
             story::told(canvas, y, "why", &text, Role::Text, 2)
