@@ -38,8 +38,8 @@ pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
 };
 pub use finding::{
-    Advice, CacheAdvice, Confidence, DatabaseAdvice, Evidence, Finding, FindingId, FindingStatus, Impact,
-    IndexAdvice, MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
+    Advice, CacheAdvice, Confidence, DatabaseAdvice, Evidence, Finding, FindingId, FindingStatus,
+    Impact, IndexAdvice, MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{

@@ -10,8 +10,8 @@ use ratatui::layout::Rect;
 use crate::keymap;
 use crate::model::{Focus, Model};
 use crate::screen::{
-    Screen, Verdict, View, advice, alerts, caches, database, doctor, host, ledger, overview, queries,
-    requests,
+    Screen, Verdict, View, advice, alerts, caches, database, doctor, host, ledger, overview,
+    queries, requests,
 };
 use crate::theme::Theme;
 use crate::widget::Canvas;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    Advice, Alerts, Caches, Database, Hello, Host, Ledger, LedgerRow, Overview, Preview, Queries, Requests,
-    State, Status, Timestamp, Topic, Update,
+    Advice, Alerts, Caches, Database, Hello, Host, Ledger, LedgerRow, Overview, Preview, Queries,
+    Requests, State, Status, Timestamp, Topic, Update,
 };
 
 use crate::screen::{Screen, Screens};

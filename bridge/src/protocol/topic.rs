@@ -3,8 +3,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Advice, Alerts, Caches, Database, Exemplar, Exemplars, History, HistoryRequest, Host, Ledger, Overview,
-    Queries, QueryDetail, QueryId, Requests, RouteDetail, Status, Timestamp, WhichExemplar,
+    Advice, Alerts, Caches, Database, Exemplar, Exemplars, History, HistoryRequest, Host, Ledger,
+    Overview, Queries, QueryDetail, QueryId, Requests, RouteDetail, Status, Timestamp,
+    WhichExemplar,
 };
 
 /// Something a viewer can follow.

@@ -16,7 +16,8 @@ pub(super) use self::site::call_sites;
 use super::voice::Voice;
 use super::{Sample, before};
 use crate::protocol::{
-    Advice, Alerts, Caches, Database, Host, Ledger, Overview, Queries, Requests, State, Status, Timestamp,
+    Advice, Alerts, Caches, Database, Host, Ledger, Overview, Queries, Requests, State, Status,
+    Timestamp,
 };
 
 /// Returns the state of every topic, in the order of [`crate::protocol::Topic::ALL`].

@@ -120,7 +120,11 @@ impl Agent {
         for health in &mut databases {
             let blocked = health.blocked.iter_mut();
             let blocked = blocked.flat_map(|row| [&mut row.waiting, &mut row.blocker]);
-            health.sessions.iter_mut().chain(blocked).for_each(attribute);
+            health
+                .sessions
+                .iter_mut()
+                .chain(blocked)
+                .for_each(attribute);
         }
         self.facts.databases = databases;
     }

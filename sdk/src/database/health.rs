@@ -56,7 +56,12 @@ pub(crate) async fn look(
         }
     });
     let failed = match looked.await {
-        Ok(Ok(health)) => return DatabaseHealth { failure: None, ..health },
+        Ok(Ok(health)) => {
+            return DatabaseHealth {
+                failure: None,
+                ..health
+            };
+        }
         Ok(Err(error)) => error,
         Err(_) => Error::timed_out("look at the database"),
     };
@@ -66,16 +71,18 @@ pub(crate) async fn look(
     }
 }
 
-/// Notes for how long each table was seen to need care: since the look before, or since then.
+/// Notes for how long each table was seen to need care: since the look before, or since then. One that is taken care of just
+/// now is not overdue, however long that takes.
 #[cfg(feature = "sqlx-postgres")]
-fn overdue(tables: &mut [TableRow], before: &DatabaseHealth, now: Timestamp) {
+fn overdue(tables: &mut [TableRow], before: &DatabaseHealth, now: Timestamp, tended: &[String]) {
     let passed = before
         .sized_at
         .map_or(0.0, |then| now.since(then).as_secs_f64());
     for table in tables {
         let known = before.tables.iter().find(|known| known.name == table.name);
+        let tended = tended.contains(&table.name);
         let since = |due: Option<f64>, rows: u64, overdue: Option<f64>| {
-            let over = due.is_some_and(|due| rows as f64 > due);
+            let over = due.is_some_and(|due| rows as f64 > due) && !tended;
             over.then(|| overdue.map_or(0.0, |seconds| seconds + passed))
         };
         table.vacuum_overdue_seconds = since(

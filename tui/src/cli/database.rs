@@ -99,7 +99,10 @@ pub(super) fn pools(database: &Database, now: Timestamp) -> String {
         told.push_str(&format!("\n{}", render(&titles, &rows)));
     }
     if let Some(why) = &database.paused {
-        told.push_str(&format!("\nNothing is looked at: {}.\n", printable(why, 200)));
+        told.push_str(&format!(
+            "\nNothing is looked at: {}.\n",
+            printable(why, 200)
+        ));
     }
     let items = Item::all(database, now);
     let care: Vec<Vec<String>> = items

@@ -2,8 +2,8 @@
 
 use perfdeck_bridge::protocol::{
     Advice, AlertRule, AlertSide, AlertState, Alerts, CacheRow, Caches, Confidence, Finding,
-    FindingStatus, Hello, Host, Ledger, LedgerRow, LedgerStatus, PoolRow, Preview, Queries, Requests,
-    Severity, Status, Timestamp, Verdict,
+    FindingStatus, Hello, Host, Ledger, LedgerRow, LedgerStatus, PoolRow, Preview, Queries,
+    Requests, Severity, Status, Timestamp, Verdict,
 };
 use perfdeck_bridge::socket::Found;
 

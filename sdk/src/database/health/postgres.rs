@@ -6,9 +6,7 @@ use perfdeck_bridge::protocol::{
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
-use super::{
-    Look, MAX_INDEXES, MAX_SEQUENCES, MAX_TABLES, cut, overdue, qualified,
-};
+use super::{Look, MAX_INDEXES, MAX_SEQUENCES, MAX_TABLES, cut, overdue, qualified};
 use crate::database::Error;
 use crate::database::postgres::{close, command, connect};
 
@@ -41,8 +39,8 @@ async fn on(
         return Ok(health);
     }
     let before = health.clone();
-    tables(connection, &mut health).await?;
-    overdue(&mut health.tables, &before, now);
+    let tended = tables(connection, &mut health).await?;
+    overdue(&mut health.tables, &before, now, &tended);
     indexes(connection, &mut health).await?;
     command(connection, "COMMIT".into()).await?;
     health.sized_at = Some(now);
@@ -103,14 +101,17 @@ async fn server(
     row.try_get(1)
 }
 
-/// The relations of this database that nobody else may even look at now: to ask one for its size would wait.
-const LOCKED: &str = "locked AS MATERIALIZED (SELECT relation FROM pg_locks WHERE granted \
-     AND mode = 'AccessExclusiveLock' AND relation IS NOT NULL)";
+/// Who has which relation of this database, and of those the relations that nobody else may even look at now: to ask one for
+/// its size would wait.
+const LOCKED: &str = "held AS MATERIALIZED (SELECT relation, mode FROM pg_locks WHERE granted AND locktype = 'relation' \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())), \
+     locked AS MATERIALIZED (SELECT relation FROM held WHERE mode = 'AccessExclusiveLock')";
 
+/// Reads the tables, and returns the names of those that somebody is cleaning up or gathers statistics of just now.
 async fn tables(
     connection: &mut PgConnection,
     health: &mut DatabaseHealth,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<String>, sqlx::Error> {
     // When autovacuum is due is its own formula, with what is set for the table alone before what is set for all.
     let option = |name: &str| {
         format!(
@@ -141,7 +142,8 @@ async fn tables(
          ({autovacuum})::bool AND current_setting('autovacuum')::bool, \
          (extract(epoch FROM greatest(t.last_vacuum, t.last_autovacuum)) * 1e6)::int8, \
          (extract(epoch FROM greatest(t.last_analyze, t.last_autoanalyze)) * 1e6)::int8, \
-         t.seq_scan, t.idx_scan, t.count \
+         t.seq_scan, t.idx_scan, t.count, \
+         EXISTS (SELECT 1 FROM held h WHERE h.relation = t.oid AND h.mode = 'ShareUpdateExclusiveLock') \
          FROM t LEFT JOIN free ON free.oid = t.oid",
         vacuum = due("vacuum"),
         most = option("autovacuum_vacuum_max_threshold"),
@@ -153,14 +155,19 @@ async fn tables(
     let rows = query.fetch_all(connection).await?;
     health.more_tables = more(&rows, 15)?;
     health.tables = rows.iter().map(table).collect::<Result<_, _>>()?;
+    let tended = rows.iter().zip(&health.tables);
+    let tended = tended.filter(|(row, _)| row.try_get(16).unwrap_or(false));
+    let tended = tended.map(|(_, table)| table.name.clone()).collect();
     let bytes = |table: &TableRow| {
         [table.heap_bytes, table.index_bytes, table.toast_bytes]
             .into_iter()
             .flatten()
             .sum::<u64>()
     };
-    health.tables.sort_by(|a, b| bytes(b).cmp(&bytes(a)));
-    Ok(())
+    health
+        .tables
+        .sort_by_key(|table| std::cmp::Reverse(bytes(table)));
+    Ok(tended)
 }
 
 fn table(row: &PgRow) -> Result<TableRow, sqlx::Error> {
@@ -192,13 +199,13 @@ async fn indexes(
 ) -> Result<(), sqlx::Error> {
     // Who builds an index without blocking writers holds a lock on its table that nothing but upkeep takes.
     let sql = format!(
-        "WITH {LOCKED}, kept AS MATERIALIZED (SELECT relation FROM pg_locks WHERE relation IS NOT NULL \
-          AND mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'AccessExclusiveLock')) \
+        "WITH {LOCKED} \
          SELECT s.schemaname::text, s.indexrelname::text, s.relname::text, \
          CASE WHEN NOT EXISTS (SELECT 1 FROM locked l WHERE l.relation = s.indexrelid) \
           THEN pg_relation_size(s.indexrelid) END, \
          s.idx_scan, x.indisvalid AND x.indisready, \
-         EXISTS (SELECT 1 FROM kept k WHERE k.relation = s.relid), \
+         EXISTS (SELECT 1 FROM held h WHERE h.relation = s.relid \
+          AND h.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'AccessExclusiveLock')), \
          x.indisunique, x.indisprimary OR x.indisexclusion \
           OR EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = s.indexrelid), s.count \
          FROM (SELECT s.*, count(*) OVER () AS count FROM pg_stat_user_indexes s \

@@ -84,7 +84,11 @@ async fn tables_tell_their_sizes_and_what_upkeep_they_need() {
     assert!(big.analyzed_at.is_some() && big.vacuumed_at.is_none());
     assert_eq!(big.vacuum_overdue_seconds, Some(0.0));
     let small = table(&health, "other.small");
-    assert_eq!(small.vacuum_due_rows, Some(7.0), "what the table itself says");
+    assert_eq!(
+        small.vacuum_due_rows,
+        Some(7.0),
+        "what the table itself says"
+    );
     assert_eq!(small.autovacuum, Some(false));
     assert_eq!(small.vacuum_overdue_seconds, None);
 
@@ -121,7 +125,10 @@ async fn indexes_and_sequences_tell_what_is_left_of_them() {
     let plain = index(&health, "t_a");
     assert!(plain.valid && !plain.unique && !plain.constraint);
     assert_eq!((plain.table.as_str(), plain.scans), ("t", Some(0)));
-    assert_eq!(health.indexes[0].name, "t_unique", "what is wrong comes first");
+    assert_eq!(
+        health.indexes[0].name, "t_unique",
+        "what is wrong comes first"
+    );
 
     let told: Vec<_> = health
         .sequences
@@ -142,12 +149,14 @@ async fn indexes_and_sequences_tell_what_is_left_of_them() {
 async fn who_waits_for_whom_is_told_without_literals() {
     let postgres = Postgres::with("CREATE TABLE t (id int); INSERT INTO t VALUES (4711)").await;
     let options = postgres.pool.connect_options();
-    let mut holder = PgConnection::connect_with(&options.as_ref().clone().application_name("holder"))
-        .await
-        .unwrap();
-    let mut waiter = PgConnection::connect_with(&options.as_ref().clone().application_name("waiter"))
-        .await
-        .unwrap();
+    let mut holder =
+        PgConnection::connect_with(&options.as_ref().clone().application_name("holder"))
+            .await
+            .unwrap();
+    let mut waiter =
+        PgConnection::connect_with(&options.as_ref().clone().application_name("waiter"))
+            .await
+            .unwrap();
     holder.execute("BEGIN").await.unwrap();
     holder
         .execute("UPDATE t SET id = 4712 WHERE id = 4711 OR 'geheim' = 'x'")
@@ -158,7 +167,10 @@ async fn who_waits_for_whom_is_told_without_literals() {
         .await
         .unwrap();
     // A long text is cut by the server, here in the middle of a literal.
-    let long = format!("DELETE FROM t WHERE id = 4711 AND id::text <> 'geheim{}'", "x".repeat(2_000));
+    let long = format!(
+        "DELETE FROM t WHERE id = 4711 AND id::text <> 'geheim{}'",
+        "x".repeat(2_000)
+    );
     let waiting = tokio::spawn(async move {
         waiter.execute(sqlx::AssertSqlSafe(long)).await.unwrap();
     });

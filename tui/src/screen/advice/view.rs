@@ -153,6 +153,9 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
     let (key, words) = match finding.status {
         FindingStatus::Ready if recorded => ("", "It was ready to be applied."),
         FindingStatus::Ready => ("a", " preview and apply it"),
+        FindingStatus::Code if matches!(finding.evidence, Evidence::Database(_)) => {
+            ("5", " how the database is; perfdeck leaves this to you")
+        }
         FindingStatus::Code => ("", "Only code helps here."),
         FindingStatus::Applied => ("8", " what it brought"),
         FindingStatus::Dismissed => ("", "Somebody silenced it."),
@@ -299,6 +302,9 @@ fn brings(finding: &Finding) -> String {
     if let Evidence::MissingCache(evidence) = &finding.evidence {
         let saved = format::seconds(evidence.saved_seconds_per_second);
         text.push_str(&format!("{saved} of its calls a second; "));
+    }
+    if matches!(finding.evidence, Evidence::Database(_)) {
+        return "whose wait it is, and how much of it, is not known".to_owned();
     }
     let share = format::share(impact.wait_share);
     text.push_str(&format!(

@@ -169,7 +169,11 @@ impl Item {
         let dead = row.dead_rows as f64 / (row.live_rows + row.dead_rows).max(1) as f64;
         let state = match (vacuum, analyze) {
             (Some(seconds), _) => {
-                format!("{} dead, clean-up overdue {}", format::share(dead), age(seconds))
+                format!(
+                    "{} dead, clean-up overdue {}",
+                    format::share(dead),
+                    age(seconds)
+                )
             }
             (None, Some(seconds)) => format!("{rows}, statistics overdue {}", age(seconds)),
             (None, None) => rows,
@@ -183,7 +187,9 @@ impl Item {
                 Level::Good
             },
             size_bytes: known.then(|| sizes.iter().flatten().sum()),
-            scans: row.seq_scans.map(|scans| scans + row.index_scans.unwrap_or(0)),
+            scans: row
+                .seq_scans
+                .map(|scans| scans + row.index_scans.unwrap_or(0)),
             story: upkeep(row, now),
             ..Self::new(Kind::Table, pool, row.name.clone(), state)
         }
@@ -239,7 +245,10 @@ fn upkeep(row: &TableRow, now: Timestamp) -> Vec<(&'static str, String)> {
     if row.autovacuum.is_some() {
         let (dead, written) = (row.dead_rows, row.modified_rows);
         story.push(("dead rows", due(dead, row.vacuum_due_rows, row.vacuumed_at)));
-        story.push(("written", due(written, row.analyze_due_rows, row.analyzed_at)));
+        story.push((
+            "written",
+            due(written, row.analyze_due_rows, row.analyzed_at),
+        ));
     }
     if row.autovacuum == Some(false) {
         story.push(("autovacuum", "off for this table".to_owned()));
@@ -247,7 +256,10 @@ fn upkeep(row: &TableRow, now: Timestamp) -> Vec<(&'static str, String)> {
     if let Some(whole) = row.seq_scans {
         let indexed = format::count(row.index_scans.unwrap_or(0));
         let whole = format::count(whole);
-        story.push(("read", format!("whole {whole} times, by an index {indexed}")));
+        story.push((
+            "read",
+            format!("whole {whole} times, by an index {indexed}"),
+        ));
     }
     story
 }
@@ -273,7 +285,11 @@ fn told(label: &'static str, row: &SessionRow) -> Vec<(&'static str, String)> {
             format::seconds(row.transaction_seconds)
         ),
     )];
-    story.extend(row.statement.iter().map(|text| ("", text.as_str().to_owned())));
+    story.extend(
+        row.statement
+            .iter()
+            .map(|text| ("", text.as_str().to_owned())),
+    );
     let route = row.route.as_ref();
     story.extend(route.map(|route| ("", format!("which {route} runs most"))));
     story

@@ -145,34 +145,38 @@ fn mark(theme: Theme, level: Level) -> Piece {
 
 /// Draws the databases, and returns the next free line.
 fn databases(database: &Database, now: Timestamp, canvas: &mut Canvas<'_>) -> u16 {
-    let rows = database.databases.iter().take(MOST_DATABASES).map(|health| {
-        let connections = health.connections.as_ref();
-        let number = |number: Option<u64>| {
-            number.map_or_else(|| format::NOTHING.to_owned(), format::count)
-        };
-        let waiting = connections.map(|all| all.waiting);
-        let busy = if waiting.unwrap_or(0) > 0 {
-            Role::Near
-        } else {
-            Role::Text
-        };
-        vec![
-            host(&health.pools.join(", "), Role::Text),
-            piece(
-                format::maybe(health.size_bytes.map(|bytes| bytes as f64), format::bytes),
-                Role::Text,
-            ),
-            piece(number(connections.map(|all| all.total)), Role::Text),
-            piece(number(connections.map(|all| all.max)), Role::Dim),
-            piece(
-                number(connections.map(|all| all.idle_in_transaction)),
-                Role::Text,
-            ),
-            piece(number(waiting), busy),
-            host(&format!("{} {}", health.engine, health.version), Role::Dim),
-            piece(looked(health, now), Role::Dim),
-        ]
-    });
+    let rows = database
+        .databases
+        .iter()
+        .take(MOST_DATABASES)
+        .map(|health| {
+            let connections = health.connections.as_ref();
+            let number = |number: Option<u64>| {
+                number.map_or_else(|| format::NOTHING.to_owned(), format::count)
+            };
+            let waiting = connections.map(|all| all.waiting);
+            let busy = if waiting.unwrap_or(0) > 0 {
+                Role::Near
+            } else {
+                Role::Text
+            };
+            vec![
+                host(&health.pools.join(", "), Role::Text),
+                piece(
+                    format::maybe(health.size_bytes.map(|bytes| bytes as f64), format::bytes),
+                    Role::Text,
+                ),
+                piece(number(connections.map(|all| all.total)), Role::Text),
+                piece(number(connections.map(|all| all.max)), Role::Dim),
+                piece(
+                    number(connections.map(|all| all.idle_in_transaction)),
+                    Role::Text,
+                ),
+                piece(number(waiting), busy),
+                host(&format!("{} {}", health.engine, health.version), Role::Dim),
+                piece(looked(health, now), Role::Dim),
+            ]
+        });
     let table = Table {
         columns: &DATABASES,
         rows: rows.collect(),
