@@ -19,7 +19,7 @@ fn found(health: DatabaseHealth) -> Vec<Finding> {
 }
 
 /// Expects one finding of a kind, or none.
-fn check(health: DatabaseHealth, kind: Option<&str>) -> Option<Finding> {
+fn check(health: &DatabaseHealth, kind: Option<&str>) -> Option<Finding> {
     let found = found(health.clone());
     let kinds: Vec<_> = found.iter().map(|finding| finding.kind.as_str()).collect();
     assert_eq!(kinds, kind.into_iter().collect::<Vec<_>>(), "{health:?}");
@@ -50,7 +50,7 @@ fn of_table(table: TableRow) -> DatabaseHealth {
 
 #[test]
 fn many_dead_rows_that_nobody_cleans_up_are_bloat() {
-    let told = check(of_table(bloated()), Some("database_bloat")).unwrap();
+    let told = check(&of_table(bloated()), Some("database_bloat")).unwrap();
     let title = "other.message is bloated: 30 % of its rows are dead, about 30 MiB of 100 MiB";
     assert_eq!(told.title, title);
     let Evidence::Database(evidence) = told.evidence else {
@@ -80,18 +80,18 @@ fn many_dead_rows_that_nobody_cleans_up_are_bloat() {
             ..bloated()
         },
     ] {
-        check(of_table(other), None);
+        check(&of_table(other), None);
     }
     let replica = DatabaseHealth {
         replica: true,
         ..of_table(bloated())
     };
-    check(replica, None);
+    check(&replica, None);
     let off = TableRow {
         autovacuum: Some(false),
         ..bloated()
     };
-    let told = check(of_table(off), Some("database_bloat")).unwrap();
+    let told = check(&of_table(off), Some("database_bloat")).unwrap();
     assert!(format!("{told:?}").contains("RESET (autovacuum_enabled)"));
 }
 
@@ -108,14 +108,14 @@ fn statistics_of_rows_that_are_no_more_are_stale() {
         ..TableRow::default()
     };
     let kind = Some("database_stale_statistics");
-    let told = check(of_table(stale()), kind).unwrap();
+    let told = check(&of_table(stale()), kind).unwrap();
     let title = "the statistics of message are stale: 20 101 rows were written since";
     assert_eq!(told.title, title);
     let never = TableRow {
         analyzed_at: None,
         ..stale()
     };
-    let told = check(of_table(never), kind).unwrap();
+    let told = check(&of_table(never), kind).unwrap();
     assert_eq!(told.title, "message has no statistics, and 100 000 rows");
     for other in [
         TableRow {
@@ -138,7 +138,7 @@ fn statistics_of_rows_that_are_no_more_are_stale() {
             ..stale()
         },
     ] {
-        check(of_table(other), None);
+        check(&of_table(other), None);
     }
 }
 
@@ -161,7 +161,7 @@ fn a_transaction_that_was_left_open_is_told_and_one_that_works_is_not() {
         ..DatabaseHealth::default()
     };
     let kind = Some("database_idle_in_transaction");
-    let told = check(of(idle(31.0)), kind).unwrap();
+    let told = check(&of(idle(31.0)), kind).unwrap();
     assert_eq!(told.severity, Severity::Warning);
     assert!(
         told.title
@@ -172,14 +172,14 @@ fn a_transaction_that_was_left_open_is_told_and_one_that_works_is_not() {
         state: "idle in transaction (aborted)".into(),
         ..idle(400.0)
     };
-    let told = check(of(aborted), kind).unwrap();
+    let told = check(&of(aborted), kind).unwrap();
     assert_eq!(told.severity, Severity::Critical);
-    check(of(idle(29.0)), None);
+    check(&of(idle(29.0)), None);
     let working = SessionRow {
         state: "active".into(),
         ..idle(900.0)
     };
-    check(of(working), None);
+    check(&of(working), None);
 }
 
 #[test]
@@ -194,10 +194,10 @@ fn an_index_that_failed_is_told_and_one_that_is_built_is_not() {
         }],
         ..DatabaseHealth::default()
     };
-    let told = check(index(false, false), Some("database_invalid_index")).unwrap();
+    let told = check(&index(false, false), Some("database_invalid_index")).unwrap();
     assert!(format!("{:?}", told.evidence).contains(r#"DROP INDEX CONCURRENTLY \"a\"\"b\""#));
-    check(index(false, true), None);
-    check(index(true, false), None);
+    check(&index(false, true), None);
+    check(&index(true, false), None);
 }
 
 #[test]
@@ -213,15 +213,15 @@ fn a_sequence_near_its_end_is_told() {
         ..DatabaseHealth::default()
     };
     let kind = Some("database_sequence_end");
-    let told = check(sequence(0.86, Some("t.id")), kind).unwrap();
+    let told = check(&sequence(0.86, Some("t.id")), kind).unwrap();
     assert_eq!(told.severity, Severity::Warning);
     assert_eq!(
         told.title,
         "sequence t_id_seq has given 86 % of the numbers that t.id can hold"
     );
-    let told = check(sequence(0.96, None), kind).unwrap();
+    let told = check(&sequence(0.96, None), kind).unwrap();
     assert_eq!(told.severity, Severity::Critical);
-    check(sequence(0.84, Some("t.id")), None);
+    check(&sequence(0.84, Some("t.id")), None);
 }
 
 #[test]
@@ -243,16 +243,16 @@ fn who_holds_others_up_is_told_once_and_not_those_that_wait_for_it() {
     };
     let kind = Some("database_blocked");
     let chain = vec![row(2, 1, 8.0), row(3, 2, 6.0), row(4, 1, 7.0)];
-    let told = check(of(chain), kind).unwrap();
+    let told = check(&of(chain), kind).unwrap();
     assert_eq!(told.severity, Severity::Warning);
     assert_eq!(
         told.title,
         "pid 1 holds a lock that 3 sessions wait for, for 8.0 s"
     );
-    let told = check(of(vec![row(2, 0, 31.0)]), kind).unwrap();
+    let told = check(&of(vec![row(2, 0, 31.0)]), kind).unwrap();
     assert_eq!(told.severity, Severity::Critical);
     assert!(told.title.starts_with("a prepared transaction holds"));
-    check(of(vec![row(2, 1, 4.9)]), None);
+    check(&of(vec![row(2, 1, 4.9)]), None);
 }
 
 #[test]
@@ -261,5 +261,5 @@ fn what_can_t_be_asked_is_not_judged() {
         failure: Some("the database can't be reached".into()),
         ..of_table(bloated())
     };
-    check(unasked, None);
+    check(&unasked, None);
 }
