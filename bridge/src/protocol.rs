@@ -8,6 +8,7 @@
 mod action;
 mod alert;
 mod cache;
+mod database;
 mod exemplar;
 mod finding;
 mod hello;
@@ -29,12 +30,16 @@ pub use cache::{
     BypassedQueries, CacheForecast, CacheRow, Caches, Evicted, Forecast, ForecastSilence,
     SharedCaches,
 };
+pub use database::{
+    BlockedRow, Connections, Database, DatabaseFile, DatabaseHealth, IndexRow, SequenceRow,
+    SessionRow, TableRow,
+};
 pub use exemplar::{
     Exemplar, ExemplarId, ExemplarRow, ExemplarStep, Exemplars, Kept, StepKind, WhichExemplar,
 };
 pub use finding::{
-    Advice, CacheAdvice, Confidence, Evidence, Finding, FindingId, FindingStatus, Impact,
-    IndexAdvice, MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
+    Advice, CacheAdvice, Confidence, DatabaseAdvice, Evidence, Finding, FindingId, FindingStatus,
+    Impact, IndexAdvice, MissingCache, MissingIndex, NPlusOne, ProposedAction, Quantities,
 };
 pub use hello::{Hello, PROTOCOL_VERSION, Role};
 pub use history::{

@@ -9,6 +9,8 @@ pub(crate) mod budget;
 pub(crate) mod curve;
 #[cfg(test)]
 mod fault;
+#[cfg(feature = "_sqlx")]
+mod health;
 mod held;
 pub(crate) mod history;
 pub(crate) mod life;
@@ -87,6 +89,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum Event {
     Verified(Verified),
+    #[cfg(feature = "_sqlx")]
+    Looked(health::Looked),
     Act(act::Event),
 }
 
@@ -154,7 +158,9 @@ pub(crate) struct Agent {
     limits: Arc<alert::Shared>,
     probe: HostProbe,
     judgement: Judgement,
-    facts: Facts,
+    pub(crate) facts: Facts,
+    #[cfg(feature = "_sqlx")]
+    pub(crate) health: health::Health,
     plans: Plans,
     measurements: Vec<Measurement>,
     acting: HashMap<String, act::Acting>,
@@ -239,6 +245,8 @@ impl Agent {
             probe: HostProbe::new(),
             judgement: Judgement::default(),
             facts: Facts::default(),
+            #[cfg(feature = "_sqlx")]
+            health: health::Health::default(),
             plans: Plans::default(),
             measurements: Vec::new(),
             acting: HashMap::new(),
@@ -351,7 +359,7 @@ impl Agent {
         ("judge", Self::judge),
         ("measure", Self::measure),
         ("numbers", Self::push_numbers),
-        ("verify", Self::verify),
+        ("verify", Self::ask_databases),
         ("publish", |agent| agent.publish()),
         ("cost", |agent| agent.cpu.tick()),
         ("budget", Self::keep_budget),
@@ -396,6 +404,13 @@ impl Agent {
             .spawn(prove);
     }
 
+    /// One statement of the deck's own is on its way to a database at a time.
+    fn ask_databases(&mut self) {
+        self.verify();
+        #[cfg(feature = "_sqlx")]
+        self.look_at_databases();
+    }
+
     fn judge(&mut self) {
         let before: Vec<_> = self
             .verdicts
@@ -432,6 +447,8 @@ impl Agent {
     fn take(&mut self, event: Event) {
         match event {
             Event::Verified(verified) => self.verified(verified),
+            #[cfg(feature = "_sqlx")]
+            Event::Looked(looked) => self.looked(looked),
             Event::Act(event) => self.acted(event),
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod advisor;
 pub(crate) mod argument;
 pub(crate) mod ddl;
 mod error;
+pub(crate) mod health;
 mod identifier;
 mod plan;
 #[cfg(feature = "sqlx-postgres")]
@@ -79,6 +80,26 @@ impl Handle {
             Self::Postgres(_) => Engine::Postgres,
             #[cfg(feature = "sqlx-sqlite")]
             Self::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    /// Returns what two pools that lead to the same database have in common; it stays in the process.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(pool) => {
+                let options = pool.connect_options();
+                let (host, port) = (options.get_host(), options.get_port());
+                let (socket, name) = (options.get_socket(), options.get_database());
+                let user = options.get_username();
+                format!("{host}\0{port}\0{socket:?}\0{name:?}\0{user}")
+            }
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(pool) => pool
+                .connect_options()
+                .get_filename()
+                .to_string_lossy()
+                .into_owned(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod alert;
 mod cache;
+mod database;
 pub(crate) mod exemplar;
 pub(crate) mod history;
 mod host;
@@ -35,6 +36,7 @@ pub(crate) fn state(agent: &Agent, topic: Topic) -> State {
         Topic::Requests => State::Requests(request::requests(agent)),
         Topic::Queries => State::Queries(query::queries(agent)),
         Topic::Caches => State::Caches(cache::caches(agent)),
+        Topic::Database => State::Database(database::database(agent)),
         Topic::Alerts => State::Alerts(alert::alerts(agent)),
         Topic::Advice => State::Advice(advice(agent)),
         Topic::Ledger => State::Ledger(agent.ledger.told()),

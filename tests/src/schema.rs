@@ -35,6 +35,8 @@ pub fn of_command(arguments: &[&str]) -> &'static str {
         ["ledger", ..] => "ledger",
         ["host", ..] => "host",
         ["redis", ..] => "redis",
+        ["pools", ..] => "pools",
+        ["indexes", ..] => "indexes",
         ["record", ..] => "record",
         ["cache", "stats", ..] => "cache-stats",
         ["apply" | "undo", ..] | ["cache", "clear" | "resize" | "ttl" | "warm", ..] => "act",

@@ -5,6 +5,7 @@
 
 mod args;
 mod connect;
+mod database;
 mod diff;
 mod doctor;
 mod exemplar;

@@ -10,8 +10,8 @@ use ratatui::layout::Rect;
 use crate::keymap;
 use crate::model::{Focus, Model};
 use crate::screen::{
-    Screen, Verdict, View, advice, alerts, caches, doctor, host, ledger, overview, queries,
-    requests,
+    Screen, Verdict, View, advice, alerts, caches, database, doctor, host, ledger, overview,
+    queries, requests,
 };
 use crate::theme::Theme;
 use crate::widget::Canvas;
@@ -87,6 +87,7 @@ fn verdict(model: &Model, view: &View<'_>) -> Verdict {
         Screen::Requests => requests::verdict(view, &screens.requests),
         Screen::Queries => queries::verdict(view, &screens.queries),
         Screen::Caches => caches::verdict(view, &screens.caches),
+        Screen::Database => database::verdict(view, &screens.database),
         Screen::Alerts => alerts::verdict(view, &screens.alerts),
         Screen::Advice => advice::verdict(view, &screens.advice),
         Screen::Ledger => ledger::verdict(view, &screens.ledger),
@@ -102,6 +103,7 @@ fn screen(model: &Model, view: &View<'_>, canvas: &mut Canvas<'_>) {
         Screen::Requests => requests::draw(view, &screens.requests, canvas),
         Screen::Queries => queries::draw(view, &screens.queries, canvas),
         Screen::Caches => caches::draw(view, &screens.caches, canvas),
+        Screen::Database => database::draw(view, &screens.database, canvas),
         Screen::Alerts => alerts::draw(view, &screens.alerts, canvas),
         Screen::Advice => advice::draw(view, &screens.advice, canvas),
         Screen::Ledger => ledger::draw(view, &screens.ledger, canvas),

@@ -126,6 +126,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
         "what the database is asked",
     ),
     show(Screen::Caches, &[Key::Char('4')], "what the caches save"),
+    show(
+        Screen::Database,
+        &[Key::Char('5')],
+        "the pools, and how the databases are",
+    ),
     show(Screen::Alerts, &[Key::Char('6')], "what is over its limit"),
     show(
         Screen::Advice,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{
-    Advice, Alerts, Caches, Hello, Host, Ledger, LedgerRow, Overview, Preview, Queries, Requests,
-    State, Status, Timestamp, Topic, Update,
+    Advice, Alerts, Caches, Database, Hello, Host, Ledger, LedgerRow, Overview, Preview, Queries,
+    Requests, State, Status, Timestamp, Topic, Update,
 };
 
 use crate::screen::{Screen, Screens};
@@ -113,6 +113,7 @@ impl Data {
     topic!(requests, Requests);
     topic!(queries, Queries);
     topic!(caches, Caches);
+    topic!(database, Database);
     topic!(alerts, Alerts);
     topic!(advice, Advice);
     topic!(ledger, Ledger);

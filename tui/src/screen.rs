@@ -6,6 +6,7 @@
 pub(crate) mod advice;
 pub(crate) mod alerts;
 pub(crate) mod caches;
+pub(crate) mod database;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod ledger;
@@ -32,6 +33,7 @@ pub(crate) enum Screen {
     Requests,
     Queries,
     Caches,
+    Database,
     Alerts,
     Advice,
     Ledger,
@@ -41,11 +43,12 @@ pub(crate) enum Screen {
 
 impl Screen {
     /// Every screen, in the order of the tabs.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Overview,
         Self::Requests,
         Self::Queries,
         Self::Caches,
+        Self::Database,
         Self::Alerts,
         Self::Advice,
         Self::Ledger,
@@ -60,6 +63,7 @@ impl Screen {
             Self::Requests => 2,
             Self::Queries => 3,
             Self::Caches => 4,
+            Self::Database => 5,
             Self::Alerts => 6,
             Self::Advice => 7,
             Self::Ledger => 8,
@@ -75,6 +79,7 @@ impl Screen {
             Self::Requests => "Requests",
             Self::Queries => "Queries",
             Self::Caches => "Caches",
+            Self::Database => "Database",
             Self::Alerts => "Alerts",
             Self::Advice => "Advice",
             Self::Ledger => "Ledger",
@@ -90,6 +95,7 @@ impl Screen {
             Self::Requests => Topic::Requests,
             Self::Queries => Topic::Queries,
             Self::Caches => Topic::Caches,
+            Self::Database => Topic::Database,
             Self::Alerts => Topic::Alerts,
             Self::Advice => Topic::Advice,
             Self::Ledger => Topic::Ledger,
@@ -118,6 +124,7 @@ pub(crate) struct Screens {
     pub(crate) requests: requests::State,
     pub(crate) queries: queries::State,
     pub(crate) caches: page::State,
+    pub(crate) database: page::State,
     pub(crate) alerts: page::State,
     pub(crate) advice: page::State,
     pub(crate) ledger: page::State,
@@ -133,6 +140,7 @@ impl Screens {
             Screen::Requests => self.requests.on_action(action, data),
             Screen::Queries => self.queries.on_action(action, data),
             Screen::Caches => caches::on_action(&mut self.caches, action, data),
+            Screen::Database => database::on_action(&mut self.database, action, data),
             Screen::Alerts => alerts::on_action(&mut self.alerts, action, data),
             Screen::Advice => advice::on_action(&mut self.advice, action, data),
             Screen::Ledger => ledger::on_action(&mut self.ledger, action, data),
@@ -151,6 +159,7 @@ impl Screens {
             },
             Screen::Queries => &self.queries.list,
             Screen::Caches => &self.caches.list,
+            Screen::Database => &self.database.list,
             Screen::Alerts => &self.alerts.list,
             Screen::Advice => &self.advice.list,
             Screen::Ledger => &self.ledger.list,
@@ -169,6 +178,7 @@ impl Screens {
             },
             Screen::Queries => &mut self.queries.list,
             Screen::Caches => &mut self.caches.list,
+            Screen::Database => &mut self.database.list,
             Screen::Alerts => &mut self.alerts.list,
             Screen::Advice => &mut self.advice.list,
             Screen::Ledger => &mut self.ledger.list,

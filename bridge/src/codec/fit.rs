@@ -40,6 +40,21 @@ fn shorten(state: &mut State) -> u64 {
         State::Requests(requests) => cut(&mut requests.routes) + cut(&mut requests.functions),
         State::Queries(queries) => cut(&mut queries.queries),
         State::Caches(caches) => cut(&mut caches.namespaces),
+        State::Database(database) => {
+            let rows = database.databases.iter_mut().map(|health| {
+                cut(&mut health.indexes)
+                    + cut(&mut health.tables)
+                    + cut(&mut health.sequences)
+                    + cut(&mut health.sessions)
+                    + cut(&mut health.blocked)
+            });
+            let rows: u64 = rows.sum();
+            // A database goes only once nothing of it is left.
+            match rows {
+                0 => cut(&mut database.databases) + cut(&mut database.pools),
+                rows => rows,
+            }
+        }
         State::Alerts(alerts) => cut(&mut alerts.alerts) + cut(&mut alerts.limits),
         State::Advice(advice) => cut(&mut advice.findings),
         State::Ledger(ledger) => cut(&mut ledger.rows),

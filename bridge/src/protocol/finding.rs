@@ -56,6 +56,8 @@ pub enum Evidence {
     Cache(CacheAdvice),
     /// Of `missing_cache`.
     MissingCache(MissingCache),
+    /// Of the rules about databases, whose names begin with `database_`.
+    Database(DatabaseAdvice),
     /// Of a kind that this viewer does not know.
     Unknown {},
 }
@@ -156,6 +158,22 @@ pub struct MissingCache {
     pub code: String,
     /// The times to live that it was chosen from.
     pub curve: Vec<super::Forecast>,
+}
+
+/// A database needs care.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(Deserialize))]
+pub struct DatabaseAdvice {
+    /// The pool that leads to it.
+    pub database_pool: String,
+    /// The table, the index, the sequence or the session.
+    pub subject: String,
+    /// What is seen, in words.
+    pub why: String,
+    /// From when it is told, and by whose measure.
+    pub bound: String,
+    /// What to do, as a statement or in words.
+    pub remedy: String,
 }
 
 /// A distribution of counts.

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Advice, Alerts, Caches, Exemplar, Exemplars, History, HistoryRequest, Host, Ledger, Overview,
-    Queries, QueryDetail, QueryId, Requests, RouteDetail, Status, Timestamp, WhichExemplar,
+    Advice, Alerts, Caches, Database, Exemplar, Exemplars, History, HistoryRequest, Host, Ledger,
+    Overview, Queries, QueryDetail, QueryId, Requests, RouteDetail, Status, Timestamp,
+    WhichExemplar,
 };
 
 /// Something a viewer can follow.
@@ -21,6 +22,8 @@ pub enum Topic {
     Queries,
     /// Cache namespaces.
     Caches,
+    /// Pools, and how the databases behind them are.
+    Database,
     /// Alerts and their history.
     Alerts,
     /// Findings.
@@ -33,12 +36,13 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic, in the order of the screens.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Status,
         Self::Overview,
         Self::Requests,
         Self::Queries,
         Self::Caches,
+        Self::Database,
         Self::Alerts,
         Self::Advice,
         Self::Ledger,
@@ -75,6 +79,7 @@ pub enum State {
     Requests(Requests),
     Queries(Queries),
     Caches(Caches),
+    Database(Database),
     Alerts(Alerts),
     Advice(Advice),
     Ledger(Ledger),
@@ -91,6 +96,7 @@ impl State {
             Self::Requests(_) => Topic::Requests,
             Self::Queries(_) => Topic::Queries,
             Self::Caches(_) => Topic::Caches,
+            Self::Database(_) => Topic::Database,
             Self::Alerts(_) => Topic::Alerts,
             Self::Advice(_) => Topic::Advice,
             Self::Ledger(_) => Topic::Ledger,

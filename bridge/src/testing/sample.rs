@@ -2,6 +2,7 @@
 
 mod advice;
 mod crowd;
+mod database;
 mod exemplar;
 mod history;
 mod ledger;
@@ -15,7 +16,8 @@ pub(super) use self::site::call_sites;
 use super::voice::Voice;
 use super::{Sample, before};
 use crate::protocol::{
-    Advice, Alerts, Caches, Host, Ledger, Overview, Queries, Requests, State, Status, Timestamp,
+    Advice, Alerts, Caches, Database, Host, Ledger, Overview, Queries, Requests, State, Status,
+    Timestamp,
 };
 
 /// Returns the state of every topic, in the order of [`crate::protocol::Topic::ALL`].
@@ -29,6 +31,7 @@ pub(super) fn states(sample: Sample, now: Timestamp) -> Vec<State> {
             State::Requests(table::requests(&voice)),
             State::Queries(table::queries(&voice)),
             State::Caches(table::caches(&voice)),
+            State::Database(database::database(&voice.aside(), now)),
             State::Alerts(service::alerts(&voice, now)),
             State::Advice(advice::advice(&voice)),
             State::Ledger(ledger::ledger(&voice, now)),
@@ -49,6 +52,7 @@ fn empty() -> Vec<State> {
         State::Requests(Requests::default()),
         State::Queries(Queries::default()),
         State::Caches(Caches::default()),
+        State::Database(Database::default()),
         State::Alerts(Alerts {
             alerts: Vec::new(),
             rules: 7,

@@ -12,6 +12,8 @@ const FINDING: usize = 8 * 1_024;
 const ROW: usize = 1_024;
 const FACT: usize = 4 * 1_024;
 const CHANGE: usize = 256;
+/// What a table, an index or a sequence takes with its names.
+const HEALTH: usize = 512;
 /// What a viewer's connection takes beside what is sent to it: its task, and what is read of it.
 const VIEWER: usize = 24 * 1_024;
 
@@ -53,8 +55,19 @@ impl Agent {
             + (self.verdicts.findings.len() + self.made.len()) * FINDING
             // What a round found stays with it and is given to the rules.
             + 2 * self.facts.indexes.len() * FACT
+            + self.health_bytes()
             + self.ledger.len() * ROW
             + self.changes.len() * CHANGE
+    }
+
+    /// What the databases said of themselves: a look that is under way has it twice.
+    fn health_bytes(&self) -> usize {
+        let rows = self.facts.databases.iter().map(|health| {
+            let rows = health.tables.len() + health.indexes.len() + health.sequences.len();
+            let sessions = health.sessions.len() + 2 * health.blocked.len();
+            (rows + 1) * HEALTH + sessions * ROW
+        });
+        2 * rows.sum::<usize>()
     }
 
     /// What is sent to viewers or waits for it, and what of that the recording has beside them.

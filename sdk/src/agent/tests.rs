@@ -22,6 +22,8 @@ mod caches;
 #[cfg(feature = "cache")]
 mod curve;
 mod death;
+#[cfg(feature = "sqlx-postgres")]
+mod health;
 mod past;
 mod repeats;
 mod route;

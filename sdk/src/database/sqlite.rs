@@ -112,7 +112,7 @@ pub(super) async fn explain(
         .collect()
 }
 
-fn is_in_memory(path: &Path) -> bool {
+pub(super) fn is_in_memory(path: &Path) -> bool {
     let name = path.to_string_lossy();
     name.is_empty()
         || name == ":memory:"

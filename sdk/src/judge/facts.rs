@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use perfdeck_bridge::protocol::{FindingId, Redacted};
+use perfdeck_bridge::protocol::{DatabaseHealth, FindingId, Redacted};
 
 /// Facts beside the record.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Facts {
     /// What the databases say of indexes that don't exist.
     pub(crate) indexes: Vec<IndexFact>,
+    /// What the databases say of themselves.
+    pub(crate) databases: Vec<DatabaseHealth>,
     /// What is called again and again without a cache.
     pub(crate) uncached: Vec<UncachedFact>,
     /// Findings whose remedy was applied and not taken back.

@@ -1,6 +1,7 @@
 //! Findings: one file a rule. Each says what is slow, why, what to do, what that brings and how sure it is.
 
 mod cache;
+mod database;
 mod missing_cache;
 mod missing_index;
 mod n_plus_one;
@@ -43,7 +44,8 @@ impl Book {
             .chain(n_plus_one::look(window))
             .chain(repeated_query::look(window))
             .chain(cache::look(window))
-            .chain(missing_cache::look(window, facts));
+            .chain(missing_cache::look(window, facts))
+            .chain(database::look(facts));
         for finding in seen.take(MAX_FINDINGS) {
             let applied = facts.applied.contains(&finding.id);
             let known = self

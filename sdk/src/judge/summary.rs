@@ -15,6 +15,8 @@ pub(crate) fn summary(
         .iter()
         .find(|alert| alert.state == AlertState::Firing);
     let worst = findings.iter().find(|finding| is_open(finding));
+    // What makes nobody wait, as far as is known, is not why an alert fires.
+    let worst = worst.filter(|finding| firing.is_none() || !is_upkeep(finding));
     let level = |severity| {
         if severity == Severity::Critical {
             Level::Over
@@ -51,6 +53,11 @@ pub(crate) fn summary(
     }
 }
 
+/// Whether it is about a database's upkeep, of which nobody knows who waits for it.
+const fn is_upkeep(finding: &Finding) -> bool {
+    matches!(finding.evidence, Evidence::Database(_))
+}
+
 /// A finding in a few words.
 pub(super) fn short(finding: &Finding) -> String {
     match &finding.evidence {
@@ -64,6 +71,7 @@ pub(super) fn short(finding: &Finding) -> String {
             "" => "a query without a cache".to_owned(),
             name => format!("no cache for {name}"),
         },
+        Evidence::Database(evidence) => format!("database: {}", evidence.subject),
         Evidence::Unknown {} => finding.kind.clone(),
     }
 }

@@ -15,6 +15,19 @@ use crate::observe::custom::Kind;
 const WITH_TREND: usize = 40;
 
 pub(super) fn host(agent: &Agent) -> Host {
+    let (metrics, more_metrics) = metrics(agent);
+    let (redis, more_redis) = redis::rows(agent);
+    Host {
+        pools: pools(agent),
+        metrics,
+        more_metrics,
+        redis,
+        more_redis,
+    }
+}
+
+/// The named pools, and what goes through others.
+pub(super) fn pools(agent: &Agent) -> Vec<PoolRow> {
     let pools = agent
         .pools
         .all()
@@ -41,15 +54,7 @@ pub(super) fn host(agent: &Agent) -> Host {
                     .map(|waits| waits.quantile(0.95)),
             })
         });
-    let (metrics, more_metrics) = metrics(agent);
-    let (redis, more_redis) = redis::rows(agent);
-    Host {
-        pools: pools.collect(),
-        metrics,
-        more_metrics,
-        redis,
-        more_redis,
-    }
+    pools.collect()
 }
 
 /// The numbers that change most, by name, and how many more there are.

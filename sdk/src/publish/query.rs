@@ -122,7 +122,7 @@ fn call_sites(agent: &Agent, id: u64, routes: &[QueryRoute]) -> Vec<CallSite> {
 }
 
 /// The route that runs each statement most.
-fn runners(agent: &Agent) -> std::collections::HashMap<u64, (&str, u64)> {
+pub(crate) fn runners(agent: &Agent) -> std::collections::HashMap<u64, (&str, u64)> {
     let mut runners = std::collections::HashMap::new();
     for (route, request) in agent.store.requests.iter() {
         for used in agent.store.recent_statements(request).statements {

@@ -142,6 +142,10 @@ pub(super) enum Verb {
     Host,
     /// List the commands to Redis, by the time they take
     Redis,
+    /// List the pools, how the databases behind them are, and what of them needs care
+    Pools,
+    /// List the indexes that are there, those that can't be used first
+    Indexes,
     /// Record what the service tells, to a file that `replay` shows
     Record {
         /// The file; one of that name is kept as FILE.previous

@@ -10,7 +10,7 @@ use super::args::Args;
 use super::{Outcome, verb};
 
 /// Every command that asks a host.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 32] = [
     "status",
     "doctor",
     "requests",
@@ -29,6 +29,8 @@ const COMMANDS: [&str; 30] = [
     "ledger",
     "host",
     "redis",
+    "pools",
+    "indexes",
     "cache clear analytics",
     "cache clear analytics --apply",
     "cache resize analytics --capacity 20000",

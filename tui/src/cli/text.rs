@@ -2,8 +2,8 @@
 
 use perfdeck_bridge::protocol::{
     Advice, AlertRule, AlertSide, AlertState, Alerts, CacheRow, Caches, Confidence, Finding,
-    FindingStatus, Hello, Host, Ledger, LedgerRow, LedgerStatus, Preview, Queries, Requests,
-    Severity, Status, Timestamp, Verdict,
+    FindingStatus, Hello, Host, Ledger, LedgerRow, LedgerStatus, PoolRow, Preview, Queries,
+    Requests, Severity, Status, Timestamp, Verdict,
 };
 use perfdeck_bridge::socket::Found;
 
@@ -437,8 +437,11 @@ pub(super) fn ledger(ledger: &Ledger, now: Timestamp) -> String {
 }
 
 pub(super) fn host(host: &Host) -> String {
-    let pools: Vec<Vec<String>> = host
-        .pools
+    format!("{}\n{}", pools(&host.pools), metrics(host))
+}
+
+pub(super) fn pools(pools: &[PoolRow]) -> String {
+    let rows: Vec<Vec<String>> = pools
         .iter()
         .map(|pool| {
             vec![
@@ -463,11 +466,10 @@ pub(super) fn host(host: &Host) -> String {
         "database",
         "pool",
     ];
-    let pools = match pools.is_empty() {
+    match rows.is_empty() {
         true => "No pool is named.\n".to_owned(),
-        false => render(&titles, &pools),
-    };
-    format!("{pools}\n{}", metrics(host))
+        false => render(&titles, &rows),
+    }
 }
 
 fn metrics(host: &Host) -> String {

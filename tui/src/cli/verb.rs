@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{CacheVerb, Consent, Global, Verb};
-use super::{Outcome, connect, diff, doctor, exemplar, history, record, text, wait};
+use super::{Outcome, connect, database, diff, doctor, exemplar, history, record, text, wait};
 use crate::runtime::now;
 
 /// Runs a command that answers.
@@ -145,6 +145,20 @@ pub(super) async fn ask(verb: &Verb, source: &dyn Source, quiet: bool) -> Result
                 more_redis: host.more_redis,
             };
             Ok(told(&redis, text::redis(&host))?.lacking(taken.left_out))
+        }
+        Verb::Pools => {
+            let (State::Database(database), taken) = state(source, Topic::Database).await? else {
+                bail!(CONFUSED)
+            };
+            let text = database::pools(&database, taken.at);
+            Ok(told(&database, text)?.lacking(taken.left_out))
+        }
+        Verb::Indexes => {
+            let (State::Database(database), taken) = state(source, Topic::Database).await? else {
+                bail!(CONFUSED)
+            };
+            let indexes = database::indexes(&database);
+            Ok(told(&indexes, indexes.text())?.lacking(taken.left_out))
         }
         Verb::Cache(CacheVerb::Clear { namespace, consent }) => {
             let intent = Intent::ClearCache {

@@ -7,4 +7,4 @@ mod view;
 
 pub(crate) use amount::Amount;
 pub(crate) use state::on_action;
-pub(crate) use view::{draw, verdict};
+pub(crate) use view::{draw, fullest, pools, verdict};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{advice, before, course, ledger, service, table};
+use super::{advice, before, course, database, ledger, service, table};
 use crate::protocol::{
     Alert, AlertState, BlindSpot, Blindness, Dropped, Level, QueryId, Severity, State, Timestamp,
     Vital,
@@ -137,6 +137,7 @@ pub(super) fn states(voice: &Voice, now: Timestamp) -> Vec<State> {
         State::Requests(requests),
         State::Queries(queries),
         State::Caches(table::caches(voice)),
+        State::Database(database::crowded(&voice.aside(), now)),
         State::Alerts(alerts),
         State::Advice(advice),
         State::Ledger(ledger::ledger(voice, now)),

@@ -191,7 +191,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// A number as code has it.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

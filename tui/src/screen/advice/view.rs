@@ -135,6 +135,11 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
         Evidence::NPlusOne(evidence) => n_plus_one(evidence, canvas, y),
         Evidence::Cache(evidence) => cache(&finding.kind, evidence, canvas, y),
         Evidence::MissingCache(evidence) => missing_cache(evidence, canvas, y),
+        Evidence::Database(evidence) => {
+            let y = story::told(canvas, y, "why", &evidence.why, Role::Text, 4);
+            let y = story::told(canvas, y, "told", &evidence.bound, Role::Dim, 4);
+            story::told(canvas, y + 1, "do", &evidence.remedy, Role::Strong, 4)
+        }
         Evidence::Unknown {} => {
             let text = format!("This perfdeck does not know the rule `{}`.", finding.kind);
             story::told(canvas, y, "why", &text, Role::Text, 2)
@@ -148,6 +153,9 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
     let (key, words) = match finding.status {
         FindingStatus::Ready if recorded => ("", "It was ready to be applied."),
         FindingStatus::Ready => ("a", " preview and apply it"),
+        FindingStatus::Code if matches!(finding.evidence, Evidence::Database(_)) => {
+            ("5", " how the database is; perfdeck leaves this to you")
+        }
         FindingStatus::Code => ("", "Only code helps here."),
         FindingStatus::Applied => ("8", " what it brought"),
         FindingStatus::Dismissed => ("", "Somebody silenced it."),
@@ -294,6 +302,9 @@ fn brings(finding: &Finding) -> String {
     if let Evidence::MissingCache(evidence) = &finding.evidence {
         let saved = format::seconds(evidence.saved_seconds_per_second);
         text.push_str(&format!("{saved} of its calls a second; "));
+    }
+    if matches!(finding.evidence, Evidence::Database(_)) {
+        return "whose wait it is, and how much of it, is not known".to_owned();
     }
     let share = format::share(impact.wait_share);
     text.push_str(&format!(

@@ -28,18 +28,8 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
         true => String::new(),
         false => format!("It takes {}.", takes.join(" and ")),
     };
-    let full = host.pools.iter().filter(|pool| level(pool) > Level::Good);
-    let (level, words) = match full.max_by(|a, b| filled(a).total_cmp(&filled(b))) {
-        Some(pool) => {
-            let wait = pool.wait_p95_seconds.map_or_else(String::new, |wait| {
-                format!(", and the wait for one is {} (p95)", format::seconds(wait))
-            });
-            let words = format!(
-                "Pool `{}` has {} of {} connections in use{wait}.",
-                pool.name, pool.in_use, pool.max
-            );
-            (level(pool), words)
-        }
+    let (level, words) = match fullest(&host.pools) {
+        Some(full) => full,
         None => match redis::failing(host) {
             Some(words) => (Level::Near, words),
             None => (Level::Good, numbers(host)),
@@ -50,6 +40,20 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
         Level::Near | Level::Over => format!("{words} {text}"),
     };
     Verdict::new(level, text.trim())
+}
+
+/// Tells the fullest pool, if it is full enough to be told.
+pub(crate) fn fullest(pools: &[PoolRow]) -> Option<(Level, String)> {
+    let full = pools.iter().filter(|pool| level(pool) > Level::Good);
+    let pool = full.max_by(|a, b| filled(a).total_cmp(&filled(b)))?;
+    let wait = pool.wait_p95_seconds.map_or_else(String::new, |wait| {
+        format!(", and the wait for one is {} (p95)", format::seconds(wait))
+    });
+    let words = format!(
+        "Pool `{}` has {} of {} connections in use{wait}.",
+        pool.name, pool.in_use, pool.max
+    );
+    Some((level(pool), words))
 }
 
 /// Says how many numbers the service has, and whether some are left out.
@@ -162,7 +166,7 @@ pub(crate) fn draw(view: &View<'_>, state: &State, canvas: &mut Canvas<'_>) {
 }
 
 /// Draws the pools, fullest first, and returns the next free line.
-fn pools(pools: &[PoolRow], canvas: &mut Canvas<'_>) -> u16 {
+pub(crate) fn pools(pools: &[PoolRow], canvas: &mut Canvas<'_>) -> u16 {
     let theme = canvas.theme();
     let mut pools: Vec<_> = pools.iter().collect();
     pools.sort_by(|a, b| filled(b).total_cmp(&filled(a)));
