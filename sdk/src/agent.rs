@@ -404,7 +404,7 @@ impl Agent {
             .spawn(prove);
     }
 
-    /// One statement of the deck's own is on its way to a database at a time.
+    /// Of the advisor's rounds and the looks at health one is under way at a time.
     fn ask_databases(&mut self) {
         self.verify();
         #[cfg(feature = "_sqlx")]

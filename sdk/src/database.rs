@@ -60,6 +60,16 @@ pub(crate) struct Occupancy {
 }
 
 impl Handle {
+    /// Whether a connection beside the pool's sees the same database; not one that is in memory.
+    pub(crate) fn has_others(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlx-postgres")]
+            Self::Postgres(_) => true,
+            #[cfg(feature = "sqlx-sqlite")]
+            Self::Sqlite(pool) => !sqlite::is_in_memory(pool.connect_options().get_filename()),
+        }
+    }
+
     /// Knows the pool again by its type; `None` for an engine without support or whose feature is off.
     pub(crate) fn of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Option<Self> {
         let pool: &dyn Any = pool;

@@ -186,7 +186,7 @@ pub struct SessionRow {
 pub struct BlockedRow {
     /// Who waits.
     pub waiting: SessionRow,
-    /// For how long; on servers before PostgreSQL 14 since its statement began.
+    /// For how long; on servers before PostgreSQL 14 since the deck first saw it wait.
     pub wait_seconds: f64,
     /// The kind of lock, in the server's words.
     pub lock: String,

@@ -1,9 +1,11 @@
 //! Looks at the databases beside the tick: at who is connected often, at tables and indexes now and then.
 //!
-//! Never while the advisor asks them: the deck has one statement at a time on its way to a database, and rests after a look
-//! for many times as long as it took.
+//! Never while the advisor's rounds ask them, nor the other way round; and after a look there is a rest of many times as
+//! long as it took.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use perfdeck_bridge::protocol::{BudgetLevel, DatabaseHealth, SessionRow};
@@ -23,14 +25,17 @@ const MAX_DATABASES: usize = 8;
 /// What is known of the databases, and when they are looked at again.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Whether a look is under way.
-    pub(super) looking: bool,
+    looking: Looking,
     /// When who is connected may be looked at, and when everything.
     sessions_at: u64,
     all_at: u64,
     /// Databases beyond those that are looked at.
     pub(crate) left_out: u64,
 }
+
+/// Whether a look is under way, which ends when its task does, in whatever way.
+#[derive(Debug, Default)]
+struct Looking(Arc<AtomicBool>);
 
 /// What a look found.
 #[derive(Debug)]
@@ -46,6 +51,23 @@ struct Asked {
     handle: Handle,
 }
 
+impl Health {
+    pub(super) fn is_looking(&self) -> bool {
+        self.looking.0.load(Ordering::Relaxed)
+    }
+
+    fn look(&self) -> Looking {
+        self.looking.0.store(true, Ordering::Relaxed);
+        Looking(Arc::clone(&self.looking.0))
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Agent {
     /// Starts a look where none runs and one is due; with anything given up there is none.
     pub(super) fn look_at_databases(&mut self) {
@@ -55,7 +77,7 @@ impl Agent {
             return;
         }
         let due = self.second >= self.health.sessions_at;
-        if !due || self.health.looking || self.verifying {
+        if !due || self.health.is_looking() || self.verifying {
             return;
         }
         let mut databases = databases(&self.pools.all());
@@ -70,7 +92,7 @@ impl Agent {
         } else {
             Look::Sessions
         };
-        self.health.looking = true;
+        let looking = self.health.look();
         self.health.sessions_at = self.second + SESSIONS_EVERY;
         if what == Look::All {
             self.health.all_at = self.second + ALL_EVERY;
@@ -78,12 +100,16 @@ impl Agent {
         let known = self.facts.databases.clone();
         let (events, clock) = (self.events.clone(), self.clock.clone());
         tokio::spawn(async move {
+            let _looking = looking;
             let began = clock.now();
             let mut looked = Vec::new();
             for asked in databases {
                 let known = known.iter().find(|known| known.pools == asked.pools);
                 // One that is new is looked at whole.
-                let what = known.map_or(Look::All, |_| what);
+                // What failed is asked again whole.
+                let what = known
+                    .filter(|known| known.failure.is_none())
+                    .map_or(Look::All, |_| what);
                 let known = known.cloned().unwrap_or_else(|| DatabaseHealth {
                     pools: asked.pools,
                     engine: asked.engine.into(),
@@ -102,7 +128,6 @@ impl Agent {
 
     /// Takes in what a look found.
     pub(super) fn looked(&mut self, looked: Looked) {
-        self.health.looking = false;
         let rested_at = self.second + (looked.took.as_secs_f64() * RESTS) as u64;
         self.health.sessions_at = self.health.sessions_at.max(rested_at);
         if self.budget.level() != BudgetLevel::Full {
@@ -138,6 +163,9 @@ fn databases(pools: &[crate::pools::Named]) -> Vec<Asked> {
         let Some(handle) = &pool.handle else {
             continue;
         };
+        if !handle.has_others() {
+            continue;
+        }
         let place = *places.entry(handle.address()).or_insert(databases.len());
         match databases.get_mut(place) {
             Some(known) => known.pools.push(pool.name.clone()),

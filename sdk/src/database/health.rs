@@ -46,7 +46,12 @@ pub(crate) async fn look(
     known: DatabaseHealth,
     now: Timestamp,
 ) -> DatabaseHealth {
-    let before = known.clone();
+    // Who waits for whom is of a moment; all else is what it was.
+    let before = DatabaseHealth {
+        sessions: Vec::new(),
+        blocked: Vec::new(),
+        ..known.clone()
+    };
     let looked = tokio::time::timeout(PATIENCE, async {
         match handle {
             #[cfg(feature = "sqlx-postgres")]
@@ -56,12 +61,7 @@ pub(crate) async fn look(
         }
     });
     let failed = match looked.await {
-        Ok(Ok(health)) => {
-            return DatabaseHealth {
-                failure: None,
-                ..health
-            };
-        }
+        Ok(Ok(health)) => return health,
         Ok(Err(error)) => error,
         Err(_) => Error::timed_out("look at the database"),
     };

@@ -14,9 +14,10 @@ pub(crate) fn summary(
     let firing = alerts
         .iter()
         .find(|alert| alert.state == AlertState::Firing);
-    let worst = findings.iter().find(|finding| is_open(finding));
     // What makes nobody wait, as far as is known, is not why an alert fires.
-    let worst = worst.filter(|finding| firing.is_none() || !is_upkeep(finding));
+    let worst = findings
+        .iter()
+        .find(|finding| is_open(finding) && (firing.is_none() || !is_upkeep(finding)));
     let level = |severity| {
         if severity == Severity::Critical {
             Level::Over
@@ -54,8 +55,9 @@ pub(crate) fn summary(
 }
 
 /// Whether it is about a database's upkeep, of which nobody knows who waits for it.
-const fn is_upkeep(finding: &Finding) -> bool {
-    matches!(finding.evidence, Evidence::Database(_))
+fn is_upkeep(finding: &Finding) -> bool {
+    let waits = ["database_blocked", "database_idle_in_transaction"];
+    matches!(finding.evidence, Evidence::Database(_)) && !waits.contains(&finding.kind.as_str())
 }
 
 /// A finding in a few words.

@@ -36,7 +36,11 @@ pub(super) fn indexes(database: &Database) -> Indexes<'_> {
     });
     Indexes {
         indexes: rows.collect(),
-        more_indexes: database.databases.iter().map(of).sum(),
+        more_indexes: database
+            .databases
+            .iter()
+            .map(of)
+            .fold(0, u64::saturating_add),
     }
 }
 

@@ -15,8 +15,8 @@ use crate::judge::facts::Facts;
 use crate::judge::finding::Book;
 use crate::judge::window::Window;
 
-/// How long what has to be seen may take: half a minute of idling, and two looks.
-const PATIENCE: Duration = Duration::from_secs(75);
+/// How long what has to be seen may take: half a minute of idling and two looks, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 async fn database(server: &Server, name: &str) -> PgPool {
     let options: PgConnectOptions = server.database(name).unwrap().parse().unwrap();

@@ -52,7 +52,7 @@ impl Agent {
         if self.second.is_multiple_of(MINUTE) {
             self.eyes.samples.age(self.second);
         }
-        let free = !self.verifying && !self.health.looking;
+        let free = !self.verifying && !self.health.is_looking();
         let due = self.second.is_multiple_of(EVERY) && free && self.second >= self.rested_at;
         let pools = if due {
             self.pools_to_ask(MINUTE, LIVE, Duration::MAX)

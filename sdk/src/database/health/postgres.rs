@@ -32,18 +32,26 @@ async fn on(
 ) -> Result<DatabaseHealth, sqlx::Error> {
     begin(connection).await?;
     let version = server(connection, &mut health).await?;
-    session::read(connection, &mut health, version).await?;
+    session::read(connection, &mut health, version, now).await?;
     health.active_at = Some(now);
+    health.failure = None;
+    command(connection, "COMMIT".into()).await?;
     if look == Look::Sessions {
-        command(connection, "COMMIT".into()).await?;
         return Ok(health);
     }
     let before = health.clone();
-    let tended = tables(connection, &mut health).await?;
-    overdue(&mut health.tables, &before, now, &tended);
-    indexes(connection, &mut health).await?;
-    command(connection, "COMMIT".into()).await?;
-    health.sized_at = Some(now);
+    begin(connection).await?;
+    let sized = sizes(connection, &mut health, now).await;
+    command(connection, "ROLLBACK".into()).await?;
+    if let Err(error) = sized {
+        // Who waits for whom is known all the same, and all the more wanted.
+        let failed = Error::failed("look at the tables", &error).to_string();
+        only_servers(error)?;
+        return Ok(DatabaseHealth {
+            failure: Some(failed),
+            ..before
+        });
+    }
     if !health.replica {
         // A sequence that somebody alters is locked, and so are all at once: they stay as they were.
         begin(connection).await?;
@@ -63,6 +71,20 @@ async fn on(
         Err(error) => only_servers(error)?,
     }
     Ok(health)
+}
+
+/// Looks at the tables and their indexes.
+async fn sizes(
+    connection: &mut PgConnection,
+    health: &mut DatabaseHealth,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let before = health.clone();
+    let tended = tables(connection, health).await?;
+    overdue(&mut health.tables, &before, now, &tended);
+    indexes(connection, health).await?;
+    health.sized_at = Some(now);
+    Ok(())
 }
 
 /// Passes over what the server would not do, and not over a connection that is lost.
@@ -101,11 +123,12 @@ async fn server(
     row.try_get(1)
 }
 
-/// Who has which relation of this database, and of those the relations that nobody else may even look at now: to ask one for
-/// its size would wait.
-const LOCKED: &str = "held AS MATERIALIZED (SELECT relation, mode FROM pg_locks WHERE granted AND locktype = 'relation' \
+/// Who has which relation of this database, and the relations that nobody else may even look at now, or that somebody waits
+/// to have for himself: to ask one for its size would wait, too.
+const LOCKED: &str = "locks AS MATERIALIZED (SELECT relation, mode, granted FROM pg_locks WHERE locktype = 'relation' \
      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())), \
-     locked AS MATERIALIZED (SELECT relation FROM held WHERE mode = 'AccessExclusiveLock')";
+     held AS (SELECT relation, mode FROM locks WHERE granted), \
+     locked AS (SELECT relation FROM locks WHERE mode = 'AccessExclusiveLock')";
 
 /// Reads the tables, and returns the names of those that somebody is cleaning up or gathers statistics of just now.
 async fn tables(
@@ -247,7 +270,8 @@ async fn sequences(
         "SELECT s.schema, s.name, s.owner, s.last, s.most, \
          (s.last::float8 - s.least) / nullif(s.most::float8 - s.least, 0) AS used, count(*) OVER () AS count \
          FROM (SELECT n.nspname::text AS schema, c.relname::text AS name, \
-          CASE WHEN a.attname IS NOT NULL THEN o.relname || '.' || a.attname END AS owner, \
+          CASE WHEN a.attname IS NOT NULL THEN CASE WHEN p.nspname <> 'public' THEN p.nspname || '.' ELSE '' END \
+           || o.relname || '.' || a.attname END AS owner, \
           q.seqmin::float8 AS least, \
           least(q.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END) AS most, \
           CASE WHEN has_sequence_privilege(c.oid, 'SELECT,USAGE') THEN pg_sequence_last_value(c.oid) END AS last \
@@ -255,8 +279,8 @@ async fn sequences(
           LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 \
            AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
           LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
-          LEFT JOIN pg_class o ON o.oid = d.refobjid \
-          WHERE NOT q.seqcycle AND q.seqincrement > 0 AND c.relpersistence = 'p' LIMIT 1000) s \
+          LEFT JOIN pg_class o ON o.oid = d.refobjid LEFT JOIN pg_namespace p ON p.oid = o.relnamespace \
+          WHERE NOT q.seqcycle AND q.seqincrement > 0 AND c.relpersistence = 'p') s \
          WHERE s.last IS NOT NULL ORDER BY used DESC NULLS LAST LIMIT {MAX_SEQUENCES}",
     );
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);

@@ -65,6 +65,7 @@ async fn on(
     tables(connection, &mut health, file.analyzed).await?;
     indexes(connection, &mut health).await?;
     health.file = Some(file);
+    health.failure = None;
     health.sized_at = Some(now);
     Ok(health)
 }

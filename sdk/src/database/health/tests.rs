@@ -220,6 +220,46 @@ async fn a_table_that_somebody_has_locked_stops_no_look() {
 }
 
 #[tokio::test]
+async fn nor_does_one_that_somebody_waits_to_lock() {
+    let postgres =
+        Postgres::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)").await;
+    let mut reader = postgres.pool.begin().await.unwrap();
+    reader.execute("SELECT * FROM t").await.unwrap();
+    let mut own = PgConnection::connect_with(&postgres.pool.connect_options())
+        .await
+        .unwrap();
+    let queued = tokio::spawn(async move { own.execute("ALTER TABLE t ADD COLUMN a int").await });
+    let health = looked(&postgres, |health| !health.blocked.is_empty()).await;
+    assert_eq!(table(&health, "t").heap_bytes, None);
+    reader.rollback().await.unwrap();
+    queued.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn how_long_somebody_waits_is_not_how_long_its_statement_runs() {
+    let postgres =
+        Postgres::with("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)").await;
+    let mut holder = postgres.pool.begin().await.unwrap();
+    holder.execute("UPDATE t SET id = 2").await.unwrap();
+    let mut own = PgConnection::connect_with(&postgres.pool.connect_options())
+        .await
+        .unwrap();
+    let script = "SELECT pg_sleep(3); UPDATE t SET id = 3";
+    let waits = tokio::spawn(async move { own.execute(script).await });
+    let health = looked(&postgres, |health| !health.blocked.is_empty()).await;
+    let [blocked] = &health.blocked[..] else {
+        panic!("{:?}", health.blocked)
+    };
+    assert!(blocked.waiting.state_seconds > 3.0, "{blocked:?}");
+    assert!(
+        blocked.wait_seconds < blocked.waiting.state_seconds - 2.5,
+        "{blocked:?}"
+    );
+    holder.rollback().await.unwrap();
+    waits.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn what_can_t_be_asked_keeps_its_state_and_says_why() {
     let postgres = Postgres::with("CREATE TABLE t (id int)").await;
     let health = looked(&postgres, |_| true).await;

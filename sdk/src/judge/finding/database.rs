@@ -20,19 +20,22 @@ use crate::judge::facts::Facts;
 const OVERDUE_SECONDS: f64 = 180.0;
 
 pub(super) fn look(facts: &Facts) -> impl Iterator<Item = Finding> + '_ {
+    let moments = facts
+        .databases
+        .iter()
+        .flat_map(|health| blocked::look(health).chain(idle::look(health)));
     // What could not be asked may have changed since.
     let asked = facts
         .databases
         .iter()
         .filter(|health| health.failure.is_none());
-    asked.flat_map(|health| {
-        blocked::look(health)
-            .chain(idle::look(health))
-            .chain(sequence::look(health))
+    let states = asked.flat_map(|health| {
+        sequence::look(health)
             .chain(bloat::look(health))
             .chain(stale_statistics::look(health))
             .chain(invalid_index::look(health))
-    })
+    });
+    moments.chain(states)
 }
 
 /// What a rule says.

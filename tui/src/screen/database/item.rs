@@ -1,4 +1,5 @@
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use perfdeck_bridge::protocol::{
     BlockedRow, Database, DatabaseHealth, IndexRow, Level, SequenceRow, SessionRow, TableRow,
@@ -41,6 +42,10 @@ const IDLE_SECONDS: f64 = 30.0;
 const LONG_IDLE_SECONDS: f64 = 300.0;
 const USED: [f64; 2] = [0.85, 0.95];
 const OVERDUE_SECONDS: f64 = 180.0;
+const LEAST_BYTES: u64 = 10 << 20;
+const DEAD_SHARE: f64 = 0.2;
+const LEAST_ROWS: u64 = 10_000;
+const TIMES: f64 = 2.0;
 
 impl Kind {
     pub(crate) const fn word(self) -> &'static str {
@@ -76,7 +81,8 @@ impl Item {
                 ..Self::new(Kind::Failure, &pool, pool.clone(), why.clone())
             });
         }
-        items.extend(health.blocked.iter().map(|row| Self::blocked(&pool, row)));
+        let blocked = heads(&health.blocked);
+        items.extend(blocked.iter().map(|row| Self::blocked(&pool, row)));
         items.extend(health.sessions.iter().map(|row| Self::session(&pool, row)));
         let sequences = health.sequences.iter();
         items.extend(sequences.map(|row| Self::sequence(&pool, row)));
@@ -161,12 +167,19 @@ impl Item {
 
     fn table(pool: &str, row: &TableRow, now: Timestamp) -> Self {
         let overdue = |seconds: Option<f64>| seconds.filter(|seconds| *seconds >= OVERDUE_SECONDS);
-        let (vacuum, analyze) = (
-            overdue(row.vacuum_overdue_seconds),
-            overdue(row.analyze_overdue_seconds),
-        );
         let rows = format!("{} rows", format::count(row.live_rows));
-        let dead = row.dead_rows as f64 / (row.live_rows + row.dead_rows).max(1) as f64;
+        let all = row.live_rows.saturating_add(row.dead_rows);
+        let dead = row.dead_rows as f64 / all.max(1) as f64;
+        let bloated =
+            row.heap_bytes.is_some_and(|bytes| bytes >= LEAST_BYTES) && dead >= DEAD_SHARE;
+        let stale = row.live_rows >= LEAST_ROWS
+            && row
+                .analyze_due_rows
+                .is_some_and(|due| row.modified_rows as f64 > TIMES * due);
+        let (vacuum, analyze) = (
+            overdue(row.vacuum_overdue_seconds).filter(|_| bloated),
+            overdue(row.analyze_overdue_seconds).filter(|_| stale),
+        );
         let state = match (vacuum, analyze) {
             (Some(seconds), _) => {
                 format!(
@@ -186,10 +199,13 @@ impl Item {
             } else {
                 Level::Good
             },
-            size_bytes: known.then(|| sizes.iter().flatten().sum()),
+            size_bytes: known.then(|| {
+                let sizes = sizes.iter().flatten();
+                sizes.fold(0, |sum: u64, bytes| sum.saturating_add(*bytes))
+            }),
             scans: row
                 .seq_scans
-                .map(|scans| scans + row.index_scans.unwrap_or(0)),
+                .map(|scans| scans.saturating_add(row.index_scans.unwrap_or(0))),
             story: upkeep(row, now),
             ..Self::new(Kind::Table, pool, row.name.clone(), state)
         }
@@ -264,8 +280,26 @@ fn upkeep(row: &TableRow, now: Timestamp) -> Vec<(&'static str, String)> {
     story
 }
 
+/// Who waits, each once: for one that waits for nobody, if it does, since what a session waits for may wait in the same queue.
+pub(super) fn heads(rows: &[BlockedRow]) -> Vec<&BlockedRow> {
+    let waiting: BTreeSet<i32> = rows.iter().map(|row| row.waiting.pid).collect();
+    let mut heads: Vec<&BlockedRow> = Vec::new();
+    for row in rows {
+        let is_head = !waiting.contains(&row.blocker.pid);
+        let place = heads
+            .iter()
+            .position(|head| head.waiting.pid == row.waiting.pid);
+        match place.and_then(|place| heads.get_mut(place)) {
+            Some(head) if is_head && waiting.contains(&head.blocker.pid) => *head = row,
+            Some(_) => {}
+            None => heads.push(row),
+        }
+    }
+    heads
+}
+
 /// A session's name in one word or two.
-fn who(row: &SessionRow) -> String {
+pub(super) fn who(row: &SessionRow) -> String {
     match (row.pid, row.application.as_str()) {
         (0, _) => "a prepared transaction".to_owned(),
         (pid, "") => format!("pid {pid}"),

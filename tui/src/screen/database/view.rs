@@ -1,7 +1,7 @@
 use perfdeck_bridge::protocol::{Database, DatabaseHealth, Level, Timestamp};
 
 use super::Item;
-use super::item::Kind;
+use super::item::{Kind, heads, who};
 use crate::format;
 use crate::screen::page::{Page, State};
 use crate::screen::view::host;
@@ -16,28 +16,24 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     };
     let items = Item::all(database, view.now);
     if let Some(worst) = items.first().filter(|item| item.level > Level::Good) {
-        let others = items
-            .iter()
-            .filter(|item| item.level > Level::Good)
-            .count()
-            .saturating_sub(1);
-        let others = match others {
+        let ill = items.iter().filter(|item| item.level > Level::Good).count();
+        let (words, told) = match worst.kind {
+            Kind::Blocked => blocked(database),
+            Kind::Failure => (
+                format!("The database of `{}`: {}", worst.pool, worst.state),
+                1,
+            ),
+            Kind::Session => (format!("{}: {}", worst.name, worst.state), 1),
+            kind => (
+                format!("{} `{}`: {}", kind.word(), worst.name, worst.state),
+                1,
+            ),
+        };
+        let others = match ill.saturating_sub(told) {
             0 => String::new(),
             more => format!(" {more} more below need care."),
         };
-        let subject = match worst.kind {
-            Kind::Failure => format!("The database of `{}`", worst.pool),
-            Kind::Blocked | Kind::Session => worst.name.clone(),
-            kind => format!("{} `{}`", kind.word(), worst.name),
-        };
-        let verb = match worst.kind {
-            Kind::Blocked => "",
-            _ => ":",
-        };
-        return Verdict::new(
-            worst.level,
-            format!("{subject}{verb} {}.{others}", worst.state),
-        );
+        return Verdict::new(worst.level, format!("{words}.{others}"));
     }
     if let Some(why) = &database.paused {
         return Verdict::new(Level::Near, format!("Nothing is looked at: {why}."));
@@ -49,13 +45,38 @@ pub(crate) fn verdict(view: &View<'_>, _: &State) -> Verdict {
     match database.databases.is_empty() {
         true => Verdict::new(
             Level::Good,
-            "No database is known: give the deck a pool, deck.pool(\"primary\", pool).",
+            "No database to look at: deck.pool(\"primary\", pool) names one, if it is not in memory.",
         ),
         false => Verdict::new(
             Level::Good,
             format!("Healthy: nobody waits and no upkeep is due in {databases}."),
         ),
     }
+}
+
+/// Who holds up the session that waits longest, with how many wait for it.
+fn blocked(database: &Database) -> (String, usize) {
+    let worst = database.databases.iter().filter_map(|health| {
+        let rows = heads(&health.blocked);
+        let longest = rows
+            .iter()
+            .copied()
+            .max_by(|a, b| a.wait_seconds.total_cmp(&b.wait_seconds))?;
+        let same = rows
+            .iter()
+            .filter(|row| row.blocker.pid == longest.blocker.pid);
+        Some((longest, same.count()))
+    });
+    let worst = worst.max_by(|(a, _), (b, _)| a.wait_seconds.total_cmp(&b.wait_seconds));
+    let Some((longest, waiting)) = worst else {
+        return (String::new(), 0);
+    };
+    let (who, longest) = (who(&longest.blocker), format::seconds(longest.wait_seconds));
+    let words = match waiting {
+        1 => format!("{who} keeps a session waiting, for {longest}"),
+        more => format!("{who} keeps {more} sessions waiting, the longest for {longest}"),
+    };
+    (words, waiting)
 }
 
 const DATABASES: [Column; 8] = [

@@ -1,6 +1,6 @@
 //! Who is connected, in what transaction, and who waits for whom.
 
-use perfdeck_bridge::protocol::{BlockedRow, DatabaseHealth, QueryId, SessionRow};
+use perfdeck_bridge::protocol::{BlockedRow, DatabaseHealth, QueryId, SessionRow, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -18,13 +18,15 @@ pub(super) async fn read(
     connection: &mut PgConnection,
     health: &mut DatabaseHealth,
     version: i32,
+    now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    // To whom another role's sessions are hidden, their kind is, too.
     let row = sqlx::query(
         "SELECT count(*), count(*) FILTER (WHERE state = 'active'), \
          count(*) FILTER (WHERE state LIKE 'idle in transaction%'), \
          count(*) FILTER (WHERE wait_event_type = 'Lock'), current_setting('max_connections')::int8 \
-         FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' \
-         AND pid <> pg_backend_pid()",
+         FROM pg_stat_activity WHERE datname = current_database() \
+         AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()",
     );
     let row = row.persistent(false).fetch_one(&mut *connection).await?;
     let connected = connections(&row)?;
@@ -43,11 +45,17 @@ pub(super) async fn read(
         .iter()
         .map(|row| session(row, 0))
         .collect::<Result<_, _>>()?;
-    health.blocked.clear();
+    let before = std::mem::take(&mut health.blocked);
     health.more_blocked = 0;
     // Who blocks whom costs the server's lock manager a moment for each who waits, so nobody asks while nobody does.
     if connected.waiting > 0 {
         blocked(connection, health, version).await?;
+        if version < SAYS_SINCE_WHEN {
+            let passed = health
+                .active_at
+                .map_or(0.0, |then| now.since(then).as_secs_f64());
+            seen_since(&mut health.blocked, &before, passed);
+        }
     }
     health.connections = Some(connected);
     Ok(())
@@ -91,19 +99,18 @@ async fn blocked(
     health: &mut DatabaseHealth,
     version: i32,
 ) -> Result<(), sqlx::Error> {
-    let since = if version >= SAYS_SINCE_WHEN {
-        "coalesce(l.waitstart, w.query_start)"
+    // For a moment after a wait began there is no time of it.
+    let (start, waited) = if version >= SAYS_SINCE_WHEN {
+        (
+            ", waitstart",
+            "coalesce(extract(epoch FROM clock_timestamp() - l.waitstart)::float8, 0)",
+        )
     } else {
-        "w.query_start"
-    };
-    let start = if version >= SAYS_SINCE_WHEN {
-        ", waitstart"
-    } else {
-        ""
+        ("", "0::float8")
     };
     let sql = format!(
         "SELECT {waiting}, {blocker}, \
-         coalesce(extract(epoch FROM clock_timestamp() - {since})::float8, 0) AS waited, coalesce(l.locktype, ''), \
+         {waited} AS waited, coalesce(l.locktype, ''), \
          n.nspname::text, c.relname::text, count(*) OVER () \
          FROM (SELECT * FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
           AND application_name <> '{OWN_NAME}' ORDER BY query_start LIMIT {MAX_SESSIONS}) w \
@@ -113,7 +120,8 @@ async fn blocked(
          LEFT JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_namespace n ON n.oid = c.relnamespace \
          ORDER BY waited DESC LIMIT {MAX_SESSIONS}",
         waiting = columns("w"),
-        blocker = columns("b"),
+        // Who connected since the sessions were read is not among them; 0 is a prepared transaction.
+        blocker = columns("b").replacen("b.pid", "k.pid", 1),
     );
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
     let rows = query.fetch_all(&mut *connection).await?;
@@ -135,4 +143,16 @@ async fn blocked(
         })
         .collect::<Result<_, sqlx::Error>>()?;
     Ok(())
+}
+
+/// On servers that don't say it, the time since somebody was first seen to wait for the same session.
+fn seen_since(blocked: &mut [BlockedRow], before: &[BlockedRow], passed: f64) {
+    for row in blocked {
+        let same = |known: &&BlockedRow| {
+            (known.waiting.pid, known.blocker.pid) == (row.waiting.pid, row.blocker.pid)
+                && known.relation == row.relation
+        };
+        let known = before.iter().find(same);
+        row.wait_seconds = known.map_or(0.0, |known| known.wait_seconds + passed);
+    }
 }

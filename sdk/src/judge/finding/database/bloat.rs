@@ -65,7 +65,10 @@ fn finding(health: &DatabaseHealth, table: &TableRow, bytes: u64, overdue: f64) 
         ),
         remedy: if off {
             let name = quoted(&table.name);
-            format!("VACUUM (ANALYZE) {name}; ALTER TABLE {name} RESET (autovacuum_enabled)")
+            format!(
+                "VACUUM (ANALYZE) {name}; and autovacuum on again, in the server's settings or by ALTER TABLE {name} RESET \
+                 (autovacuum_enabled)"
+            )
         } else {
             format!("VACUUM (ANALYZE) {}", quoted(&table.name))
         },

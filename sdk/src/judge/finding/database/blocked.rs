@@ -1,6 +1,6 @@
 //! Somebody holds a lock that others wait for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perfdeck_bridge::protocol::{BlockedRow, DatabaseHealth, Finding, Severity};
 
@@ -26,8 +26,24 @@ pub(super) fn look(health: &DatabaseHealth) -> impl Iterator<Item = Finding> + '
             .max_by(|a, b| a.wait_seconds.total_cmp(&b.wait_seconds))?;
         let head = !waiting.contains(&pid);
         (head && longest.wait_seconds >= LEAST_SECONDS)
-            .then(|| finding(health, longest, health.blocked.len()))
+            .then(|| finding(health, longest, held_up(&health.blocked, pid)))
     })
+}
+
+/// How many sessions wait for this one, or for one that does.
+fn held_up(blocked: &[BlockedRow], head: i32) -> usize {
+    let mut held = BTreeSet::new();
+    loop {
+        let before = held.len();
+        for row in blocked {
+            if row.blocker.pid == head || held.contains(&row.blocker.pid) {
+                held.insert(row.waiting.pid);
+            }
+        }
+        if held.len() == before {
+            return before;
+        }
+    }
 }
 
 fn finding(health: &DatabaseHealth, longest: &BlockedRow, waiting: usize) -> Finding {

@@ -42,7 +42,7 @@ fn finding(health: &DatabaseHealth, sequence: &SequenceRow) -> Finding {
             NEAR * 100.0,
             CRITICAL * 100.0
         ),
-        remedy: match column.and_then(|column| column.split_once('.')) {
+        remedy: match column.and_then(|column| column.rsplit_once('.')) {
             Some((table, column)) => format!(
                 "make the column bigint, which writes the table anew: ALTER TABLE {} ALTER COLUMN {} TYPE bigint; \
                  ALTER SEQUENCE {} AS bigint",

@@ -52,7 +52,10 @@ fn finding(health: &DatabaseHealth, table: &TableRow, due: f64, overdue: f64) ->
         ),
         remedy: if off {
             let name = quoted(&table.name);
-            format!("ANALYZE {name}; ALTER TABLE {name} RESET (autovacuum_enabled)")
+            format!(
+                "ANALYZE {name}; and autovacuum on again, in the server's settings or by ALTER TABLE {name} RESET \
+                 (autovacuum_enabled)"
+            )
         } else {
             format!("ANALYZE {}", quoted(&table.name))
         },

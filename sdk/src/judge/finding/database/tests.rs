@@ -249,6 +249,16 @@ fn who_holds_others_up_is_told_once_and_not_those_that_wait_for_it() {
         told.title,
         "pid 1 holds a lock that 3 sessions wait for, for 8.0 s"
     );
+    // The server names those that stand before in the queue, too.
+    let queue = vec![row(2, 1, 8.0), row(3, 1, 7.0), row(3, 2, 7.0)];
+    let told = check(&of(queue), kind).unwrap();
+    assert!(told.title.contains("2 sessions wait"), "{}", told.title);
+    let two = found(of(vec![row(2, 1, 8.0), row(4, 3, 7.0), row(5, 3, 7.0)]));
+    let [one, other] = &two[..] else {
+        panic!("{two:?}")
+    };
+    assert!(one.title.contains("a session waits"), "{}", one.title);
+    assert!(other.title.contains("2 sessions wait"), "{}", other.title);
     let told = check(&of(vec![row(2, 0, 31.0)]), kind).unwrap();
     assert_eq!(told.severity, Severity::Critical);
     assert!(told.title.starts_with("a prepared transaction holds"));
@@ -262,4 +272,18 @@ fn what_can_t_be_asked_is_not_judged() {
         ..of_table(bloated())
     };
     check(&unasked, None);
+    // Who waits was asked before.
+    let blocked = BlockedRow {
+        waiting: SessionRow {
+            pid: 2,
+            ..SessionRow::default()
+        },
+        wait_seconds: 9.0,
+        ..BlockedRow::default()
+    };
+    let asked = DatabaseHealth {
+        blocked: vec![blocked],
+        ..unasked
+    };
+    check(&asked, Some("database_blocked"));
 }
