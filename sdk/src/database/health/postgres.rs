@@ -261,6 +261,10 @@ fn index(row: &PgRow) -> Result<IndexRow, sqlx::Error> {
     })
 }
 
+/// Sequences that are asked for their last value, those with the least room first: each is locked for a moment, and the
+/// server has a place for some thousands of locks, all sessions' together.
+const MOST_ASKED: u32 = 1_000;
+
 async fn sequences(
     connection: &mut PgConnection,
     health: &mut DatabaseHealth,
@@ -268,19 +272,21 @@ async fn sequences(
     // A sequence may give numbers that its column can't hold. One that begins anew at its end has none.
     let sql = format!(
         "SELECT s.schema, s.name, s.owner, s.last, s.most, \
-         (s.last::float8 - s.least) / nullif(s.most::float8 - s.least, 0) AS used, count(*) OVER () AS count \
+         (s.last::float8 - s.least) / nullif(s.most::float8 - s.least, 0) AS used, \
+         count(*) OVER () + greatest((SELECT count(*) FROM pg_sequence) - {MOST_ASKED}, 0) AS count \
          FROM (SELECT n.nspname::text AS schema, c.relname::text AS name, \
           CASE WHEN a.attname IS NOT NULL THEN CASE WHEN p.nspname <> 'public' THEN p.nspname || '.' ELSE '' END \
            || o.relname || '.' || a.attname END AS owner, \
           q.seqmin::float8 AS least, \
           least(q.seqmax, CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END) AS most, \
           CASE WHEN has_sequence_privilege(c.oid, 'SELECT,USAGE') THEN pg_sequence_last_value(c.oid) END AS last \
-          FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+          FROM (SELECT * FROM pg_sequence WHERE NOT seqcycle AND seqincrement > 0 \
+           ORDER BY seqmax, seqrelid LIMIT {MOST_ASKED}) q JOIN pg_class c ON c.oid = q.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
           LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 \
            AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
           LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
           LEFT JOIN pg_class o ON o.oid = d.refobjid LEFT JOIN pg_namespace p ON p.oid = o.relnamespace \
-          WHERE NOT q.seqcycle AND q.seqincrement > 0 AND c.relpersistence = 'p') s \
+          WHERE c.relpersistence = 'p') s \
          WHERE s.last IS NOT NULL ORDER BY used DESC NULLS LAST LIMIT {MAX_SEQUENCES}",
     );
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
