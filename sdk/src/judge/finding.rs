@@ -21,6 +21,11 @@ pub(crate) use missing_index::id as missing_index_id;
 
 /// How long a finding stays after it was last seen, so that a lull does not make it come and go.
 const LINGER: Duration = Duration::from_secs(60);
+/// The share of the service's time that following advice must save.
+///
+/// Two minutes of a day's users' wait: less is lost in how one minute differs from the next, could not be told from chance
+/// once it is applied, and stands in the way of what matters.
+const LEAST_SHARE: f64 = 0.001;
 /// Findings kept.
 const MAX_FINDINGS: usize = 100;
 
@@ -89,6 +94,13 @@ impl Book {
     pub(crate) fn since(&self, id: &FindingId) -> Option<Timestamp> {
         self.known.get(id).map(|known| known.first_seen)
     }
+}
+
+/// Whether so many seconds of the window are enough of the service's time to be told.
+///
+/// The service's time is what its users waited; where its statements took longer, background work among them, it is that.
+pub(super) fn is_felt(window: &Window, seconds: f64) -> bool {
+    seconds > 0.0 && seconds >= LEAST_SHARE * window.wait_seconds.max(window.query_seconds)
 }
 
 /// Whether there is still something to do.
