@@ -6,6 +6,7 @@ mod missing_cache;
 mod missing_index;
 mod n_plus_one;
 mod repeated_query;
+mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,6 +49,7 @@ impl Book {
         let seen = missing_index::look(window, facts)
             .chain(n_plus_one::look(window))
             .chain(repeated_query::look(window))
+            .chain(text::look(window, facts))
             .chain(cache::look(window))
             .chain(missing_cache::look(window, facts))
             .chain(database::look(facts));

@@ -38,7 +38,10 @@ pub(super) fn repeated<'w>(
             let query = window.query(used.query)?;
             let found = is_so(used, query)
                 && takes_time(route, used)
-                && is_felt(window, impact(window, route, used).wait_share * window.wait_seconds)
+                && is_felt(
+                    window,
+                    impact(window, route, used).wait_share * window.wait_seconds,
+                )
                 && reads(query.text.as_str());
             found.then_some((route, used, query))
         })

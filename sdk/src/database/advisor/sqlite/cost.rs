@@ -207,6 +207,17 @@ pub(super) fn index_of(step: &str) -> Option<&str> {
     Some(rest.split_once(" (").map_or(rest, |(name, _)| name))
 }
 
+/// The table that a step reads.
+pub(super) fn table_of<'a>(
+    step: &str,
+    statement: &Statement<'_>,
+    tables: &'a [Measured],
+) -> Option<&'a Measured> {
+    let (access, _) = touched(step, statement, tables)?;
+    let meant = |measured: &&Measured| measured.table.name.eq_ignore_ascii_case(&access.table);
+    tables.iter().find(meant)
+}
+
 /// The access that a step serves: it names the table by its alias.
 fn touched<'a>(
     step: &str,
