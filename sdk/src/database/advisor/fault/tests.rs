@@ -197,6 +197,8 @@ async fn results_without_a_bound_and_wide_rows_are_measured_on_both() {
             ),
             ("SELECT DISTINCT sender FROM letters", false, false),
             ("SELECT id FROM letters WHERE id IN (1, 2, 3)", false, false),
+            ("SELECT id FROM letters WHERE sender = $1", false, false),
+            ("SELECT id FROM letters WHERE code = 'c9'", true, false),
             ("SELECT * FROM flags", false, false),
         ] {
             let subject = Subject {

@@ -19,7 +19,7 @@ pub(super) fn tell(fact: &TextFact) -> Option<Told> {
             rows(fact.table_rows),
         ),
         bound: format!(
-            "told from {} rows a call without a LIMIT, a list of keys, an aggregate, GROUP BY or DISTINCT",
+            "told from {} rows a call without a LIMIT, a key or a list of keys, an aggregate, GROUP BY or DISTINCT",
             rows(MANY as u64)
         ),
         remedy: "ORDER BY .. LIMIT n, page by page from the last row of the one before; or let the database count or sum what \
