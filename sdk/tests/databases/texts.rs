@@ -73,7 +73,7 @@ async fn texts_at_fault_are_findings_on_postgres() {
          ANALYZE",
     )
     .await;
-    let run = async |sql| {
+    let run = async |sql: &'static str| {
         let rows = sqlx::query(sql).fetch_all(&desk.pool).await;
         rows.unwrap();
     };
@@ -113,7 +113,7 @@ async fn texts_at_fault_are_findings_on_sqlite() {
          INSERT INTO flags SELECT i, 'f' || i FROM n;",
     )
     .await;
-    let run = async |sql| {
+    let run = async |sql: &'static str| {
         let rows = sqlx::query(sql).fetch_all(&desk.pool).await;
         rows.unwrap();
     };

@@ -55,7 +55,7 @@ impl Texts<'_> {
         statement: &'s Statement<'_>,
     ) -> impl Iterator<Item = (usize, &'s Access, &'s Table)> {
         let own = statement.accesses.iter().zip(&statement.tables);
-        own.filter_map(|(access, place)| {
+        own.filter_map(move |(access, place)| {
             let table = self.tables.get((*place)?)?;
             (table.rows >= SMALL).then_some(((*place)?, access, table))
         })

@@ -210,12 +210,10 @@ pub(super) fn index_of(step: &str) -> Option<&str> {
 /// The table that a step reads.
 pub(super) fn table_of<'a>(
     step: &str,
-    statement: &Statement<'_>,
+    statement: &'a Statement<'_>,
     tables: &'a [Measured],
 ) -> Option<&'a Measured> {
-    let (access, _) = touched(step, statement, tables)?;
-    let meant = |measured: &&Measured| measured.table.name.eq_ignore_ascii_case(&access.table);
-    tables.iter().find(meant)
+    touched(step, statement, tables).map(|(_, measured)| measured)
 }
 
 /// The access that a step serves: it names the table by its alias.

@@ -60,9 +60,10 @@ fn found(window: &Window, fact: TextFact) -> Vec<Finding> {
 
 #[track_caller]
 fn check(fact: TextFact, kind: Option<&str>) {
-    let found = found(&window(), fact.clone());
+    let told = format!("{fact:?}");
+    let found = found(&window(), fact);
     let kinds: Vec<&str> = found.iter().map(|finding| &*finding.kind).collect();
-    assert_eq!(kinds, kind.into_iter().collect::<Vec<_>>(), "{fact:?}");
+    assert_eq!(kinds, kind.into_iter().collect::<Vec<_>>(), "{told}");
 }
 
 fn wildcard() -> Fault {
