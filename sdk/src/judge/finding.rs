@@ -49,10 +49,10 @@ impl Book {
         let seen = missing_index::look(window, facts)
             .chain(n_plus_one::look(window))
             .chain(repeated_query::look(window))
-            .chain(text::look(window, facts))
             .chain(cache::look(window))
             .chain(missing_cache::look(window, facts))
-            .chain(database::look(facts));
+            .chain(database::look(facts))
+            .chain(text::look(window, facts));
         for finding in seen.take(MAX_FINDINGS) {
             let applied = facts.applied.contains(&finding.id);
             let known = self

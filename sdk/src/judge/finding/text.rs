@@ -81,7 +81,10 @@ impl Told {
         Finding {
             id: stable_id(self.kind, &[&fact.pool, &fact.table, text]),
             kind: self.kind.into(),
-            severity: Severity::Warning,
+            severity: match self.confidence {
+                Confidence::Heuristic => Severity::Info,
+                Confidence::Verified | Confidence::Estimated => Severity::Warning,
+            },
             title: format!("{}: {who} spends {cost} on it", self.title),
             evidence: Evidence::Database(DatabaseAdvice {
                 database_pool: fact.pool.clone(),
