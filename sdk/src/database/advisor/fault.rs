@@ -91,7 +91,8 @@ impl Texts<'_> {
             }
             Offset::None => {}
         }
-        if outline.all_columns {
+        // Of SQLite's rows nobody measures the width.
+        if outline.all_columns && self.engine == Engine::Postgres {
             let whole = self
                 .accesses(statement)
                 .filter(|(_, access, _)| access.whole && access.write.is_none())
@@ -158,7 +159,8 @@ impl Texts<'_> {
                     .map(|fault| (table, fault)),
             );
             found.extend(conditions().find_map(wildcard).map(|fault| (table, fault)));
-            if found.len() == before && !access.folded {
+            // Of `a = 1 OR a = 2` an index may be the remedy, which was not tried.
+            if found.len() == before && !access.folded && access.alternatives.is_empty() {
                 found.push((table, Fault::FullScan));
             }
         }
