@@ -72,10 +72,6 @@ async fn postgres_is_told_of_texts_that_no_index_of_its_serves() {
                 &["LeadingWildcard letters"],
             ),
             (
-                "SELECT l.body FROM letters l JOIN people p ON p.id = l.sender WHERE l.code = $1 OR p.name = $2",
-                &["Either letters"],
-            ),
-            (
                 "SELECT id FROM letters WHERE sender NOT IN (SELECT id FROM people WHERE name = $1) AND id = $2",
                 &["NotIn letters"],
             ),
