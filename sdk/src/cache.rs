@@ -54,6 +54,7 @@ pub mod vector;
 mod warm;
 pub(crate) mod watch;
 
+pub(crate) use key::Hashing;
 pub use key::{CacheKey, KeyWriter};
 pub(crate) use meter::{Aged, METERED};
 pub use namespace::{Entry, Namespace};
@@ -106,7 +107,7 @@ struct Shared {
     metered: bool,
     /// Every call loads for itself and nothing is kept, and invalidations go on.
     bypassed: bool,
-    hasher: foldhash::quality::RandomState,
+    hasher: Hashing,
     tick: Tick,
     clock: Clock,
     flights: Arc<AtomicUsize>,
@@ -216,7 +217,7 @@ impl Caches {
         let shared = Shared {
             metered,
             bypassed: false,
-            hasher: foldhash::quality::RandomState::default(),
+            hasher: Hashing::default(),
             tick,
             clock: Clock::new(),
             flights: Arc::default(),

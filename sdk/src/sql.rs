@@ -12,9 +12,12 @@ pub(crate) mod control;
 mod corpus;
 #[cfg(feature = "advisor")]
 mod expression;
+pub(crate) mod fault;
 pub(crate) mod fingerprint;
 mod hash;
 pub(crate) mod name;
+#[cfg(feature = "advisor")]
+mod outline;
 #[cfg(feature = "advisor")]
 pub(crate) mod parse;
 #[cfg(feature = "advisor")]

@@ -56,7 +56,7 @@ pub enum Evidence {
     Cache(CacheAdvice),
     /// Of `missing_cache`.
     MissingCache(MissingCache),
-    /// Of the rules about databases, whose names begin with `database_`.
+    /// Of the rules about databases, whose names begin with `database_`, and of those about a statement's text, `statement_`.
     Database(DatabaseAdvice),
     /// Of a kind that this viewer does not know.
     Unknown {},
@@ -160,13 +160,13 @@ pub struct MissingCache {
     pub curve: Vec<super::Forecast>,
 }
 
-/// A database needs care.
+/// A database needs care, or a statement another text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "client", derive(Deserialize))]
 pub struct DatabaseAdvice {
     /// The pool that leads to it.
     pub database_pool: String,
-    /// The table, the index, the sequence or the session.
+    /// The table, the index, the sequence, the session, or the statement without its literals.
     pub subject: String,
     /// What is seen, in words.
     pub why: String,

@@ -54,7 +54,7 @@ impl Agent {
         self.verdicts.alerts.len() * ALERT
             + (self.verdicts.findings.len() + self.made.len()) * FINDING
             // What a round found stays with it and is given to the rules.
-            + 2 * self.facts.indexes.len() * FACT
+            + 2 * (self.facts.indexes.len() + self.facts.texts.len()) * FACT
             + self.health_bytes()
             + self.ledger.len() * ROW
             + self.changes.len() * CHANGE

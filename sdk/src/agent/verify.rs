@@ -9,13 +9,14 @@ use perfdeck_bridge::protocol::FindingId;
 
 use super::Agent;
 use super::act::Made;
-use crate::judge::facts::IndexFact;
+use crate::judge::facts::{IndexFact, TextFact};
 use crate::judge::finding::missing_index_id;
 
 /// What one round found.
 #[derive(Debug, Default)]
 pub(crate) struct Verified {
     pub(crate) indexes: Vec<IndexFact>,
+    pub(crate) texts: Vec<TextFact>,
     /// What each finding would make.
     pub(crate) proposals: HashMap<FindingId, Made>,
     /// How long the databases were asked.
@@ -47,7 +48,13 @@ impl Agent {
                 verified.indexes.push(fact);
             }
         }
+        for fact in std::mem::take(&mut self.verified.texts) {
+            if verified.failures.iter().any(|(pool, _)| *pool == fact.pool) {
+                verified.texts.push(fact);
+            }
+        }
         self.facts.indexes.clone_from(&verified.indexes);
+        self.facts.texts.clone_from(&verified.texts);
         self.verified = verified;
     }
 }

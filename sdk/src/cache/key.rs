@@ -14,6 +14,13 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
+/// How keys are hashed: by seeds of this process's own, so that nobody can choose keys that meet.
+#[cfg(not(test))]
+pub(crate) type Hashing = foldhash::quality::RandomState;
+/// How keys are hashed in tests: always alike, so that a sample of keys is the same in each run.
+#[cfg(test)]
+pub(crate) type Hashing = foldhash::quality::FixedState;
+
 /// Bytes that are kept without an allocation.
 const INLINE: usize = 120;
 /// The longest key that is cached; longer ones would fill memory beside the capacity, which counts entries.
@@ -148,7 +155,7 @@ impl KeyWriter {
     }
 
     /// A hash of the whole key; `None` of one that nothing equals.
-    pub(crate) fn hashed_by(&self, hasher: &foldhash::quality::RandomState) -> Option<u64> {
+    pub(crate) fn hashed_by(&self, hasher: &Hashing) -> Option<u64> {
         (!self.refused).then(|| hashed(self.bytes(), hasher))
     }
 
@@ -228,11 +235,7 @@ impl fmt::Debug for KeyWriter {
 
 impl<'a> Probe<'a> {
     #[inline]
-    pub(super) fn new(
-        site: u32,
-        key: &'a KeyWriter,
-        hasher: &foldhash::quality::RandomState,
-    ) -> Self {
+    pub(super) fn new(site: u32, key: &'a KeyWriter, hasher: &Hashing) -> Self {
         let bytes = key.bytes();
         Self {
             site,
@@ -270,7 +273,7 @@ impl StoredKey {
 }
 
 #[inline]
-pub(super) fn hashed(bytes: &[u8], hasher: &foldhash::quality::RandomState) -> u64 {
+pub(super) fn hashed(bytes: &[u8], hasher: &Hashing) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(bytes);
     state.finish()

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Hashing;
 use super::space::Space;
 use crate::sql::relation::Unfit;
 
@@ -47,7 +48,7 @@ pub(super) struct Queries {
     statements: Statements,
     /// By the order of [`Bypass`].
     bypassed: [AtomicU64; Bypass::ALL.len()],
-    hasher: foldhash::quality::RandomState,
+    hasher: Hashing,
 }
 
 /// Why a query whose result was to be cached went to the database instead.
@@ -119,7 +120,7 @@ impl Queries {
             tables,
             statements: Statements::new(),
             bypassed: [const { AtomicU64::new(0) }; Bypass::ALL.len()],
-            hasher: foldhash::quality::RandomState::default(),
+            hasher: Hashing::default(),
         }
     }
 

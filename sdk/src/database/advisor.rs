@@ -11,12 +11,14 @@ use perfdeck_bridge::protocol::Redacted;
 
 use super::argument::Arguments;
 use super::{Engine, Error, Handle, IndexPlan};
-use crate::sql::access::{Access, Subject as On, Test, Write};
+use crate::sql::access::{Access, Outline, Subject as On, Test, Write};
+use crate::sql::fault::Fault;
 use crate::sql::fingerprint::is_single_statement;
 use crate::sql::parse::{Dialect, read};
 
 mod candidate;
 mod catalog;
+mod fault;
 #[cfg(feature = "sqlx-postgres")]
 mod postgres;
 mod rule;
@@ -82,6 +84,19 @@ pub(crate) struct Advice {
     pub(crate) drops: Vec<Drop>,
     /// What an index that is there was looked up, by its name; for who watches how that changes.
     pub(crate) scans: HashMap<String, i64>,
+    /// What is wrong with the texts themselves.
+    pub(crate) suspects: Vec<Suspect>,
+}
+
+/// A statement whose text is at fault, with what is known of the table that it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Suspect {
+    /// The statement's fingerprint.
+    pub(crate) query: u64,
+    pub(crate) fault: Fault,
+    pub(crate) table: String,
+    pub(crate) table_rows: f64,
+    pub(crate) rows_per_call: f64,
 }
 
 /// An index to make.
@@ -178,6 +193,7 @@ struct Statement<'a> {
     /// Parameters that bound the number of rows.
     limits: Vec<usize>,
     value_rows: usize,
+    outline: Outline,
 }
 
 /// A candidate of a round, with its table's place in the catalog.
@@ -280,6 +296,7 @@ fn statements<'a>(subjects: &'a [Subject], tables: &[Table], engine: Engine) -> 
                 accesses: reading.accesses,
                 limits: reading.limits,
                 value_rows: reading.value_rows,
+                outline: reading.outline,
             }
         })
         .filter(|statement| statement.tables.iter().any(Option::is_some))

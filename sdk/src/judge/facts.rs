@@ -4,11 +4,15 @@ use std::collections::HashSet;
 
 use perfdeck_bridge::protocol::{DatabaseHealth, FindingId, Redacted};
 
+use crate::sql::fault::Fault;
+
 /// Facts beside the record.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Facts {
     /// What the databases say of indexes that don't exist.
     pub(crate) indexes: Vec<IndexFact>,
+    /// What is wrong with the texts of statements, by what the databases say of their tables.
+    pub(crate) texts: Vec<TextFact>,
     /// What the databases say of themselves.
     pub(crate) databases: Vec<DatabaseHealth>,
     /// What is called again and again without a cache.
@@ -35,6 +39,19 @@ pub(crate) struct IndexFact {
     pub(crate) planned: bool,
     /// The statement's expected time with the index over its time now.
     pub(crate) time_factor: f64,
+}
+
+/// One statement whose text is at fault.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TextFact {
+    pub(crate) pool: String,
+    pub(crate) query: u64,
+    pub(crate) fault: Fault,
+    /// The table that it is about, and its rows.
+    pub(crate) table: String,
+    pub(crate) table_rows: u64,
+    /// What a call returned or wrote, on average over the last minute.
+    pub(crate) rows_per_call: f64,
 }
 
 /// What would have come of a cache for calls that have none.

@@ -6,6 +6,7 @@ mod missing_cache;
 mod missing_index;
 mod n_plus_one;
 mod repeated_query;
+mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +22,11 @@ pub(crate) use missing_index::id as missing_index_id;
 
 /// How long a finding stays after it was last seen, so that a lull does not make it come and go.
 const LINGER: Duration = Duration::from_secs(60);
+/// The share of the service's time that following advice must save.
+///
+/// Two minutes of a day's users' wait: less is lost in how one minute differs from the next, could not be told from chance
+/// once it is applied, and stands in the way of what matters.
+const LEAST_SHARE: f64 = 0.001;
 /// Findings kept.
 const MAX_FINDINGS: usize = 100;
 
@@ -45,7 +51,8 @@ impl Book {
             .chain(repeated_query::look(window))
             .chain(cache::look(window))
             .chain(missing_cache::look(window, facts))
-            .chain(database::look(facts));
+            .chain(database::look(facts))
+            .chain(text::look(window, facts));
         for finding in seen.take(MAX_FINDINGS) {
             let applied = facts.applied.contains(&finding.id);
             let known = self
@@ -89,6 +96,13 @@ impl Book {
     pub(crate) fn since(&self, id: &FindingId) -> Option<Timestamp> {
         self.known.get(id).map(|known| known.first_seen)
     }
+}
+
+/// Whether so many seconds of the window are enough of the service's time to be told.
+///
+/// The service's time is what its users waited; where its statements took longer, background work among them, it is that.
+pub(super) fn is_felt(window: &Window, seconds: f64) -> bool {
+    seconds > 0.0 && seconds >= LEAST_SHARE * window.wait_seconds.max(window.query_seconds)
 }
 
 /// Whether there is still something to do.

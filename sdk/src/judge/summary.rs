@@ -54,7 +54,7 @@ pub(crate) fn summary(
     }
 }
 
-/// Whether it is about a database's upkeep, of which nobody knows who waits for it.
+/// Whether it is about a database's upkeep or a statement's text, of which nobody knows what a remedy brings to whom.
 fn is_upkeep(finding: &Finding) -> bool {
     let waits = ["database_blocked", "database_idle_in_transaction"];
     matches!(finding.evidence, Evidence::Database(_)) && !waits.contains(&finding.kind.as_str())
@@ -73,6 +73,9 @@ pub(super) fn short(finding: &Finding) -> String {
             "" => "a query without a cache".to_owned(),
             name => format!("no cache for {name}"),
         },
+        Evidence::Database(_) if finding.kind.starts_with("statement_") => {
+            finding.kind.replace('_', " ")
+        }
         Evidence::Database(evidence) => format!("database: {}", evidence.subject),
         Evidence::Unknown {} => finding.kind.clone(),
     }

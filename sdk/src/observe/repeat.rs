@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Eyes;
 use crate::cache::curve::trial::Call;
-use crate::cache::{self, KeyWriter};
+use crate::cache::{self, Hashing, KeyWriter};
 
 pub(crate) mod digest;
 
@@ -43,7 +43,7 @@ pub(crate) struct Repeats {
     /// Whether nobody is to take one.
     off: AtomicBool,
     seats: [Seat; SEATS],
-    hasher: foldhash::quality::RandomState,
+    hasher: Hashing,
     functions: Mutex<Vec<Cacheable>>,
 }
 
@@ -118,7 +118,7 @@ impl Default for Repeats {
             watched: AtomicUsize::new(0),
             off: AtomicBool::new(false),
             seats: Default::default(),
-            hasher: foldhash::quality::RandomState::default(),
+            hasher: Hashing::default(),
             functions: Mutex::default(),
         }
     }

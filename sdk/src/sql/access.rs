@@ -8,6 +8,28 @@ pub(crate) struct Reading {
     pub(crate) limits: Vec<usize>,
     /// Rows of the statement's own `VALUES`.
     pub(crate) value_rows: usize,
+    pub(crate) outline: Outline,
+}
+
+/// What a query is as a whole; of another statement nothing is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Outline {
+    /// Nothing bounds the rows that it returns: there is no limit, and they are not folded into fewer.
+    pub(crate) unbounded: bool,
+    /// It returns all columns that there are.
+    pub(crate) all_columns: bool,
+    pub(crate) offset: Offset,
+}
+
+/// The rows that are skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Offset {
+    #[default]
+    None,
+    /// The text says how many.
+    Rows(u64),
+    /// The caller says how many.
+    Asked,
 }
 
 /// How one statement uses one table.
@@ -34,6 +56,10 @@ pub(crate) struct Access {
     pub(crate) groups: Vec<String>,
     /// A limit ends the reading early if the order comes from an index.
     pub(crate) limited: bool,
+    /// An `OR` is between different columns, of this table or of several.
+    pub(crate) either: bool,
+    /// What a subquery returns is excluded: `NOT IN (SELECT ..)`.
+    pub(crate) excludes: bool,
     /// There are conditions that no plain index serves.
     pub(crate) residual: bool,
     /// Rows are folded into fewer: grouped, counted or made distinct.
@@ -56,6 +82,8 @@ pub(crate) struct Condition {
     pub(crate) constant: Option<String>,
     /// The parameters that it compares with, by their numbers.
     pub(crate) parameters: Vec<usize>,
+    /// It is a pattern that begins with a wildcard, as the text itself says.
+    pub(crate) wildcard: bool,
 }
 
 /// What a condition is on.

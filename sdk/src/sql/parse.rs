@@ -10,7 +10,7 @@ use sqlparser::parser::Parser;
 
 use super::access::{Access, Columns, Reading, Unknown, Write};
 use super::fingerprint::is_shorter_than;
-use super::predicate;
+use super::{outline, predicate};
 
 mod order;
 mod scope;
@@ -93,6 +93,7 @@ impl Reader<'_> {
     fn statement(&mut self, statement: &Statement) {
         match statement {
             Statement::Query(query) => {
+                self.reading.outline = outline::of(query);
                 self.query(query);
             }
             Statement::Insert(insert) => self.insert(insert),

@@ -105,6 +105,9 @@ fn one(reader: &mut Reader<'_>, scope: &mut Scope, expr: &Expr) {
                 Some(tested) => note_join(reader, scope, &tested),
                 None => note_residue(reader, scope),
             }
+            if *negated {
+                note_excluded(reader, scope, tested);
+            }
             let outputs = reader.query(subquery);
             // And it may be looked up in for each row of this one.
             if let [Output::One { place, column, .. }] = outputs.as_slice()
@@ -133,8 +136,22 @@ fn one(reader: &mut Reader<'_>, scope: &mut Scope, expr: &Expr) {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => note_residue(reader, scope),
         Expr::UnaryOp {
             op: UnaryOperator::Not,
-            ..
-        } => residue(reader, scope, expr),
+            expr: denied,
+        } => {
+            let mut denied = &**denied;
+            while let Expr::Nested(inner) = denied {
+                denied = inner;
+            }
+            if let Expr::InSubquery {
+                expr: tested,
+                negated: false,
+                ..
+            } = denied
+            {
+                note_excluded(reader, scope, tested);
+            }
+            residue(reader, scope, expr);
+        }
         Expr::Value(_) => {}
         _ => residue(reader, scope, expr),
     }
@@ -217,6 +234,12 @@ fn note_residue(reader: &mut Reader<'_>, scope: &Scope) {
         if let Some(access) = reader.access(place) {
             access.residual = true;
         }
+    }
+}
+
+fn note_excluded(reader: &mut Reader<'_>, scope: &Scope, tested: &Expr) {
+    if let Some(tested) = column(reader, tested) {
+        reader.each_owner(scope, &tested, |access, _| access.excludes = true);
     }
 }
 

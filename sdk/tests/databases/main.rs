@@ -16,4 +16,6 @@ mod cached_query;
 mod desk;
 #[cfg(feature = "query-cache")]
 mod queries;
+#[cfg(feature = "advisor")]
+mod texts;
 mod transactions;

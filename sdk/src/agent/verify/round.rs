@@ -12,7 +12,7 @@ use crate::agent::act::Made;
 use crate::agent::{Agent, Event};
 use crate::database::Handle;
 use crate::database::advisor::{Advice, MAX_SUBJECTS, Method, Proposal, Subject, Usage, advise};
-use crate::judge::facts::IndexFact;
+use crate::judge::facts::{IndexFact, TextFact};
 use crate::judge::finding::missing_index_id;
 use crate::observe::argument;
 
@@ -240,6 +240,15 @@ impl Verified {
         let scans = found.scans.into_iter();
         self.scans
             .extend(scans.map(|(index, scans)| (format!("{}\0{index}", asked.name), scans)));
+        let texts = found.suspects.into_iter().map(|suspect| TextFact {
+            pool: asked.name.clone(),
+            query: suspect.query,
+            fault: suspect.fault,
+            table: suspect.table,
+            table_rows: suspect.table_rows as u64,
+            rows_per_call: suspect.rows_per_call,
+        });
+        self.texts.extend(texts);
         for proposal in found.proposals {
             for served in proposal.serves {
                 let Some(subject) = asked

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::key::{Probe, hashed};
+use super::super::key::{Hashing, Probe, hashed};
 use super::super::life::{Age, Life, Terms};
 use super::super::local::{Local, Slot};
 use super::super::policy::Policy;
@@ -30,7 +30,7 @@ use super::Candidate;
 /// ```
 pub struct Replay {
     local: Local,
-    hasher: foldhash::quality::RandomState,
+    hasher: Hashing,
     stamps: Stamps,
     terms: Terms,
     lookups: u64,
@@ -46,7 +46,7 @@ impl Replay {
             .eviction(candidate.eviction);
         Self {
             local: Local::new(&policy),
-            hasher: foldhash::quality::RandomState::default(),
+            hasher: Hashing::default(),
             stamps: Stamps::new(),
             terms: Terms {
                 ttl: candidate.ttl,

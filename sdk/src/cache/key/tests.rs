@@ -128,7 +128,7 @@ fn a_key_that_would_fill_memory_is_refused() {
 
 #[test]
 fn instances_share_a_stripe_and_no_entry() {
-    let hasher = foldhash::quality::RandomState::default();
+    let hasher = Hashing::default();
     let [mut plain, mut one, mut other] = [(); 3].map(|()| KeyWriter::new());
     7.write(&mut plain);
     for (key, instance) in [(&mut one, "u8"), (&mut other, "u64")] {

@@ -95,11 +95,15 @@ fn twice_the_capacity_is_predicted_as_twice_the_capacity_is_measured() {
         real.look_up(&trace, |_, _| {});
         let real = real.measured();
         let mut within = 0;
-        // Which keys are in the sample is another chance each time, and a band of two standard errors is not for all of
-        // them. At last half of the keys come in the first place, as where there are too many look-ups.
+        // Other keys in each round, so that another sample is seen of the same look-ups: a band of two standard errors is not
+        // for all of them. At last half of the keys come in the first place, as where there are too many look-ups.
         for round in 1..=ROUNDS {
             let halvings = u32::from(round == ROUNDS);
-            let told = Watched::new(&policy(1_000), halvings).look_up(&trace, |_, _| {});
+            let keys: Vec<u64> = trace
+                .iter()
+                .map(|key| key + ((round as u64) << 32))
+                .collect();
+            let told = Watched::new(&policy(1_000), halvings).look_up(&keys, |_, _| {});
             if round == ROUNDS && told.silence == Some(ForecastSilence::Off) {
                 // Of half of so few keys the present can be off, too, which it notices.
                 continue;

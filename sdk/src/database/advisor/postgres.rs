@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
+use super::fault::Texts;
 use super::rule::{Facts, qualified};
 use super::search::{Planner, Search};
 use super::{
@@ -85,6 +86,14 @@ async fn on(
     advice.proposals.extend(inside);
     advice.proposals.extend(references);
     advice.drops = facts.drops(usage, &server.used);
+    advice.suspects = Texts {
+        statements: &statements,
+        tables: &catalog.tables,
+        scans: &server.scans,
+        proposals: &advice.proposals,
+        engine: Engine::Postgres,
+    }
+    .suspects();
     for table in &catalog.tables {
         let counted = table.indexes.iter();
         let counted = counted.filter_map(|index| Some((qualified(table, index), index.scans?)));

@@ -7,7 +7,8 @@ use sqlx::SqlitePool;
 use tokio::time::Instant;
 
 use super::catalog::Table;
-use super::rule::{Facts, qualified};
+use super::fault::Texts;
+use super::rule::{Facts, Scan, qualified};
 use super::search::{Planned, Planner, Search};
 use super::{
     Advice, Candidate, Method, ROUND, Statement, Subject, Usage, fixed, statements, told, wanted,
@@ -65,9 +66,10 @@ pub(super) async fn advise(
         shares: &shares,
         shown: HashMap::new(),
         used: BTreeSet::new(),
+        scans: HashMap::new(),
     };
     let found = searched(&mut planner, &statements, &tables, candidates, deadline).await;
-    let used = planner.used;
+    let (used, scans) = (planner.used, planner.scans);
     shadow.close().await;
     let (mut advice, costs) =
         found.map_err(|error| Error::failed("try an index on the shadow database", &error))?;
@@ -82,6 +84,14 @@ pub(super) async fn advise(
     let references = facts.references(&advice.proposals);
     advice.proposals.extend(references);
     advice.drops = facts.drops(usage, &used);
+    advice.suspects = Texts {
+        statements: &statements,
+        tables: &tables,
+        scans: &scans,
+        proposals: &advice.proposals,
+        engine: Engine::Sqlite,
+    }
+    .suspects();
     for table in &tables {
         // Nobody counts look-ups here: what no plan uses is unused.
         let named = table.indexes.iter().filter(|index| !index.name.is_empty());
@@ -141,9 +151,41 @@ struct Asked<'a> {
     shown: HashMap<usize, Candidate>,
     /// The indexes that are there and used.
     used: BTreeSet<String>,
+    /// How tables are read without any candidate, by statement and table.
+    scans: HashMap<(usize, usize), Scan>,
 }
 
 impl Asked<'_> {
+    /// Notes the tables that a plan reads whole. How many rows its conditions leave nobody says here; of a statement on one
+    /// table alone it is what it returned.
+    fn note_scans(&mut self, statement: usize, plan: &[String]) {
+        let Some(own) = self.statements.get(statement) else {
+            return;
+        };
+        let [access] = own.accesses.as_slice() else {
+            return;
+        };
+        for step in plan {
+            let whole = step.starts_with("SCAN ") && !step.contains(" USING ");
+            let Some(measured) = cost::table_of(step, own, self.tables).filter(|_| whole) else {
+                continue;
+            };
+            let rows = measured.table.rows;
+            // What is counted or comes a page at a time says nothing of the rows that were found.
+            let left = if access.folded || access.limited {
+                rows
+            } else {
+                own.subject.rows_per_call
+            };
+            let scan = Scan {
+                cost: rows,
+                rows: left,
+                whole,
+            };
+            self.scans.insert((statement, measured.place), scan);
+        }
+    }
+
     async fn steps(&mut self, statement: usize) -> Result<Vec<String>, sqlx::Error> {
         match self.statements.get(statement) {
             Some(own) if own.may_be_planned() => self.shadow.explain(&own.subject.text).await,
@@ -180,6 +222,9 @@ impl Planner for Asked<'_> {
         };
         if plan.is_empty() {
             return Ok(None);
+        }
+        if self.shown.is_empty() {
+            self.note_scans(statement, &plan);
         }
         let names = plan.iter().filter_map(|step| cost::index_of(step));
         self.used.extend(names.map(str::to_owned));

@@ -7,7 +7,7 @@ use perfdeck_bridge::protocol::{
     Risk, Severity,
 };
 
-use super::{stable_id, told};
+use super::{is_felt, stable_id, told};
 use crate::judge::facts::{Facts, IndexFact};
 use crate::judge::window::{Route, Window};
 
@@ -91,6 +91,10 @@ fn finding(window: &Window, facts: &[&IndexFact]) -> Option<Finding> {
             .map(|route| saved_of(route) * route.wait_seconds)
             .sum(),
     );
+    // Of the time of all statements, since work outside requests makes no user wait, or of the wait.
+    if !is_felt(window, saved_seconds.max(wait_share * window.wait_seconds)) {
+        return None;
+    }
     let runs = |route: &&Route| {
         route
             .statements

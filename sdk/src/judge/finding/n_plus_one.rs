@@ -4,7 +4,7 @@ use perfdeck_bridge::protocol::{
     Confidence, Evidence, Finding, FindingStatus, Impact, NPlusOne, Redacted, Severity,
 };
 
-use super::{stable_id, told};
+use super::{is_felt, stable_id, told};
 use crate::judge::window::{Query, Route, Statement, Window};
 use crate::sql::redacted;
 
@@ -36,7 +36,13 @@ pub(super) fn repeated<'w>(
     window.routes.iter().flat_map(move |route| {
         route.statements.iter().filter_map(move |used| {
             let query = window.query(used.query)?;
-            let found = is_so(used, query) && takes_time(route, used) && reads(query.text.as_str());
+            let found = is_so(used, query)
+                && takes_time(route, used)
+                && is_felt(
+                    window,
+                    impact(window, route, used).wait_share * window.wait_seconds,
+                )
+                && reads(query.text.as_str());
             found.then_some((route, used, query))
         })
     })

@@ -106,6 +106,36 @@ fn an_index_that_brings_little_is_none() {
 }
 
 #[test]
+fn what_would_save_less_than_a_thousandth_of_the_services_time_is_not_told() {
+    let many = Quantities {
+        p50: 24.0,
+        p95: 40.0,
+        max: 55.0,
+    };
+    for (wait_seconds, told) in [(10_000.0, true), (90_000.0, false)] {
+        // Other routes' users wait, too; of this one's 60 seconds most could be saved.
+        let busy = |per_request| Window {
+            wait_seconds,
+            ..window(per_request, 0.8)
+        };
+        let index = Book::default().step(&busy(once()), &fact(0.01), at(0));
+        assert_eq!(!index.is_empty(), told, "{index:?}");
+        let repeated = Book::default().step(&busy(many), &Facts::default(), at(0));
+        assert_eq!(!repeated.is_empty(), told, "{repeated:?}");
+    }
+    // Work outside requests makes nobody wait; its part is that of all statements' time.
+    for (query_seconds, told) in [(10_000.0, true), (90_000.0, false)] {
+        let background = Window {
+            query_seconds,
+            routes: Vec::new(),
+            ..window(once(), 0.8)
+        };
+        let found = Book::default().step(&background, &fact(0.01), at(0));
+        assert_eq!(!found.is_empty(), told, "{found:?}");
+    }
+}
+
+#[test]
 fn a_statement_repeated_in_each_request_is_a_finding_with_its_counts() {
     let many = Quantities {
         p50: 24.0,

@@ -270,3 +270,117 @@ fn the_deepest_statement_that_is_read_fits_a_small_stack() {
             .unwrap();
     }
 }
+
+#[test]
+fn what_a_query_is_as_a_whole_is_read_from_its_text() {
+    use crate::sql::access::{Offset, Outline};
+    let outline = |sql: &str| read(sql, Dialect::Postgres, &Unknown).outline;
+    let plain = Outline {
+        unbounded: true,
+        ..Outline::default()
+    };
+    let limited = Outline::default();
+    for (sql, expect) in [
+        ("SELECT a FROM t WHERE b = $1", plain),
+        (
+            "WITH c AS (SELECT a FROM t LIMIT 3) SELECT * FROM c",
+            Outline {
+                all_columns: true,
+                ..plain
+            },
+        ),
+        ("SELECT a FROM t LIMIT 10", limited),
+        ("SELECT a FROM t FETCH FIRST 3 ROWS ONLY", limited),
+        ("SELECT count(*) FROM t", limited),
+        ("SELECT a FROM t GROUP BY a", limited),
+        ("SELECT DISTINCT a FROM t", limited),
+        ("SELECT 1", limited),
+        ("INSERT INTO t SELECT a FROM u", limited),
+        ("DELETE FROM t RETURNING a", limited),
+        (
+            "SELECT a FROM t LIMIT 10 OFFSET 2000",
+            Outline {
+                offset: Offset::Rows(2_000),
+                ..limited
+            },
+        ),
+        (
+            "SELECT a FROM t LIMIT $1 OFFSET $2",
+            Outline {
+                offset: Offset::Asked,
+                ..limited
+            },
+        ),
+        (
+            "SELECT a FROM t OFFSET ($1 - 1) * 20",
+            Outline {
+                offset: Offset::Asked,
+                ..plain
+            },
+        ),
+    ] {
+        assert_eq!(outline(sql), expect, "of {sql:?}");
+    }
+}
+
+#[test]
+fn patterns_choices_and_exclusions_are_noted_at_their_table() {
+    for (sql, wildcard, either, excludes) in [
+        ("SELECT a FROM t WHERE b LIKE '%x'", true, false, false),
+        ("SELECT a FROM t WHERE b LIKE '_x'", true, false, false),
+        (
+            "SELECT a FROM t WHERE lower(b) LIKE '%' || $1 || '%'",
+            true,
+            false,
+            false,
+        ),
+        ("SELECT a FROM t WHERE b ILIKE '%x'", true, false, false),
+        ("SELECT a FROM t WHERE b LIKE 'x%'", false, false, false),
+        ("SELECT a FROM t WHERE b LIKE $1", false, false, false),
+        (
+            "SELECT a FROM t WHERE b LIKE $1 || '%'",
+            false,
+            false,
+            false,
+        ),
+        ("SELECT a FROM t WHERE b = '%x'", false, false, false),
+        ("SELECT a FROM t WHERE b = 1 OR c = 2", false, true, false),
+        ("SELECT a FROM t WHERE b = 1 OR b = 2", false, false, false),
+        ("SELECT a FROM t WHERE b = 1 AND c = 2", false, false, false),
+        (
+            "SELECT t.a FROM t JOIN u ON u.id = t.a WHERE t.b = 1 OR u.b = 2",
+            false,
+            true,
+            false,
+        ),
+        (
+            "SELECT a FROM t WHERE b NOT IN (SELECT c FROM u)",
+            false,
+            false,
+            true,
+        ),
+        (
+            "SELECT a FROM t WHERE NOT (b IN (SELECT c FROM u))",
+            false,
+            false,
+            true,
+        ),
+        (
+            "SELECT a FROM t WHERE b IN (SELECT c FROM u)",
+            false,
+            false,
+            false,
+        ),
+        ("SELECT a FROM t WHERE b NOT IN (1, 2)", false, false, false),
+    ] {
+        let accesses = accesses(sql, Dialect::Postgres);
+        let access = accesses.iter().find(|access| access.table == "t").unwrap();
+        let conditions = &access.conditions;
+        let told = (
+            conditions.iter().any(|condition| condition.wildcard),
+            access.either,
+            access.excludes,
+        );
+        assert_eq!(told, (wildcard, either, excludes), "of {sql:?}");
+    }
+}

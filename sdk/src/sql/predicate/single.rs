@@ -5,6 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use super::{Column, Reader, Scope, column, columns, is_known, is_name, parameters, visit};
 use crate::sql::access::{Condition, Inside, Subject, Test};
 use crate::sql::expression;
+use crate::sql::outline::begins_with_wildcard;
 use crate::sql::parse::push;
 
 /// Reads `a = 1 OR b = 2`: an index for each, or none.
@@ -38,8 +39,16 @@ pub(super) fn alternatives(reader: &mut Reader<'_>, scope: &Scope, expr: &Expr) 
         }
     }
     if found.len() > 1 {
+        // `a = 1 OR a = 2` is a list, and one look-up.
+        let first = found.first();
+        let first = first.map(|(place, condition)| (*place, condition.on.clone()));
+        let either = found.iter().any(|(place, condition)| {
+            let other = |(first, on): &(usize, Subject)| first != place || *on != condition.on;
+            first.as_ref().is_some_and(other)
+        });
         for (place, condition) in found {
             if let Some(access) = reader.access(place) {
+                access.either |= either;
                 access.alternatives.push(condition);
             }
         }
@@ -101,6 +110,8 @@ pub(super) fn told(reader: &Reader<'_>, scope: &Scope, expr: &Expr) -> Option<(u
             columns: names,
             constant: expression::predicate(reader, expr),
             parameters: parameters(expr),
+            wildcard: matches!(test, Test::Like | Test::Match)
+                && others.iter().any(|pattern| begins_with_wildcard(pattern)),
         },
     ))
 }

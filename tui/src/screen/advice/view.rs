@@ -153,7 +153,9 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
     let (key, words) = match finding.status {
         FindingStatus::Ready if recorded => ("", "It was ready to be applied."),
         FindingStatus::Ready => ("a", " preview and apply it"),
-        FindingStatus::Code if matches!(finding.evidence, Evidence::Database(_)) => {
+        FindingStatus::Code
+            if matches!(finding.evidence, Evidence::Database(_)) && !is_text(finding) =>
+        {
             ("5", " how the database is; perfdeck leaves this to you")
         }
         FindingStatus::Code => ("", "Only code helps here."),
@@ -161,6 +163,11 @@ fn told(finding: &Finding, recorded: bool, canvas: &mut Canvas<'_>) {
         FindingStatus::Dismissed => ("", "Somebody silenced it."),
     };
     canvas.line(2, y + 1, &[piece(key, Role::Key), piece(words, Role::Dim)]);
+}
+
+/// Whether it is about a statement's own text.
+fn is_text(finding: &Finding) -> bool {
+    finding.kind.starts_with("statement_")
 }
 
 fn missing_index(evidence: &MissingIndex, canvas: &mut Canvas<'_>, y: u16) -> u16 {
@@ -302,6 +309,9 @@ fn brings(finding: &Finding) -> String {
     if let Evidence::MissingCache(evidence) = &finding.evidence {
         let saved = format::seconds(evidence.saved_seconds_per_second);
         text.push_str(&format!("{saved} of its calls a second; "));
+    }
+    if is_text(finding) {
+        return "what another text would take is not known before it is there".to_owned();
     }
     if matches!(finding.evidence, Evidence::Database(_)) {
         return "whose wait it is, and how much of it, is not known".to_owned();

@@ -207,6 +207,15 @@ pub(super) fn index_of(step: &str) -> Option<&str> {
     Some(rest.split_once(" (").map_or(rest, |(name, _)| name))
 }
 
+/// The table that a step reads.
+pub(super) fn table_of<'a>(
+    step: &str,
+    statement: &'a Statement<'_>,
+    tables: &'a [Measured],
+) -> Option<&'a Measured> {
+    touched(step, statement, tables).map(|(_, measured)| measured)
+}
+
 /// The access that a step serves: it names the table by its alias.
 fn touched<'a>(
     step: &str,
